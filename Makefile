@@ -1,0 +1,44 @@
+# Bare `make` prints this help. Every target sets itself up in .venv first.
+PYTHON ?= python3
+SOURCE ?= practice:
+WEIGHTS ?= none
+DATASET ?= practice
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check notebooks report clean
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv and install the toolkit with everything the other targets need
+
+demo: $(READY) ## run notebooks 01 to 10 on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
+	$(BIN)/toolkit demo --source $(SOURCE) --weights $(WEIGHTS)
+
+test: $(READY) ## run all tests but the notebooks
+	$(BIN)/python -m pytest -m "not notebook"
+
+check: $(READY) ## lint and format check, notebooks too; no stored outputs, no big files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify $(wildcard notebooks/*.ipynb)
+	@big=$$(git ls-files -z | xargs -0 -r stat -c '%s %n' | awk '$$1 > 1000000'); \
+	if [ -n "$$big" ]; then echo "files over 1 MB: $$big"; exit 1; fi
+
+notebooks: $(READY) ## execute all notebooks on tiny data
+	$(BIN)/python -m pytest -m notebook
+
+report: $(READY) ## write models/DATASET/report.html again (DATASET=practice)
+	$(BIN)/toolkit report $(DATASET)
+
+clean: ## remove .venv, caches and built pages; data/ and models/ stay
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,dev]"
+	@touch $@

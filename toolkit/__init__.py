@@ -1,0 +1,58 @@
+"""From labelled pictures on the web to a trained, measured image classifier.
+
+The modules, in the order in which the work is done:
+
+    scrape → verify → dedup → resize → split → train → evaluate → compare → predict
+
+Each is usable on its own, in a notebook or a script:
+
+>>> from toolkit import dedup, manifest
+>>> table = manifest.load("data/cars_tanks")
+>>> table = dedup.group(table)
+
+Importing the package costs nothing: a module is loaded when it is first used, TensorFlow and matplotlib only by those
+that need them.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "augment",
+    "batches",
+    "bundle",
+    "compare",
+    "dedup",
+    "demo",
+    "errors",
+    "evaluate",
+    "framework",
+    "images",
+    "manifest",
+    "networks",
+    "parallel",
+    "paths",
+    "plot",
+    "practice",
+    "predict",
+    "report",
+    "resize",
+    "run",
+    "scrape",
+    "signatures",
+    "split",
+    "train",
+    "verify",
+]
+
+
+def __getattr__(name: str):
+    """Load a module of the package when it is first named (PEP 562)."""
+    if name in __all__:
+        return importlib.import_module(f"toolkit.{name}")
+    raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its modules are {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,19 @@
+"""Every test works in a folder of its own, without the person's settings and without a network beyond this machine."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("tests", deadline=None, database=None, derandomize=True)
+settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch, tmp_path):
+    for name in os.environ:
+        if name.lower().startswith("praw_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TOOLKIT_PROGRESS", "0")
+    monkeypatch.setenv("MPLBACKEND", "Agg")

@@ -1,0 +1,131 @@
+"""Mapping a function over many items: in order, and without dying of one bad item."""
+
+import sys
+import threading
+import time
+
+import joblib
+import pytest
+
+from toolkit import parallel
+from toolkit.errors import ImageError
+
+
+def doubled(number):
+    if number == 3:
+        raise ImageError("no picture", status="too small")
+    if number == 5:
+        raise ZeroDivisionError("five")
+    return 2 * number
+
+
+EXPECTED = [
+    0,
+    2,
+    4,
+    parallel.Failure("too small", "no picture"),
+    8,
+    parallel.Failure("failed", "ZeroDivisionError: five"),
+]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, -1])
+def test_results_come_in_order_and_failures_in_their_place(jobs):
+    assert list(parallel.map(doubled, range(6), jobs=jobs)) == EXPECTED
+
+
+def test_the_order_is_that_of_the_items_not_of_the_finish():
+    def slow_at_first(number):
+        time.sleep(0.05 if number == 0 else 0)
+        return number
+
+    assert list(parallel.map(slow_at_first, range(20), jobs=4)) == list(range(20))
+
+
+def test_nothing_to_do_gives_nothing():
+    assert list(parallel.map(doubled, [])) == []
+
+
+def test_items_are_worked_on_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=20)
+    assert sorted(parallel.map(lambda _: meeting.wait(), range(2), jobs=2)) == [0, 1]
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "sequential"])
+def test_a_backend_chosen_outside_is_used(backend):
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        assert list(parallel.map(doubled, range(6), jobs=2)) == EXPECTED
+
+
+def test_a_function_that_holds_a_lock_works_in_threads_whatever_was_chosen():
+    lock = threading.Lock()
+
+    def locked(number):
+        with lock:
+            return number
+
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert list(parallel.map(locked, range(6), jobs=2, shared=True)) == list(range(6))
+
+
+@pytest.mark.parametrize("description", ["", "work"])
+def test_stopping_early_gives_no_warning_and_stops_the_work(description):
+    begun = []
+
+    def note(number):
+        begun.append(number)
+        time.sleep(0.005)
+        return number
+
+    results = parallel.map(note, range(1000), jobs=2, description=description)
+    assert next(results) == 0
+    results.close()
+    count = len(begun)
+    time.sleep(0.05)
+    assert len(begun) <= count + 4 < 1000
+
+
+def test_a_key_press_is_not_taken_for_a_bad_item():
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(parallel.map(interrupted, range(3), jobs=1))
+
+
+# The bar
+
+
+class Screen:
+    """A standard error that claims to be a screen."""
+
+    def __init__(self):
+        self.shown = ""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.shown += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize(("setting", "visible"), [("0", False), ("1", True), (None, True)])
+def test_the_bar_shows_on_a_screen_unless_it_is_switched_off(monkeypatch, setting, visible):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TOOLKIT_PROGRESS", setting) if setting else monkeypatch.delenv("TOOLKIT_PROGRESS")
+    assert list(parallel.progress([1, 2], description="verify")) == [1, 2]
+    assert ("verify" in screen.shown) == visible
+
+
+def test_no_bar_is_written_into_a_log_or_without_a_description(monkeypatch, capfd):
+    monkeypatch.delenv("TOOLKIT_PROGRESS")
+    assert list(parallel.progress([1, 2], description="verify")) == [1, 2]
+    assert capfd.readouterr().err == ""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert list(parallel.progress([1, 2])) == [1, 2]
+    assert screen.shown == ""

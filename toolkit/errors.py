@@ -1,0 +1,35 @@
+"""The exceptions this package raises on purpose.
+
+    ToolkitError
+    ├── DatasetError   a dataset, manifest or folder is not what a step needs
+    ├── SourceError    pictures could not be had from a source
+    ├── BundleError    a trained model cannot be used
+    └── ImageError     one picture cannot be used; stages turn it into a row with a reason
+
+Wrong arguments stay `ValueError` and `TypeError`. Every message says what was expected, what came, and what to do.
+"""
+
+
+class ToolkitError(Exception):
+    """Anything that goes wrong for a reason a person can do something about."""
+
+
+class DatasetError(ToolkitError):
+    """A dataset, manifest or folder is not what a step needs."""
+
+
+class SourceError(ToolkitError):
+    """Pictures could not be had from a source."""
+
+
+class BundleError(ToolkitError):
+    """A trained model cannot be used."""
+
+
+class ImageError(ToolkitError):
+    """One picture cannot be used; `reason` says why in words."""
+
+    def __init__(self, reason: str, *, status: str = "unreadable"):
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status

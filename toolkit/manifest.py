@@ -1,0 +1,240 @@
+"""The table of a dataset: one row per image, what it is, where it came from and what became of it.
+
+A dataset is a folder. `manifest.csv` in it is read into a pandas table with a checked set of columns. Stages take a
+manifest and give a new one; nothing is ever removed from it.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit import paths
+from toolkit.errors import DatasetError
+
+FILE = "manifest.csv"
+STATUSES = ("new", "ok", "unreadable", "too small", "duplicate", "label conflict", "excluded", "failed")
+SPLITS = ("", "train", "val", "test")
+COLUMNS: dict[str, object] = {  # name: what an empty cell means
+    "path": "",  # POSIX, relative to the dataset: raw/cars/3f9a….jpg
+    "label": "",  # class name
+    "class_index": -1,  # place of the label in the class order; given once, never derived again
+    "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
+    "reason": "",  # the same in words
+    "group": "",  # near-duplicates share one; never divided by a split
+    "split": "",  # "", train, val or test
+    "sha256": "",  # of the file's bytes
+    "phash": "",  # 64-bit perceptual hash, 16 hexadecimal digits
+    "width": 0,  # pixels, upright
+    "height": 0,
+    "bytes": 0,
+    "format": "",  # JPEG, PNG, …
+    "sharpness": 0.0,  # variance of the Laplacian; below about 20 looks blurred
+    "brightness": 0.0,  # mean grey value, 0 to 255
+    "source": "",  # folder, reddit, …
+    "source_id": "",  # the source's own name for it
+    "page_url": "",  # where a person finds it
+    "url": "",  # what was downloaded
+    "license": "",
+    "creator": "",  # only where the licence asks for it
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """What is in a dataset and what became of each image.
+
+    Args:
+        root: folder of the dataset.
+        table: one row per image with the columns of `COLUMNS` (more are kept), sorted by path.
+        partial: True for a selection of rows, which cannot be saved over the whole.
+    """
+
+    root: Path
+    table: pd.DataFrame
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "table", _checked(self.table))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset: that of its folder."""
+        return self.root.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the one order that all models of this dataset use."""
+        pairs = self.table[["class_index", "label"]].drop_duplicates().sort_values("class_index")
+        return tuple(pairs["label"])
+
+    @property
+    def files(self) -> list[Path]:
+        """Full path of every image, in the order of the table."""
+        return [self.root / path for path in self.table["path"]]
+
+    def sized(self, size: int) -> list[Path]:
+        """Where the square copies of `size` pixels are, in the order of the table."""
+        folder = self.root / "sized" / str(size)
+        return [(folder / Path(path).relative_to("raw")).with_suffix(".png") for path in self.table["path"]]
+
+    def where(self, **equals: str | Iterable[str]) -> "Manifest":
+        """The rows whose columns have the given values (or one of several).
+
+        Raises:
+            ValueError: there is no such column.
+
+        >>> manifest.where(split="train", status="ok")  # doctest: +SKIP
+        """
+        keep = pd.Series(True, index=self.table.index)
+        for column, value in equals.items():
+            if column not in self.table:
+                raise ValueError(f"expected one of the columns {', '.join(self.table)}, got {column!r}")
+            keep &= self.table[column].isin([value] if isinstance(value, str) else list(value))
+        return Manifest(self.root, self.table[keep], partial=True)
+
+    def assign(self, **columns: Iterable) -> "Manifest":
+        """A new manifest with these columns replaced.
+
+        >>> manifest.assign(split=["train"] * len(manifest))  # doctest: +SKIP
+        """
+        return Manifest(self.root, self.table.assign(**columns), self.partial)
+
+    def update(self, rows: Mapping[str, Mapping[str, object]]) -> "Manifest":
+        """A new manifest with single cells replaced: `{path: {column: value}}`."""
+        if not rows:
+            return self
+        table = self.table.set_index("path", drop=False)
+        changes = pd.DataFrame.from_dict(rows, orient="index")
+        for column in changes:
+            values = changes[column].dropna()
+            table.loc[values.index, column] = values.astype(table[column].dtype)
+        return Manifest(self.root, table, self.partial)
+
+    def counts(self, by: str = "status") -> pd.DataFrame:
+        """How many images: a row per class, a column per value of `by`, and totals.
+
+        Images without a split are counted as "not used".
+        """
+        counts = pd.crosstab(self.table["label"], self.table[by])
+        order = {"status": STATUSES, "split": SPLITS}.get(by, sorted(counts.columns))
+        counts = counts.reindex(index=self.classes, columns=[value for value in order if value in counts], fill_value=0)
+        counts = pd.concat([counts, counts.sum().to_frame("total").T]).rename_axis(index="label", columns=None)
+        counts["total"] = counts.sum(axis=1)
+        return counts.rename(columns={"": "not used"} if by == "split" else {})
+
+    def left_out(self) -> pd.DataFrame:
+        """The images that are not used: path, status and reason."""
+        unused = ~self.table["status"].isin(["new", "ok"])
+        return self.table.loc[unused, ["path", "status", "reason"]].reset_index(drop=True)
+
+    def fingerprint(self) -> str:
+        """Hash of what a training run depends on: classes, files, labels, statuses and splits."""
+        lines = self.table[["sha256", "label", "class_index", "status", "split"]].to_csv(index=False)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def save(self) -> "Manifest":
+        """Write `manifest.csv`, whole or not at all, and give back the manifest.
+
+        Raises:
+            ValueError: this is a selection; saving it would lose the other rows.
+        """
+        if self.partial:
+            raise ValueError("expected a whole manifest, got a selection; save the one it was taken from")
+        text = self.table.to_csv(index=False, lineterminator="\n")
+        if "\r" in text:  # which is left bare before Python 3.13, and read as the end of the line
+            text = self.table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        paths.write(self.root / FILE, text)
+        return self
+
+    def _repr_html_(self) -> str:
+        return f"<b>{self.name}</b>: {len(self)} images{self.counts()._repr_html_()}"
+
+
+def load(root: str | Path) -> Manifest:
+    """Read the manifest of a dataset.
+
+    Args:
+        root: name of a dataset in `data/`, or the path of its folder.
+
+    Raises:
+        DatasetError: no manifest there, or one with damaged or missing columns.
+
+    >>> load("cars_tanks").classes  # doctest: +SKIP
+    ('cars', 'tanks')
+    """
+    folder = paths.dataset(root)
+    file = folder / FILE
+    if not file.exists():
+        raise DatasetError(f"expected a dataset at {folder}, found no {FILE}; make one with `toolkit scrape SOURCE`")
+    types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
+    try:
+        table = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=types, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DatasetError(f"expected a readable table in {file}, got: {error}; restore it or scrape again") from error
+    return Manifest(folder, table)
+
+
+def from_rows(root: Path, rows: Iterable[Mapping[str, object]]) -> Manifest:
+    """A manifest from dicts with at least `path` and `label`; new labels are numbered in alphabetical order.
+
+    >>> from_rows(Path("pets"), [{"path": "raw/cat/1.jpg", "label": "cat"}]).classes
+    ('cat',)
+    """
+    table = pd.DataFrame(list(rows))
+    return Manifest(root, _numbered(_completed(table)))
+
+
+def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
+    """Add rows whose path is not there yet; rows that are keep all that later stages wrote.
+
+    Known classes keep their place in the class order; new ones come after them.
+    """
+    there = set(manifest.table["path"])
+    added = [row for row in rows if row["path"] not in there]
+    if not added:
+        return manifest
+    table = pd.concat([manifest.table, _completed(pd.DataFrame(added))], ignore_index=True)
+    return Manifest(manifest.root, _numbered(table))
+
+
+def _completed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every column, empty cells where it said nothing."""
+    for column, empty in COLUMNS.items():
+        if column not in table:
+            table[column] = empty
+        table[column] = table[column].where(table[column].notna(), empty).astype(type(empty))
+    return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
+
+
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    known = table.loc[table["class_index"] >= 0].drop_duplicates("label").set_index("label")["class_index"].to_dict()
+    for label in sorted(set(table["label"]) - set(known)):
+        known[label] = max(known.values(), default=-1) + 1  # not their number: a class may have been taken out
+    return table.assign(class_index=table["label"].map(known).astype(int))
+
+
+def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table sorted by path, or an error that names what is wrong with it."""
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise DatasetError(f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; scrape again")
+    for column, allowed in (("status", STATUSES), ("split", SPLITS)):
+        unknown = sorted(set(table[column]) - set(allowed))
+        if unknown:
+            raise DatasetError(f"expected {column} to be one of {', '.join(map(repr, allowed))}, got {unknown[0]!r}")
+    repeated = table["path"][table["path"].duplicated()]
+    if len(repeated):
+        raise DatasetError(f"expected every path once, got {repeated.iloc[0]!r} again; remove one of the rows")
+    pairs = table[["class_index", "label"]].drop_duplicates()
+    if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
+        raise DatasetError("expected one class_index per label, got two; restore the column class_index")
+    return table.reset_index(drop=True).sort_values("path", ignore_index=True)

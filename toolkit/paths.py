@@ -1,0 +1,110 @@
+"""Where things lie, and writing that is whole or not there."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.errors import DatasetError
+
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def home() -> Path:
+    """The folder that holds `data/`, `models/` and `notebooks/`.
+
+    The environment variable TOOLKIT_HOME if it is set, else the checkout this package runs from, else the working
+    folder.
+    """
+    if os.environ.get("TOOLKIT_HOME"):
+        return Path(os.environ["TOOLKIT_HOME"]).expanduser().resolve()
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def notebooks() -> Path:
+    """The folder of the numbered notebooks.
+
+    Raises:
+        DatasetError: the package was installed without its checkout, which holds the notebooks.
+    """
+    folder = Path(__file__).resolve().parents[1] / "notebooks"
+    if not folder.is_dir():
+        raise DatasetError(
+            f"expected the numbered notebooks in {folder}, found none; clone the project and install it with "
+            "`pip install -e .`"
+        )
+    return folder
+
+
+def dataset(name: str | Path) -> Path:
+    """The folder of a dataset: a plain name lies in `data/`, anything with a separator is a path.
+
+    >>> dataset("cars_tanks").parts[-2:]
+    ('data', 'cars_tanks')
+    """
+    return _below("data", name)
+
+
+def run(name: str | Path) -> Path:
+    """The folder of a trained run, `models/<dataset>/<run>`; `cars_tanks/vgg` may leave out `models/`."""
+    path = Path(name).expanduser()
+    if path.is_absolute() or path.exists():
+        return path.resolve()
+    parts = path.parts[1:] if path.parts[:1] == ("models",) else path.parts
+    return home().joinpath("models", *parts)
+
+
+def models(dataset_root: Path) -> Path:
+    """The folder that holds all runs trained on one dataset."""
+    return home() / "models" / dataset_root.name
+
+
+def _below(folder: str, name: str | Path) -> Path:
+    path = Path(name).expanduser()
+    if path.is_absolute() or len(path.parts) != 1 or path.parts[0] in (".", ".."):
+        return path.resolve()
+    return home() / folder / path
+
+
+def check_label(label: str) -> str:
+    """Give back `label` if it can name a folder on every system, else raise.
+
+    Raises:
+        DatasetError: it is empty, too long, hidden, reserved, or holds a separator or control character.
+    """
+    bad = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', label)  # the last are bytes that are no text
+    reserved = label.partition(".")[0].lower() in RESERVED
+    if not label or bad or label.startswith((".", " ")) or label.endswith((".", " ")) or reserved:
+        raise DatasetError(f"expected a label that can name a folder, such as 'cars', got {label!r}; choose another")
+    if len(label.encode()) > 100:
+        raise DatasetError(f"expected a label of at most 100 bytes, got {len(label.encode())}; choose a shorter one")
+    return label
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on leaving, flush it to disk and rename it to `path`.
+
+    A reader sees the old file or the new one, never half of one, whenever the process is killed.
+
+    >>> with whole(Path("table.csv")) as temporary:  # doctest: +SKIP
+    ...     temporary.write_text("a,b")
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write text (as UTF-8) or bytes to `path`, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path

@@ -1,0 +1,330 @@
+"""Downloading from a server that is busy, slow, broken or lying."""
+
+import email.utils
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+import zoo
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.scrape.fetch import Fetcher, Refused, retry_after
+from toolkit.scrape.item import Options
+
+PICTURE = zoo.encoded(zoo.scene(), "PNG")
+
+
+class Site:
+    """A server on this machine: `pages` gives for a path what it answers, one after the other, the last for ever."""
+
+    def __init__(self):
+        self.pages, self.asked, self.headers, self.lock = {}, Counter(), [], threading.Lock()
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def answer(self, handler):
+        path = urlsplit(handler.path).path
+        with self.lock:
+            self.asked[path] += 1
+            self.headers.append(dict(handler.headers))
+            answers = self.pages.get(path, [reply(404)])
+            page = answers.pop(0) if len(answers) > 1 else answers[0]
+        page(handler)
+
+
+def reply(status=200, body=b"", length=None, **headers):
+    """Answer with a status, a body, and headers; `length` is what it claims."""
+
+    def page(handler):
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, text in headers.items():
+            handler.send_header(name.replace("_", "-"), text)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = length is not None
+
+    return page
+
+
+def drop(handler):
+    """Hang up without an answer."""
+    handler.close_connection = True
+
+
+def drip(handler):
+    """Send a picture byte by byte, for ever."""
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(PICTURE[:16])
+    for _ in range(1000):
+        handler.wfile.write(b"\0")
+        handler.wfile.flush()
+        time.sleep(0.02)
+
+
+GOOD = reply(200, PICTURE, Content_Type="image/png")
+
+
+@pytest.fixture
+def site():
+    here = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            here.answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads, block_on_close, request_queue_size = True, False, 64
+
+        def handle_error(self, request, client_address):
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    here.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield here
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def slept():
+    return []
+
+
+@pytest.fixture
+def fetcher(slept):
+    made = Fetcher(Options(timeout=5), sleep=slept.append)
+    yield made
+    made._session().close()
+
+
+def refused(fetcher, address):
+    with pytest.raises(Refused) as caught:
+        fetcher.get(address)
+    return caught.value.reason
+
+
+def test_a_picture_is_downloaded_with_a_name_in_the_request(site, fetcher, slept):
+    site.pages["/a.png"] = [GOOD]
+    assert fetcher.get(site.address("/a.png?width=640&s=AbC")) == PICTURE
+    assert slept == []
+    assert site.headers[0]["User-Agent"].startswith("image-classifier-toolkit/")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524])
+def test_a_busy_server_is_asked_again(site, fetcher, slept, status):
+    site.pages["/a.png"] = [reply(status), reply(status), GOOD]
+    assert fetcher.get(site.address("/a.png")) == PICTURE
+    assert site.asked["/a.png"] == 3
+    assert len(slept) == 2 and all(0 <= pause <= 1 for pause in slept)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451, 204])
+def test_a_final_answer_is_not_asked_for_again(site, fetcher, slept, status):
+    site.pages["/a.png"] = [reply(status), GOOD]
+    assert refused(fetcher, site.address("/a.png")) == f"HTTP {status}"
+    assert site.asked["/a.png"] == 1 and slept == []
+
+
+def test_a_server_that_stays_busy_is_given_up(site, fetcher, slept):
+    site.pages["/a.png"] = [reply(503)]
+    assert refused(fetcher, site.address("/a.png")) == "HTTP 503"
+    assert site.asked["/a.png"] == 4 and len(slept) == 3
+
+
+def test_the_time_a_server_asks_for_is_waited(site, fetcher, slept):
+    site.pages["/a.png"] = [reply(429, Retry_After="7"), GOOD]
+    assert fetcher.get(site.address("/a.png")) == PICTURE
+    assert slept[0] == 7
+    assert 6 < slept[1] <= 7  # nobody waited in truth, so the host still wants its time
+
+
+def test_a_date_to_come_back_at_is_waited_for(site, fetcher, slept):
+    date = email.utils.formatdate(time.time() + 30, usegmt=True)
+    site.pages["/a.png"] = [reply(503, Retry_After=date), GOOD]
+    assert fetcher.get(site.address("/a.png")) == PICTURE
+    assert 25 < slept[0] <= 31
+
+
+def test_no_server_is_waited_for_longer_than_the_limit(site, slept):
+    site.pages["/a.png"] = [reply(429, Retry_After="86400"), GOOD]
+    assert Fetcher(Options(max_wait=20), sleep=slept.append).get(site.address("/a.png")) == PICTURE
+    assert all(pause <= 20 for pause in slept)
+
+
+def test_other_pictures_of_a_busy_host_wait_too_and_other_hosts_do_not(site, fetcher, slept):
+    site.pages["/busy.png"], site.pages["/a.png"] = [reply(404, Retry_After="9")], [GOOD]
+    site.pages["/busy.png"] = [reply(429, Retry_After="9")]
+    refused(fetcher, site.address("/busy.png"))
+    slept.clear()
+    fetcher.get(site.address("/a.png"))
+    assert len(slept) == 1 and 7 < slept[0] <= 9
+    slept.clear()
+    fetcher.get(site.address("/a.png").replace("127.0.0.1", "localhost"))
+    assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("", 0), ("7", 7), (" 12 ", 12), ("-3", 0), ("soon", 0), ("²", 0), ("1.5", 0)]
+    + [
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 40),
+        ("Thu, 01 Jan 1970 00:00:10 GMT", 0),
+        ("Thu, 99 Jan 9999 99:99:99 GMT", 0),
+    ],
+)
+def test_a_retry_after_is_seconds_or_a_date_or_nothing(header, seconds):
+    assert retry_after(header, now=60.0) == seconds
+
+
+@given(st.one_of(st.text(), st.from_regex(r"\w{3}, \d{1,3} Jan \d{1,5} \d\d:\d\d:\d\d (GMT|[+-]\d{4})")))
+def test_no_retry_after_is_an_error(header):
+    assert retry_after(header, now=0.0) >= 0
+
+
+# What comes back
+
+
+def test_a_declared_size_beyond_the_limit_is_refused_before_it_is_read(site, slept):
+    site.pages["/a.png"] = [reply(200, PICTURE[:50], length=10**9)]
+    fetcher = Fetcher(Options(max_bytes=1000), sleep=slept.append)
+    assert refused(fetcher, site.address("/a.png")) == "1,000,000,000 bytes, more than the limit of 1,000"
+    assert slept == []
+
+
+def test_a_size_that_was_not_declared_is_counted(site, slept):
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(PICTURE + bytes(5000))
+        handler.close_connection = True
+
+    site.pages["/a.png"] = [endless]
+    fetcher = Fetcher(Options(max_bytes=4000), sleep=slept.append)
+    assert refused(fetcher, site.address("/a.png")) == "more than the limit of 4,000 bytes"
+    assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (reply(200, b"<html>", Content_Type="text/html; charset=utf-8"), "a web page, not a picture"),
+        (reply(200, b"<!doctype html>", Content_Type="image/jpeg"), "not a picture in a format that is read"),
+        (reply(200, b'{"error": 1}', Content_Type="application/json"), "not a picture in a format that is read"),
+        (reply(200, b""), "empty"),
+    ],
+)
+def test_what_is_no_picture_is_refused(site, fetcher, slept, page, reason):
+    site.pages["/a.png"] = [page]
+    assert refused(fetcher, site.address("/a.png")) == reason
+    assert slept == []
+
+
+def test_a_picture_with_no_or_another_type_is_taken(site, fetcher):
+    site.pages["/a.png"] = [reply(200, PICTURE), reply(200, PICTURE, Content_Type="text/plain")]
+    assert fetcher.get(site.address("/a.png")) == fetcher.get(site.address("/a.png")) == PICTURE
+
+
+@pytest.mark.parametrize("fault", [drop, reply(200, PICTURE[:100], length=len(PICTURE))])
+def test_a_connection_that_breaks_is_tried_again(site, fetcher, slept, fault):
+    site.pages["/a.png"] = [fault, GOOD]
+    assert fetcher.get(site.address("/a.png")) == PICTURE
+    assert len(slept) == 1
+    site.pages["/b.png"] = [fault]
+    assert refused(fetcher, site.address("/b.png")).startswith("connection: ")
+
+
+def test_a_slow_drip_meets_the_deadline(site, slept):
+    site.pages["/a.png"] = [drip]
+    started = time.monotonic()
+    fetcher = Fetcher(Options(deadline=0.5, tries=2), sleep=slept.append)
+    assert refused(fetcher, site.address("/a.png")) == "slower than 0.5 seconds"
+    assert time.monotonic() - started < 3
+
+
+def test_waiting_for_ones_turn_does_not_count_as_slow(site):
+    def slow(handler):
+        time.sleep(0.3)
+        GOOD(handler)
+
+    site.pages["/a.png"] = [slow]
+    fetcher = Fetcher(Options(deadline=0.7, per_host=1, tries=1))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fetcher.get, [site.address("/a.png")] * 4)) == [PICTURE] * 4
+
+
+def test_a_server_that_says_nothing_is_left(site, slept):
+    site.pages["/a.png"] = [lambda handler: time.sleep(2)]
+    fetcher = Fetcher(Options(timeout=0.2, tries=2), sleep=slept.append)
+    assert refused(fetcher, site.address("/a.png")) == "connection: ReadTimeout"
+
+
+# Redirects and addresses
+
+
+def test_a_redirect_is_followed_but_not_in_circles(site, fetcher):
+    site.pages["/old.png"], site.pages["/a.png"] = [reply(301, Location="/a.png")], [GOOD]
+    assert fetcher.get(site.address("/old.png")) == PICTURE
+    site.pages["/loop.png"] = [reply(302, Location="/loop.png")]
+    assert refused(fetcher, site.address("/loop.png")) == "too many redirects"
+    assert site.asked["/loop.png"] <= 7
+
+
+def test_a_redirect_to_the_picture_of_a_removed_picture_is_refused(site, fetcher):
+    site.pages["/a.png"] = [reply(302, Location="/i.imgur.com/removed.png")]
+    site.pages["/i.imgur.com/removed.png"] = [GOOD]
+    assert refused(fetcher, site.address("/a.png")) == "placeholder of a removed picture"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a.png", "http://["])
+def test_a_redirect_to_what_is_no_web_address_is_refused(site, fetcher, slept, target):
+    site.pages["/a.png"] = [reply(302, Location=target)]
+    assert refused(fetcher, site.address("/a.png")).startswith("bad address: ")
+    assert slept == []
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a.png", "file:///etc/passwd", "http://", "http://[", "http://127.0.0.1:x/a", "http://a..b/c"]
+)
+def test_an_address_that_is_none_is_refused_at_once(fetcher, slept, address):
+    assert refused(fetcher, address).startswith("bad address: ")
+    assert slept == []
+
+
+def test_a_port_where_nobody_listens_is_a_lost_connection(fetcher, slept):
+    assert refused(fetcher, "http://127.0.0.1:9/a.png") == "connection: ConnectionError"
+    assert len(slept) == 3
+
+
+def test_no_more_connections_than_allowed_at_once(site):
+    now, most, lock = [0], [0], threading.Lock()
+
+    def busy(handler):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.03)
+        with lock:
+            now[0] -= 1
+        GOOD(handler)
+
+    site.pages["/a.png"] = [busy]
+    fetcher = Fetcher(Options(per_host=3))
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(fetcher.get, [site.address("/a.png")] * 24)) == [PICTURE] * 24
+    assert most[0] == 3

@@ -1,0 +1,202 @@
+"""Labelled pictures from somewhere into `raw/<label>/`, with a ledger and a manifest of where each came from.
+
+A source is written `kind:what=label`:
+
+    folder:PICTURES            class folders on this machine, or a zip or tar of them
+    reddit:carporn=cars        a subreddit
+    practice:300               300 drawn pictures per class, served on this machine through Reddit's protocol
+
+Files are named by the hash of their content. Whatever was had once is not asked for again.
+"""
+
+import hashlib
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from toolkit import images, manifest, parallel, paths
+from toolkit.errors import DatasetError, SourceError
+from toolkit.manifest import Manifest
+from toolkit.scrape.fetch import Fetcher, Refused
+from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
+from toolkit.scrape.ledger import Ledger
+
+__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
+
+PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
+
+
+def sources(*, sleep: Callable[[float], None] = time.sleep) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
+    """The kinds of sources by name; each takes what follows the colon, a label, and options."""
+    from toolkit.scrape import folder, reddit  # here, so that pictures from a folder need no PRAW
+
+    return {"folder": folder.items, "zip": folder.items, "reddit": partial(reddit.items, sleep=sleep)}
+
+
+def collect(
+    wanted: str | Iterable[str],
+    *,
+    into: str | Path,
+    options: Options | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Manifest:
+    """Bring labelled pictures into a dataset.
+
+    Run it again after an interruption, or later: what the dataset has is kept, and only what is new is fetched.
+
+    Args:
+        wanted: one or more sources, such as "reddit:carporn=cars".
+        into: name of a dataset in `data/`, or the path of its folder.
+        options: limits and settings; None takes the defaults of `Options`.
+        sleep: waits between attempts, given a number of seconds.
+
+    Returns:
+        The manifest of the dataset, saved, new pictures with status "new".
+
+    Raises:
+        SourceError: a source is unknown, or none could be read.
+        DatasetError: fewer than two classes have pictures.
+
+    >>> collect(["reddit:carporn=cars", "reddit:tankporn=tanks"], into="cars_tanks")  # doctest: +SKIP
+    """
+    root, names = paths.dataset(into), [wanted] if isinstance(wanted, str) else list(wanted)
+    with _practising(names, options or Options()) as (names, options):
+        known = sources(sleep=sleep)
+        for name in names:
+            _check(known, name)
+        readers = [partial(_items, known, name, options) for name in names]
+        fetcher = Fetcher(options, sleep=sleep)
+        with Ledger(root) as ledger:
+            problems = [_one_source(reader, root, ledger, fetcher) for reader in readers]
+            rows = list(_rows(ledger, root))
+    reasons = [problem for problem in problems if problem]
+    if reasons and (len(reasons) == len(names) or not rows):
+        raise SourceError("; ".join(reasons))
+    for reason in reasons:
+        warnings.warn(f"left out a source: {reason}", stacklevel=2)
+    return _manifest(root, rows).save()
+
+
+@contextmanager
+def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str], Options]]:
+    """Keep the practice world running while its pictures are fetched; other sources pass through."""
+    if not any(name.startswith("practice:") for name in names):
+        yield names, options
+        return
+    pictures = names[0].removeprefix("practice:") or "300"
+    if len(names) > 1 or not pictures.isdecimal() or int(pictures) < 10:
+        raise SourceError(f"expected practice: or practice:N alone, N at least 10, got {' '.join(names)}")
+    from toolkit import practice
+
+    with practice.world(pictures=int(pictures)) as world:
+        yield list(world.sources), replace(options, reddit=world.reddit)
+
+
+def _check(known: dict, name: str) -> None:
+    kind, colon, argument = name.partition(":")
+    if not colon or kind not in known or not argument.partition("=")[0]:
+        raise SourceError(
+            f"expected a source such as folder:PICTURES or reddit:carporn=cars, got {name!r}; the kinds are "
+            f"{', '.join(known)}"
+        )
+
+
+def _items(known: dict, name: str, options: Options) -> Iterator[Item]:
+    kind, _, argument = name.partition(":")
+    what, equals, label = argument.rpartition("=")
+    if not equals or "/" in label or (kind != "reddit" and Path(argument).exists()):  # an equals sign in a path
+        what, label = argument, ""
+    return known[kind](what, paths.check_label(label) if label else "", options)
+
+
+def _one_source(reader: Callable[[], Iterator[Item]], root: Path, ledger: Ledger, fetcher: Fetcher) -> str:
+    """Bring in what one source gives; the reason if it failed, else ""."""
+    retry = fetcher.options.retry_failed
+    try:
+        items = (item for item in reader() if not ledger.has(item.key, root=root, retry_failed=retry))
+        remote = []
+        for item in parallel.progress(items, description="collect", unit=" pictures"):
+            if item.read is None:
+                remote.append(item)
+            else:
+                _store(item, root, ledger, fetcher)
+    except SourceError as error:
+        return str(error)
+    store = partial(_store, root=root, ledger=ledger, fetcher=fetcher)
+    jobs = fetcher.options.connections
+    for failure in parallel.map(store, remote, description="download", jobs=jobs, shared=True):
+        if failure:  # not of the picture, which is a line in the ledger, but of the disk
+            raise DatasetError(f"expected to write pictures to {root}, got {failure.reason}; make room and go on")
+    return ""
+
+
+def _store(item: Item, root: Path, ledger: Ledger, fetcher: Fetcher) -> None:
+    """Get one picture, write it, then its ledger line; a failure is a line too."""
+    record = {"key": item.key, "label": item.label, "source": item.source, "source_id": item.source_id}
+    record |= {"url": item.url, "page_url": item.page_url, "license": item.license, "creator": item.creator}
+    record["split"] = item.split
+    try:
+        content = item.read() if item.read else _download(item, fetcher)
+    except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
+        ledger.add(record | {"status": "failed", "reason": str(error) or type(error).__name__})
+        return
+    sha256 = hashlib.sha256(content).hexdigest()
+    ending = images.sniff(content[:16]) or "bin"
+    path = Path("raw", item.label, f"{sha256}.{ending}")
+    if not (root / path).exists():
+        paths.write(root / path, content)
+    record |= {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}
+    ledger.add(record)
+
+
+def _download(item: Item, fetcher: Fetcher) -> bytes:
+    """The bytes at the item's address, or at the first fallback that answers."""
+    reasons = []
+    for url in (item.url, *item.fallbacks):
+        try:
+            return fetcher.get(url)
+        except Refused as refused:
+            reasons.append(refused.reason)
+    raise Refused(reasons[0])
+
+
+def _rows(ledger: Ledger, root: Path) -> Iterator[dict]:
+    """One manifest row per file that is there.
+
+    The same file may have come several ways, in an order that depends on the threads; the row tells of the first by
+    name, so that a run that was interrupted ends with the same manifest as one that was not.
+    """
+    ways = defaultdict(list)
+    for record in ledger.records.values():
+        if record["status"] == "ok" and (root / record["path"]).exists():
+            ways[record["path"]].append(record)
+    addresses = defaultdict(set)
+    for records in ways.values():
+        for record in records:
+            addresses[record["sha256"]].add(record["url"] or record["source_id"])
+    for records in ways.values():
+        first = min(records, key=lambda record: (record["source"], record["source_id"], record["url"]))
+        row = {column: first[column] for column in manifest.COLUMNS if column in first}
+        row |= {"status": "new", "reason": ""}
+        count = len(addresses[first["sha256"]])
+        if first["url"] and count >= PLACEHOLDER_ADDRESSES:
+            row |= {"status": "excluded", "reason": f"the same bytes under {count} addresses: a placeholder"}
+        yield row
+
+
+def _manifest(root: Path, rows: list[dict]) -> Manifest:
+    known = (root / manifest.FILE).exists()
+    if not rows and not known:
+        raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
+    table = manifest.merge(manifest.load(root), rows) if known else manifest.from_rows(root, rows)
+    if len(table.classes) < 2:
+        raise DatasetError(
+            f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "
+            "with another label"
+        )
+    return table

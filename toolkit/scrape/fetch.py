@@ -1,0 +1,156 @@
+"""Downloading: many at a time, few from one host, patient with busy servers, strict with what comes back."""
+
+import email.utils
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+import toolkit
+from toolkit import images
+from toolkit.scrape.item import Options
+
+USER_AGENT = f"image-classifier-toolkit/{toolkit.__version__} (python-requests)"
+RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+PLACEHOLDERS = ("i.imgur.com/removed.png",)  # where hosts send a request for a picture they no longer have
+
+
+class Refused(Exception):
+    """A download that failed; `again` if another attempt may go better, after `wait` seconds."""
+
+    def __init__(self, reason: str, *, again: bool = False, wait: float = 0.0):
+        super().__init__(reason)
+        self.reason, self.again, self.wait = reason, again, wait
+
+
+@dataclass
+class _Host:
+    slots: threading.Semaphore
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    not_before: float = 0.0  # monotonic seconds; moved by Retry-After for all workers at once
+
+
+class Fetcher:
+    """Downloads pictures politely; one for a run, shared by its threads.
+
+    Args:
+        options: limits, see `Options`.
+        sleep: waits for a number of seconds; tests give one that does not.
+    """
+
+    def __init__(self, options: Options, *, sleep: Callable[[float], None] = time.sleep):
+        self.options, self.sleep = options, sleep
+        self._hosts: dict[str, _Host] = defaultdict(lambda: _Host(threading.Semaphore(options.per_host)))
+        self._lock, self._local = threading.Lock(), threading.local()
+
+    def get(self, url: str) -> bytes:
+        """The bytes of the picture at `url`.
+
+        Raises:
+            Refused: with the reason, after the last attempt.
+        """
+        for attempt in range(self.options.tries):
+            try:
+                return self._once(url)
+            except Refused as refused:
+                if not refused.again or attempt + 1 == self.options.tries:
+                    raise
+                pause = random.uniform(0, self.options.backoff * 2**attempt)
+                self.sleep(min(max(pause, refused.wait), self.options.max_wait))
+        raise Refused("no attempt was made")
+
+    def _once(self, url: str) -> bytes:
+        with self._turn(url) as host:
+            started = time.monotonic()  # not before: waiting for one's turn is no fault of the server
+            try:
+                with self._session().get(url, stream=True, timeout=self.options.timeout) as response:
+                    self._check(response, host)
+                    return self._body(response, started)
+            except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
+                raise Refused(f"bad address: {error}") from error
+            except requests.exceptions.TooManyRedirects as error:
+                raise Refused("too many redirects") from error
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                raise Refused(f"connection: {type(error).__name__}", again=True) from error
+
+    @contextmanager
+    def _turn(self, url: str) -> Iterator[_Host]:
+        """Wait for a free slot of the host, and until it wants to be asked again."""
+        try:
+            name = urlsplit(url).netloc
+        except ValueError as error:
+            raise Refused(f"bad address: {error}") from error
+        with self._lock:
+            host = self._hosts[name]
+        with host.slots:
+            wait = host.not_before - time.monotonic()
+            if wait > 0:
+                self.sleep(wait)
+            yield host
+
+    def _session(self) -> requests.Session:
+        """One session per thread: they are not thread-safe."""
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            session.trust_env, session.max_redirects = False, 5
+            session.headers.update({"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"})
+            self._local.session = session
+        return self._local.session
+
+    def _check(self, response: requests.Response, host: _Host) -> None:
+        if response.status_code in RETRIED:
+            wait = min(retry_after(response.headers.get("Retry-After")), self.options.max_wait)
+            with host.lock:
+                host.not_before = max(host.not_before, time.monotonic() + wait)
+            raise Refused(f"HTTP {response.status_code}", again=True, wait=wait)
+        if response.status_code != 200:
+            raise Refused(f"HTTP {response.status_code}")
+        if response.url.split("?")[0].endswith(PLACEHOLDERS):
+            raise Refused("placeholder of a removed picture")
+        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+            raise Refused("a web page, not a picture")
+        if _declared(response) > self.options.max_bytes:
+            raise Refused(f"{_declared(response):,} bytes, more than the limit of {self.options.max_bytes:,}")
+
+    def _body(self, response: requests.Response, started: float) -> bytes:
+        body = bytearray()
+        while chunk := response.raw.read1(1 << 16):  # read1 gives what is there, so a slow drip meets the deadline
+            body += chunk
+            if len(body) > self.options.max_bytes:
+                raise Refused(f"more than the limit of {self.options.max_bytes:,} bytes")
+            if time.monotonic() - started > self.options.deadline:
+                raise Refused(f"slower than {self.options.deadline:g} seconds", again=True)
+        if len(body) < _declared(response):
+            raise Refused("connection: closed early", again=True)
+        if images.sniff(bytes(body[:16])) is None:
+            raise Refused("empty" if not body else "not a picture in a format that is read")
+        return bytes(body)
+
+
+def retry_after(value: str | None, *, now: float | None = None) -> float:
+    """Seconds to wait from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3); 0 without one.
+
+    >>> retry_after("7")
+    7.0
+    """
+    if not value:
+        return 0.0
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        then = email.utils.parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return max(0.0, then - (time.time() if now is None else now))
+
+
+def _declared(response: requests.Response) -> int:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0

@@ -1,0 +1,97 @@
+"""Tiny datasets and pictures, made by code, the same every time."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from toolkit import bundle, dedup, manifest, networks, resize, split, verify
+from toolkit.framework import keras
+from toolkit.manifest import Manifest
+
+COLOURS = ((200, 60, 40), (40, 120, 60), (60, 80, 190), (190, 180, 60))
+
+
+def coloured(place, number, *, side=32, noise=60):
+    """A picture of class number `place`: its colour, under noise that differs with every `number`."""
+    rng = np.random.default_rng((place, number))
+    pixels = np.array(COLOURS[place]) + rng.normal(0, noise, (side, side, 3))
+    return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
+
+
+def textured(seed, *, width=320, height=240):
+    """A picture with light, shapes and detail, as a photograph has: noise at several scales."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3))
+    for cells, strength in ((3, 70), (6, 50), (12, 30), (40, 12)):
+        coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
+        total += (np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)) / 255 - 0.5) * 2 * strength
+    return Image.fromarray((total + 128).clip(0, 255).astype(np.uint8))
+
+
+def cropped(picture, share):
+    """The picture without `share` of its width and height at every side."""
+    width, height = picture.size
+    left, top = round(share * width), round(share * height)
+    return picture.crop((left, top, width - left, height - top))
+
+
+def encoded(picture, kind="PNG", **options):
+    """The bytes of a file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def dataset(root, files):
+    """A new dataset of (label, ending, bytes), as a scraper leaves it."""
+    return manifest.from_rows(Path(root), [raw_file(root, *file) for file in files]).save()
+
+
+def raw_file(root, label, ending, content):
+    """Put one file into `raw/` and give back its row."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = Path("raw", label, f"{sha256}.{ending}")
+    (Path(root) / path).parent.mkdir(parents=True, exist_ok=True)
+    (Path(root) / path).write_bytes(content)
+    return {"path": path.as_posix(), "label": label, "sha256": sha256, "bytes": len(content), "source": "folder"}
+
+
+def tiny_dataset(root, *, per_class=12, side=32, classes=("cars", "tanks"), noise=60):
+    """A new dataset whose classes differ in colour: something a network can learn in a few steps."""
+    return dataset(
+        root,
+        [
+            (label, "png", encoded(coloured(place, number, side=side, noise=noise)))
+            for place, label in enumerate(classes)
+            for number in range(per_class)
+        ],
+    )
+
+
+def ready_dataset(root, *, size=32, val=0.2, test=0.25, seed=7, **options):
+    """The same, verified, searched for duplicates, resized, split and saved."""
+    table = resize.write(dedup.group(verify.check(tiny_dataset(root, **options))), size=size)
+    return split.assign(table, val=val, test=test, seed=seed).save()
+
+
+def fake_table(root, rows) -> Manifest:
+    """A manifest without files: every row (label, group or "") a usable picture."""
+    cells = [
+        {"path": f"raw/{label}/{number:05}.jpg", "label": label, "sha256": f"{number:05}", "group": group}
+        for number, (label, group) in enumerate(rows)
+    ]
+    table = manifest.from_rows(Path(root), cells)
+    return table.assign(status="ok")
+
+
+def untrained(folder, *, classes=("cars", "tanks"), size=32, seed=1, **facts):
+    """The bundle of a small network that has learned nothing yet: quick to have, and it answers all the same."""
+    keras.utils.set_random_seed(seed)
+    model = networks.build("vgg", classes=len(classes), size=size, style="modern", width=0.1)
+    history = pd.DataFrame({"epoch": [1], "loss": 0.7, "val_loss": 0.7, "accuracy": 0.5, "val_accuracy": 0.5})
+    facts = {"network": "vgg", "parameters": model.count_params(), **facts}
+    return bundle.save(Path(folder), model, classes=classes, size=size, history=history, facts=facts)

@@ -1,0 +1,127 @@
+"""Verifying: every file is opened once, every row filled, and what cannot be used says why."""
+
+import imagehash
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import dataset, encoded, textured
+from PIL import Image
+
+from toolkit import images, signatures, verify
+
+PICTURES = {
+    "a jpeg": ("cars", "jpg", encoded(textured(1, width=200, height=150), "JPEG")),
+    "a png": ("cars", "png", encoded(textured(2, width=90, height=120))),
+    "a grey one": ("tanks", "png", encoded(textured(3, width=64, height=64).convert("L"))),
+    "a large png": ("tanks", "png", encoded(textured(4, width=900, height=700), compress_level=1)),
+}
+BROKEN = {
+    "cut off": ("cars", "jpg", encoded(textured(5), "JPEG")[:2000], "unreadable", "truncated"),
+    "a page": ("cars", "bin", b"<!doctype html><title>gone</title>", "unreadable", "a web page"),
+    "nothing": ("tanks", "bin", b"", "unreadable", "empty file"),
+    "words": ("tanks", "bin", b"these are words" * 9, "unreadable", "not a picture"),
+    "tiny": ("tanks", "png", encoded(textured(6, width=60, height=31)), "too small", "60x31 pixels"),
+}
+
+
+def made(root):
+    return dataset(root, [*PICTURES.values(), *(entry[:3] for entry in BROKEN.values())])
+
+
+def row_of(table, content):
+    return table.table.set_index("bytes").loc[len(content)]
+
+
+def test_every_row_is_filled(tmp_path):
+    table = verify.check(made(tmp_path))
+    assert len(table) == len(PICTURES) + len(BROKEN)
+    assert "new" not in set(table.table["status"])
+    used = table.where(status="ok").table
+    assert len(used) == len(PICTURES)
+    assert (used["phash"].str.len() == 16).all()
+    assert (used[["width", "height", "sharpness", "brightness"]] > 0).all(axis=None)
+    assert set(used["format"]) == {"JPEG", "PNG"}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_used_is_a_row_with_a_reason(tmp_path, name):
+    label, ending, content, status, reason = BROKEN[name]
+    table = verify.check(dataset(tmp_path, [(label, ending, content), PICTURES["a png"]]))
+    row = table.left_out().iloc[0]
+    assert row["status"] == status
+    assert reason in row["reason"]
+    assert (tmp_path / row["path"]).read_bytes() == content
+
+
+def test_a_missing_file_is_a_row_too(tmp_path):
+    table = made(tmp_path)
+    table.files[0].unlink()
+    assert "no file" in verify.check(table).table["reason"].iloc[0]
+
+
+def test_the_perceptual_hash_is_that_of_the_whole_picture(tmp_path):
+    table = verify.check(made(tmp_path)).where(status="ok")
+    for file, phash in zip(table.files, table.table["phash"], strict=True):
+        assert phash == str(imagehash.phash(images.read(file)))
+
+
+def test_width_and_height_are_upright_and_undivided(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(textured(8, width=1300, height=1000), "JPEG", exif=exif)
+    row = verify.check(dataset(tmp_path, [("cars", "jpg", turned)])).table.iloc[0]
+    assert (row["width"], row["height"]) == (1000, 1300)
+
+
+def test_brightness_is_the_mean_grey_and_blur_lowers_sharpness(tmp_path):
+    grey = Image.new("RGB", (50, 50), (90, 90, 90))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8))
+    table = verify.check(dataset(tmp_path, [("a", "png", encoded(grey)), ("b", "png", encoded(noise))])).table
+    assert table["brightness"].iloc[0] == 90
+    assert table["sharpness"].iloc[0] == 0
+    assert table["sharpness"].iloc[1] > 1000
+
+
+def test_only_new_rows_are_looked_at_again(tmp_path, monkeypatch):
+    table = verify.check(dataset(tmp_path, list(PICTURES.values())))
+    opened = []
+    inspect = images.inspect
+    monkeypatch.setattr(
+        images, "inspect", lambda source, **options: opened.append(source) or inspect(source, **options)
+    )
+    assert verify.check(table).table.equals(table.table)
+    assert opened == []
+    one_new = table.update({table.table["path"].iloc[2]: {"status": "new"}})
+    assert verify.check(one_new).table.equals(table.table)
+    assert opened == [table.files[2]]
+
+
+def test_excluded_rows_are_left_alone_even_when_all_are_checked_again(tmp_path):
+    table = made(tmp_path)
+    path = table.table["path"].iloc[0]
+    table = table.update({path: {"status": "excluded", "reason": "not mine"}})
+    for again in (False, True):
+        row = verify.check(table, again=again).table.iloc[0]
+        assert (row["status"], row["reason"], row["phash"]) == ("excluded", "not mine", "")
+
+
+def test_the_order_of_the_files_and_the_number_of_workers_change_nothing(tmp_path):
+    files = [*PICTURES.values(), *(entry[:3] for entry in BROKEN.values())]
+    one = verify.check(dataset(tmp_path / "one", files), jobs=1)
+    other = verify.check(dataset(tmp_path / "other", files[::-1]), jobs=3)
+    pd.testing.assert_frame_equal(one.table, other.table)
+    first, second = signatures.load(one.root), signatures.load(other.root)
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_every_usable_picture_has_a_signature(tmp_path):
+    table = verify.check(made(tmp_path))
+    assert set(signatures.load(tmp_path)) == set(table.where(status="ok").table["sha256"])
+
+
+def test_min_side_and_max_pixels_are_respected(tmp_path):
+    table = verify.check(made(tmp_path), min_side=100, max_pixels=100_000)
+    assert row_of(table, PICTURES["a png"][2])["status"] == "too small"
+    assert "limit" in row_of(table, PICTURES["a large png"][2])["reason"]
+    assert row_of(table, PICTURES["a jpeg"][2])["status"] == "ok"

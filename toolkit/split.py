@@ -1,0 +1,122 @@
+"""Divide a dataset into train, val and test, so that the test stays honest.
+
+Stratified: every class has the same shares. By group: near-duplicates are never on both sides. Seeded: the same
+pictures and seed give the same split. Stable: pictures that have a split keep it when others are added; only where a
+class has nothing for val or test, as when its source came with train and test folders, is that taken from its train.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.errors import DatasetError
+from toolkit.manifest import Manifest
+
+
+def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:
+    """Fill the column `split` of all pictures in use.
+
+    Args:
+        manifest: a manifest that `dedup.group` has seen.
+        val: share of the pictures to choose by, 0 to 1, exclusive.
+        test: share of the pictures to judge by, 0 to 1, exclusive; val + test below 1.
+        seed: any integer; another one gives another split.
+        again: forget the split there is. Results on the old test set can then not be compared with new ones.
+
+    Returns:
+        The manifest with "train", "val" or "test" for every picture in use and "" for the others.
+
+    Raises:
+        DatasetError: a class has too few pictures to be in all three.
+
+    >>> assign(manifest, seed=7).counts("split")  # doctest: +SKIP
+    """
+    if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
+        raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
+    used = manifest.table["status"] == "ok"
+    known = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
+    splits = _inherited(known, manifest.table["group"]).where(used, "")
+    for label in manifest.classes:
+        rows = manifest.table[used & (manifest.table["label"] == label)]
+        splits.update(_one_class(rows, splits[rows.index], shares={"test": test, "val": val}, seed=seed))
+        counts = splits[rows.index].value_counts()
+        missing = [name for name in ("train", "val", "test") if not counts.get(name)]
+        if missing:
+            raise DatasetError(
+                f"expected pictures of {label!r} for train, val and test, got {len(rows)}, none for "
+                f"{' and '.join(missing)}; add pictures or change the shares"
+            )
+    return manifest.assign(split=splits)
+
+
+def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = None) -> Path:
+    """Lay out `train|val|test/<label>/` as links, for tools that want folders.
+
+    Args:
+        manifest: a split manifest.
+        into: a folder that is empty or not there yet.
+        size: link the squares of this side; None links the pictures as they came.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DatasetError: the folder holds something else, or nothing is split yet.
+    """
+    folder, used = Path(into), manifest.where(split=("train", "val", "test"))
+    if not len(used):
+        raise DatasetError("expected a split dataset, got none of its pictures split; run split.assign first")
+    if folder.exists() and any(folder.iterdir()):
+        raise DatasetError(f"expected an empty folder, got {folder} with files in it; choose another")
+    files = used.sized(size) if size else used.files
+    for file, label, split in zip(files, used.table["label"], used.table["split"], strict=True):
+        target = folder / split / label / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(file.resolve(), target)
+    return folder
+
+
+def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:
+    """A better copy that arrives later takes the split of the copy it replaces."""
+    given = splits != ""
+    known = dict(zip(groups[given], splits[given], strict=True))
+    return splits.where(given, [known.get(group, "") if group else "" for group in groups])
+
+
+def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float], seed: int) -> pd.Series:
+    """Split of each row: what its group has, else what still lacks pictures, in an order drawn from the seed."""
+    splits = splits.copy()
+    wanted = {name: max(1, round(share * len(rows))) for name, share in shares.items()}
+    groups = rows["group"].where(rows["group"] != "", rows["sha256"])
+    members = {name: list(index) for name, index in rows.groupby(groups).groups.items()}
+    order = sorted(members, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    for name in order:
+        known = [splits[row] for row in members[name] if splits[row]]
+        have = splits.value_counts()
+        lacking = [part for part in wanted if have.get(part, 0) + len(members[name]) <= wanted[part]]
+        splits[members[name]] = known[0] if known else (lacking or ["train"])[0]
+    for part, count in wanted.items():
+        if part not in set(splits):
+            train = [members[name] for name in order if splits[members[name][0]] == "train"]
+            for group in _from_train(train, count):
+                splits[group] = part
+    return splits
+
+
+def _from_train(groups: list[list], count: int) -> list[list]:
+    """About `count` pictures from the smallest groups, at least one group, but never the last."""
+    taken: list[list] = []
+    for group in sorted(groups, key=len)[:-1]:
+        if taken and sum(map(len, taken)) + len(group) > count:
+            break
+        taken.append(group)
+    return taken
+
+
+def _link(file: Path, target: Path) -> None:
+    try:
+        target.symlink_to(file)
+    except OSError:  # Windows without the right to make links
+        os.link(file, target)

@@ -1,0 +1,155 @@
+"""From a manifest to batches of pictures and labels for training and evaluation."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+
+from toolkit import images, parallel
+from toolkit.augment import Augmentation, apply, draw
+from toolkit.errors import DatasetError
+from toolkit.framework import tf
+from toolkit.manifest import Manifest
+
+MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The pictures of one split, in the order of the manifest.
+
+    Args:
+        files: square PNG of each picture.
+        labels: int array of shape (n,), places in `classes`.
+        classes: class names in the order of the dataset.
+        size: side in pixels.
+        pixels: uint8 array of shape (n, size, size, 3), or None if they do not fit into memory.
+    """
+
+    files: tuple[Path, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    size: int
+    pixels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def one_hot(self) -> np.ndarray:
+        """float32 array of shape (n, classes)."""
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
+    def class_weights(self) -> np.ndarray:
+        """Balanced weight per class, n / (classes * n_c), so that a rare class counts as much as a frequent one."""
+        return compute_class_weight("balanced", classes=np.arange(len(self.classes)), y=self.labels).astype(np.float32)
+
+
+def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Examples:
+    """The pictures of a split at one size.
+
+    Args:
+        manifest: the whole manifest, split and resized.
+        split: "train", "val" or "test".
+        size: side in pixels, one that `resize.write` was asked for.
+        jobs: workers that read, -1 for one per core.
+
+    Raises:
+        DatasetError: the split is empty, or its squares are missing.
+    """
+    chosen = manifest.where(split=split, status="ok")
+    if not len(chosen):
+        raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
+    files = tuple(chosen.sized(size))
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise DatasetError(
+            f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
+            f"`toolkit resize {manifest.name} --size {size}`"
+        )
+    order = {label: place for place, label in enumerate(manifest.classes)}
+    labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
+    pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
+    return Examples(files, labels, manifest.classes, size, pixels)
+
+
+def training(
+    examples: Examples,
+    *,
+    batch_size: int,
+    augmentation: Augmentation | None,
+    seed: int,
+    epoch: int,
+    weighted: bool = True,
+) -> tf.data.Dataset:
+    """One epoch of training batches: shuffled, augmented, every picture once.
+
+    The order and every change depend on `seed` and `epoch` alone, so an interrupted training goes on as if nothing had
+    happened.
+
+    Args:
+        examples: the pictures of the train split.
+        batch_size: pictures per batch, at least 1.
+        augmentation: how to change them; None leaves them as they are.
+        seed: any integer.
+        epoch: number of the epoch, from 0.
+        weighted: weight every picture by its class, see `Examples.class_weights`.
+
+    Returns:
+        A dataset of (pictures float32 (n, size, size, 3) from 0 to 255, one-hot labels, weights).
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(len(examples))
+    weights = examples.class_weights()[examples.labels] if weighted else np.ones(len(examples), np.float32)
+    batches = _batches(examples, order, batch_size, weights)
+    if augmentation:
+        change = partial(_augmented, augmentation=augmentation, size=examples.size, seed=seed * 100_003 + epoch)
+        batches = batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation(examples: Examples, *, batch_size: int) -> tf.data.Dataset:
+    """The pictures in order, unchanged, as (pictures, one-hot labels, weights of 1)."""
+    ones = np.ones(len(examples), np.float32)
+    return _batches(examples, np.arange(len(examples)), batch_size, ones).prefetch(tf.data.AUTOTUNE)
+
+
+def _read(files: tuple[Path, ...], size: int, jobs: int) -> np.ndarray:
+    read = partial(images.prepare, size=size)
+    pictures = list(parallel.map(read, files, jobs=jobs))
+    for file, picture in zip(files, pictures, strict=True):
+        if isinstance(picture, parallel.Failure):
+            raise DatasetError(f"{file} is damaged ({picture.reason}); remove it and run resize again")
+    return np.stack(pictures)
+
+
+def _batches(examples: Examples, order: np.ndarray, batch_size: int, weights: np.ndarray) -> tf.data.Dataset:
+    columns = (order, examples.one_hot()[order], weights[order])
+    with tf.device("CPU"):
+        if examples.pixels is not None:
+            pixels = tf.constant(examples.pixels)
+            take = lambda place: tf.gather(pixels, place)  # noqa: E731 - a name for either way of getting pixels
+        else:
+            files = tf.constant([str(file) for file in examples.files])
+            take = partial(_decoded, files=files, size=examples.size)
+        batches = tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
+    return batches.map(
+        lambda place, labels, weight: (tf.cast(take(place), tf.float32), labels, weight),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _decoded(places: tf.Tensor, *, files: tf.Tensor, size: int) -> tf.Tensor:
+    def decode(file: tf.Tensor) -> tf.Tensor:
+        return tf.io.decode_png(tf.io.read_file(file), channels=3)
+
+    pictures = tf.map_fn(decode, tf.gather(files, places), fn_output_signature=tf.uint8, parallel_iterations=16)
+    return tf.ensure_shape(pictures, (None, size, size, 3))
+
+
+def _augmented(
+    number: tf.Tensor, batch: tuple[tf.Tensor, ...], *, augmentation: Augmentation, size: int, seed: int
+) -> tuple[tf.Tensor, ...]:
+    pictures, labels, weights = batch
+    drawn = draw(augmentation, tf.shape(pictures)[0], size=size, seed=tf.stack([tf.cast(seed, tf.int64), number]))
+    return apply(pictures, drawn), labels, weights

@@ -1,0 +1,89 @@
+"""Side by side: only what was judged on the same pictures, and no more than the figures allow."""
+
+import json
+
+import pandas as pd
+import pytest
+from helpers import untrained
+
+from toolkit import bundle, compare
+from toolkit.errors import BundleError
+from toolkit.evaluate import wilson
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tmp_path_factory.mktemp("compare")
+
+
+def judged(folder, name, right, *, count=100, test="same", **facts):
+    """A run that named so many pictures right."""
+    run = untrained(folder / name, **facts)
+    low, high = wilson(right, count)
+    metrics = {
+        "accuracy": right / count,
+        "low": low,
+        "high": high,
+        "pictures": count,
+        "milliseconds": 2.5,
+        "test": test,
+    }
+    (run.folder / bundle.METRICS).write_text(json.dumps(metrics))
+    return run
+
+
+def test_the_most_accurate_comes_first_and_of_equals_the_smaller(models):
+    runs = [
+        judged(models, "poor", 60),
+        judged(models, "big", 90, parameters=9000),
+        judged(models, "small", 90, parameters=5),
+    ]
+    assert compare.table(runs).index.tolist() == ["small", "big", "poor"]
+    assert compare.table(runs[::-1]).index.tolist() == ["small", "big", "poor"]
+
+
+def test_every_row_tells_what_the_run_achieved_and_cost(models):
+    run = judged(models, "told", 80, parameters=1234, train_seconds=5.5)
+    row = compare.table([run]).loc["told"]
+    assert (row["accuracy"], row["low"], row["high"]) == (0.8, *wilson(80, 100))
+    assert (row["pictures"], row["parameters"], row["train_seconds"], row["milliseconds"]) == (100, 1234, 5.5, 2.5)
+    assert row["megabytes"] == (run.folder / bundle.MODEL).stat().st_size / 1e6
+
+
+def test_runs_judged_on_other_pictures_are_not_compared(models):
+    runs = [judged(models, "here", 80), judged(models, "there", 90, test="other")]
+    with pytest.raises(BundleError, match="same pictures, there and here were not"):
+        compare.table(runs)
+
+
+def test_a_run_that_was_not_evaluated_is_named(models):
+    with pytest.raises(BundleError, match="fresh is not; run `toolkit evaluate"):
+        compare.table([judged(models, "done", 80), untrained(models / "fresh")])
+
+
+def test_nothing_to_compare_is_said(models):
+    with pytest.raises(BundleError, match="at least one trained run"):
+        compare.table([])
+
+
+def rows(**right):
+    table = {name: (count / 100, *wilson(count, 100), 100) for name, count in right.items()}
+    return pd.DataFrame.from_dict(table, orient="index", columns=["accuracy", "low", "high", "pictures"])
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"),
+    [
+        ({"one": 80}, "one is right most often (80.0% of 100 test pictures)."),
+        ({"one": 99, "two": 60}, "its interval lies above all others."),
+        (
+            {"one": 90, "two": 88, "three": 50},
+            "but the intervals of two overlap with its own: more pictures would tell.",
+        ),
+        ({"one": 90, "two": 88, "three": 86}, "but the intervals of two and three overlap with its own"),
+    ],
+)
+def test_the_sentence_claims_no_more_than_the_intervals_allow(right, expected):
+    sentence = compare.in_words(rows(**right))
+    assert expected in sentence
+    assert sentence.startswith("one is right most often")

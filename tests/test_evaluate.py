@@ -1,0 +1,166 @@
+"""Measuring: the figures are those a person would count by hand, and say how sure they are."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import ready_dataset, untrained
+from scipy.stats import binomtest
+
+from toolkit import batches, bundle, evaluate, images
+from toolkit.errors import BundleError
+from toolkit.evaluate import Report, wilson
+
+NAMED = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b"), ("b", "a"), ("b", "c"), ("c", "c"), ("a", "a")]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return ready_dataset(tmp_path_factory.mktemp("evaluate") / "set", per_class=20)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return untrained(tmp_path / "home" / "models" / "set" / "small")
+
+
+@pytest.fixture
+def report():
+    rows = pd.DataFrame({"path": [f"{n}.jpg" for n in range(8)], "label": [truth for truth, _ in NAMED]})
+    places = ["abc".index(named) for _, named in NAMED]
+    shares = np.array([[0.1, 0.1, 0.1]] * 8)
+    shares[np.arange(8), places] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75]
+    return Report("small", ("a", "b", "c"), evaluate.predictions(rows, shares, ("a", "b", "c")))
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 1), (1, 1), (0, 30), (30, 30), (7, 9), (197, 200), (5000, 10_000)])
+def test_the_interval_is_wilsons(right, count):
+    expected = binomtest(right, count).proportion_ci(confidence_level=0.95, method="wilson")
+    low, high = wilson(right, count)
+    assert low == pytest.approx(expected.low, abs=1e-12)
+    assert high == pytest.approx(expected.high, abs=1e-12)
+    assert 0 <= low <= right / count <= high <= 1
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 0), (-1, 5), (6, 5)])
+def test_an_interval_of_nothing_is_refused(right, count):
+    with pytest.raises(ValueError, match="expected 0 <= right <= count"):
+        wilson(right, count)
+
+
+def test_accuracy_and_interval_are_counted(report):
+    assert report.accuracy == 5 / 8
+    assert report.interval == wilson(5, 8)
+
+
+def test_confusion_has_the_truth_in_rows(report):
+    assert report.confusion.loc["a"].tolist() == [3, 1, 0]
+    assert report.confusion.loc["b"].tolist() == [1, 1, 1]
+    assert report.confusion.loc["c"].tolist() == [0, 0, 1]
+
+
+def test_figures_per_class_are_those_counted_by_hand(report):
+    figures = report.per_class
+    assert figures["precision"].tolist() == pytest.approx([3 / 4, 1 / 2, 1 / 2])
+    assert figures["recall"].tolist() == pytest.approx([3 / 4, 1 / 3, 1])
+    assert figures["f1"].tolist() == pytest.approx([3 / 4, 2 / 5, 2 / 3])
+    assert figures["pictures"].tolist() == [4, 3, 1]
+
+
+def test_a_class_that_is_never_named_has_a_precision_of_zero():
+    rows = pd.DataFrame({"path": ["1", "2"], "label": ["a", "b"]})
+    table = evaluate.predictions(rows, np.array([[0.9, 0.1], [0.8, 0.2]]), ("a", "b"))
+    figures = Report("small", ("a", "b"), table).per_class
+    assert figures.loc["b", ["precision", "recall", "f1"]].tolist() == [0, 0, 0]
+
+
+def test_mistakes_come_with_the_surest_first(report):
+    assert report.mistakes[["label", "predicted", "probability"]].to_numpy().tolist() == [
+        ["b", "a", 0.9],
+        ["a", "b", 0.7],
+        ["b", "c", 0.55],
+    ]
+
+
+def test_a_notebook_shows_the_figure_with_its_interval(report):
+    assert "62.5% right on 8 test pictures" in report._repr_html_()
+    assert "95 % interval" in report._repr_html_()
+
+
+def test_a_measurement_asks_about_every_test_picture_in_order(run, table):
+    report = evaluate.measure(run, table)
+    chosen = table.where(split="test")
+    assert report.predictions["path"].tolist() == chosen.table["path"].tolist()
+    assert report.predictions["label"].tolist() == chosen.table["label"].tolist()
+    shown = np.stack([images.prepare(file, 32) for file in chosen.files])
+    expected = run.probabilities(shown)
+    assert np.allclose(report.predictions[["p_cars", "p_tanks"]], expected, atol=1e-6)
+    assert report.predictions["predicted"].tolist() == [run.classes[place] for place in expected.argmax(axis=1)]
+    assert np.allclose(report.predictions["probability"], expected.max(axis=1), atol=1e-6)
+    assert report.milliseconds > 0
+
+
+def test_pictures_that_do_not_fit_into_memory_give_the_same(run, table, monkeypatch):
+    one = evaluate.measure(run, table)
+    monkeypatch.setattr(batches, "MEMORY", 0)
+    pd.testing.assert_frame_equal(evaluate.measure(run, table).predictions, one.predictions)
+
+
+def test_a_report_is_read_back_as_it_was(run, table):
+    report = evaluate.measure(run, table)
+    again = evaluate.load(bundle.load(run.folder))
+    pd.testing.assert_frame_equal(again.predictions, report.predictions, check_dtype=False, rtol=1e-6)
+    assert (again.run, again.classes, again.split) == (report.run, report.classes, report.split)
+    assert (again.accuracy, again.interval) == (report.accuracy, report.interval)
+    assert again.confusion.equals(report.confusion)
+    assert again.milliseconds == report.milliseconds
+
+
+def test_the_metrics_on_disk_agree_with_the_report(run, table):
+    report = evaluate.measure(run, table)
+    metrics = json.loads((run.folder / bundle.METRICS).read_text())
+    assert (metrics["accuracy"], metrics["low"], metrics["high"]) == (report.accuracy, *report.interval)
+    assert metrics["pictures"] == len(report.predictions)
+    assert metrics["confusion"] == report.confusion.to_numpy().tolist()
+    assert metrics["test"] == evaluate.test_fingerprint(table.where(split="test"))
+    assert metrics["per_class"]["cars"]["recall"] == report.per_class.loc["cars", "recall"]
+
+
+def test_measuring_on_val_writes_nothing(run, table):
+    before = {file.name for file in run.folder.iterdir()}
+    report = evaluate.measure(run, table, split="val")
+    assert report.split == "val"
+    assert len(report.predictions) == len(table.where(split="val"))
+    assert {file.name for file in run.folder.iterdir()} == before
+
+
+def test_no_report_before_a_measurement(run):
+    with pytest.raises(BundleError, match="run `toolkit evaluate`"):
+        evaluate.load(run)
+
+
+@pytest.mark.parametrize("classes", [("tanks", "cars"), ("cars", "tanks", "boats"), ("class 0", "class 1")])
+def test_a_model_of_other_classes_is_refused(tmp_path, table, classes):
+    other = untrained(tmp_path / "other", classes=classes)
+    with pytest.raises(BundleError, match="expected a model of cars, tanks, got other of"):
+        evaluate.measure(other, table)
+
+
+def test_the_fingerprint_of_a_test_split_follows_its_pictures_and_labels(table):
+    test = table.where(split="test")
+    assert evaluate.test_fingerprint(test) == evaluate.test_fingerprint(table.where(split="test"))
+    assert evaluate.test_fingerprint(test) != evaluate.test_fingerprint(table.where(split="val"))
+
+
+def test_a_report_without_a_time_says_so(report):
+    assert math.isnan(report.milliseconds)
+
+
+def test_a_model_is_not_judged_on_pictures_it_has_seen(tmp_path):
+    table = ready_dataset(tmp_path / "pets", per_class=10)
+    made = untrained(tmp_path / "run")
+    (made.folder / bundle.SEEN).write_text("\n".join(table.where(split="test").table["sha256"]))
+    with pytest.raises(BundleError, match="has not seen"):
+        evaluate.measure(made, table)

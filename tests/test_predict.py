@@ -1,0 +1,110 @@
+"""Prediction: a picture gets the same answer here as in the evaluation, however it comes in."""
+
+import numpy as np
+import pytest
+from helpers import cropped, dataset, encoded, textured, untrained
+from PIL import Image
+
+from toolkit import dedup, evaluate, parallel, predict, resize, split, verify
+from toolkit.errors import ImageError
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return untrained(tmp_path_factory.mktemp("predict") / "models" / "photos" / "small")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """JPEGs of many sizes, so that decoding at a fraction, cropping and scaling all take part."""
+    sizes = [(320, 240), (200, 300), (90, 64), (700, 500), (33, 40), (128, 128)]
+    files = [
+        (label, "jpg", encoded(textured(10 * n + m, width=sizes[n][0], height=sizes[n][1]), "JPEG", quality=85))
+        for n in range(len(sizes))
+        for m, label in enumerate(("cars", "tanks"))
+    ]
+    root = tmp_path_factory.mktemp("photos") / "photos"
+    table = resize.write(dedup.group(verify.check(dataset(root, files))), size=32)
+    return split.assign(table, val=0.2, test=0.5, seed=7)
+
+
+def test_a_raw_picture_gets_the_answer_it_had_in_the_evaluation(run, photos):
+    report = evaluate.measure(run, photos)
+    assert len(report.predictions) == 6
+    for row in report.predictions.to_dict("records"):
+        answer = predict.picture(run, photos.root / row["path"])
+        assert answer.label == row["predicted"]
+        assert answer.probability == pytest.approx(row["probability"], abs=1e-6)
+        for name in run.classes:
+            assert answer.probabilities[name] == pytest.approx(row[f"p_{name}"], abs=1e-6)
+
+
+def test_what_the_network_saw_is_the_square_it_learned_from(run, photos):
+    for raw, square in zip(photos.files, photos.sized(32), strict=True):
+        assert np.array_equal(predict.picture(run, raw).pixels, np.asarray(Image.open(square)))
+
+
+def test_a_path_a_text_and_bytes_agree(run, photos):
+    file = photos.files[0]
+    answers = [predict.picture(run, source) for source in (file, str(file), file.read_bytes())]
+    assert len({tuple(answer.probabilities.values()) for answer in answers}) == 1
+    assert [answer.source for answer in answers] == [file.name, file.name, "picture"]
+
+
+def test_an_answer_is_a_line_for_people(run, photos):
+    answer = predict.picture(run, photos.files[0])
+    assert str(answer).startswith(f"{answer.source}: {answer.label}  (cars 0.")
+    assert answer.probability == max(answer.probabilities.values())
+    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_text_file_that_is_named_like_a_picture_is_said(run, tmp_path):
+    (tmp_path / "notes.jpg").write_text("milk, eggs, bread")
+    with pytest.raises(ImageError, match=r"^notes.jpg: not a picture in a format that is read \(JPEG"):
+        predict.picture(run, tmp_path / "notes.jpg")
+
+
+def test_a_missing_file_is_said(run, tmp_path):
+    with pytest.raises(ImageError, match="gone.jpg: no file at"):
+        predict.picture(run, tmp_path / "gone.jpg")
+
+
+def test_what_cannot_be_opened_keeps_its_place_among_many(run, photos):
+    sources = [photos.files[0], b"words", photos.files[1], b"", photos.files[2]]
+    for batch_size in (1, 2, 32):
+        answers = predict.pictures(run, sources, batch_size=batch_size)
+        failed = [isinstance(answer, parallel.Failure) for answer in answers]
+        assert failed == [False, True, False, True, False]
+        for answer, source in zip(answers, sources, strict=True):
+            if not isinstance(answer, parallel.Failure):
+                alone = predict.picture(run, source)
+                assert (answer.source, answer.label) == (source.name, alone.label)
+                assert answer.probability == pytest.approx(alone.probability, abs=1e-6)
+
+
+def test_many_that_all_fail_and_none_at_all(run):
+    assert predict.pictures(run, []) == []
+    assert [answer.status for answer in predict.pictures(run, [b"", b"words"])] == ["unreadable", "unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored"), [(3, "ROTATE_180"), (6, "ROTATE_90"), (8, "ROTATE_270"), (2, "FLIP_LEFT_RIGHT")]
+)
+def test_a_picture_stored_on_its_side_gets_the_answer_of_the_upright_one(run, orientation, stored):
+    upright = textured(3, width=120, height=80)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = encoded(upright.transpose(Image.Transpose[stored]), exif=exif)
+    one, other = predict.picture(run, encoded(upright)), predict.picture(run, turned)
+    assert np.array_equal(one.pixels, other.pixels)
+    assert one.probabilities == other.probabilities
+
+
+def test_different_pictures_get_different_answers(run):
+    answers = [predict.picture(run, encoded(cropped(textured(seed), 0.1))).probability for seed in range(4)]
+    assert len(set(answers)) == 4
+
+
+def test_a_picture_larger_than_the_square_and_one_smaller_are_both_answered(run):
+    for size in ((1, 1), (5, 2000), (31, 33)):
+        assert predict.picture(run, encoded(Image.new("RGB", size, "red"))).pixels.shape == (32, 32, 3)

@@ -1,0 +1,197 @@
+"""A trained model with all that is needed to use it: one folder, `models/<dataset>/<run>/`.
+
+model.keras        the network; RGB from 0 to 255 in, one probability per class out
+bundle.json        classes in order, picture size, settings, what it was trained on, versions
+seen.txt           the pictures it was trained on and chosen by, as hashes of their files
+history.csv        loss and accuracy of every epoch
+metrics.json       what `evaluate` measured
+predictions.csv    its answer for every test picture
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from toolkit import paths
+from toolkit.errors import BundleError
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
+HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained model, its classes and how it came to be. The network itself is loaded when it is first needed.
+
+    Args:
+        folder: where it lies.
+        classes: class names in the order of the model's outputs.
+        size: side in pixels of the pictures it takes.
+        facts: what `bundle.json` holds besides.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    size: int
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.folder.name
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The Keras model, read in safe mode, which runs no code from the file."""
+        return _read_model(self.folder / MODEL if self.folder.is_dir() else self.folder)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Loss and accuracy on train and val, a row per epoch."""
+        return pd.read_csv(self.folder / HISTORY)
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Hashes of the files it was trained on and chosen by: asking about these again proves nothing."""
+        file = self.folder / SEEN
+        return frozenset(file.read_text().split()) if file.exists() else frozenset()
+
+    @property
+    def metrics(self) -> dict:
+        """What `evaluate` measured last; empty before."""
+        file = self.folder / METRICS
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """The answers `evaluate` wrote last, a row per picture.
+
+        Raises:
+            BundleError: it was not evaluated yet.
+        """
+        file = self.folder / PREDICTIONS
+        if not file.exists():
+            raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
+        return pd.read_csv(file, keep_default_na=False)
+
+    def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
+        """What the model makes of pictures.
+
+        Args:
+            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `images.prepare` gives them.
+            batch_size: pictures at a time, at least 1.
+
+        Returns:
+            float32 array of shape (n, classes); rows sum to 1.
+
+        >>> bundle.probabilities(images.prepare("mine.jpg", bundle.size)[None])  # doctest: +SKIP
+        array([[0.97, 0.03]], dtype=float32)
+        """
+        expected = (self.size, self.size, 3)
+        if pictures.ndim != 4 or pictures.shape[1:] != expected:
+            raise ValueError(f"expected pictures of shape (n, {self.size}, {self.size}, 3), got {pictures.shape}")
+        parts = [pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size)]
+        answers = [np.asarray(self.model.predict_on_batch(part.astype(np.float32))) for part in parts]
+        return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
+
+
+def save(
+    folder: Path,
+    model: "keras.Model",
+    *,
+    classes: tuple[str, ...],
+    size: int,
+    history: pd.DataFrame,
+    facts: Mapping,
+    seen: Iterable[str] = (),
+) -> Bundle:
+    """Write a bundle; `bundle.json` comes last, so a folder that has one is complete.
+
+    What is known of another model that lay there goes first: its measurements are not this one's.
+    """
+    for name in (FACTS, METRICS, PREDICTIONS):
+        (folder / name).unlink(missing_ok=True)
+    with paths.whole(folder / MODEL) as temporary:
+        model.save(temporary)
+    paths.write(folder / HISTORY, history.to_csv(index=False))
+    paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))
+    facts = {**facts, "classes": list(classes), "size": size, "sha256": _sha256(folder / MODEL)}
+    paths.write(folder / FACTS, json.dumps(facts, indent=2, default=str) + "\n")
+    return load(folder)
+
+
+def load(run: str | Path) -> Bundle:
+    """A trained run from disk.
+
+    Args:
+        run: its folder, its name below `models/` such as "cars_tanks/xception", or a plain `.keras` file from
+            elsewhere, whose classes are then just numbered.
+
+    Raises:
+        BundleError: nothing there, damaged, or a kind of file that may run code when it is read.
+
+    >>> load("cars_tanks/xception").classes  # doctest: +SKIP
+    ('cars', 'tanks')
+    """
+    path = paths.run(run)
+    if path.is_file():
+        return _plain(path)
+    if not (path / FACTS).exists():
+        known = ", ".join(sorted(folder.name for folder in path.parent.glob("*") if (folder / FACTS).exists()))
+        raise BundleError(f"expected a trained run at {path}, found none; there are: {known or 'none yet'}")
+    try:
+        facts = json.loads((path / FACTS).read_text())
+        classes, size, sha256 = tuple(facts["classes"]), int(facts["size"]), facts["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path / FACTS} is damaged ({error!r}); train the run again (--overwrite)") from error
+    if not (path / MODEL).exists() or _sha256(path / MODEL) != sha256:
+        raise BundleError(
+            f"{path / MODEL} is missing or not the file that was saved; train the run again (--overwrite)"
+        )
+    return Bundle(path, classes, size, facts)
+
+
+def runs(dataset_root: Path) -> list[Path]:
+    """The complete runs of a dataset, by name."""
+    folder = paths.models(dataset_root)
+    return sorted(run for run in folder.glob("*") if (run / FACTS).exists())
+
+
+def _plain(path: Path) -> Bundle:
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise BundleError(f"expected a run's folder or a .keras file, got {path.name}; other kinds may run code")
+    model = _read_model(path)
+    shape, outputs = getattr(model, "input_shape", ()), getattr(model, "output_shape", ())
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] != 3:
+        raise BundleError(f"expected a model of square RGB pictures, got the input shape {shape}")
+    if len(outputs) != 2 or not isinstance(outputs[-1], int) or outputs[-1] < 2:
+        raise BundleError(f"expected a model that gives one probability per class, got the output shape {outputs}")
+    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), {"network": path.stem})
+    bundle.__dict__["model"] = model  # read already: fills the cached property
+    return bundle
+
+
+def _read_model(file: Path) -> "keras.Model":
+    from toolkit.framework import keras
+
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged or hostile file fails in many ways
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise BundleError(f"{file} cannot be read as a model: {reason}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,69 @@
+"""Put trained models side by side, all judged on exactly the same pictures."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from toolkit import bundle
+from toolkit.bundle import Bundle
+from toolkit.errors import BundleError
+
+
+def table(runs: Sequence[Bundle]) -> pd.DataFrame:
+    """What each evaluated run achieved and cost, the most accurate first.
+
+    Args:
+        runs: at least one bundle; all evaluated on the same test pictures.
+
+    Returns:
+        A row per run: accuracy with its 95 % interval (`low`, `high`), `pictures` judged, trained `parameters`,
+        `train_seconds`, `milliseconds` per picture, `megabytes` on disk.
+
+    Raises:
+        BundleError: a run was not evaluated, or on other pictures than the first.
+
+    >>> table([bundle.load("cars_tanks/vgg"), bundle.load("cars_tanks/xception")])  # doctest: +SKIP
+    """
+    if not runs:
+        raise BundleError("expected at least one trained run, got none; run `toolkit train` first")
+    rows = [_row(run) for run in runs]
+    for run in runs[1:]:
+        if run.metrics["test"] != runs[0].metrics["test"]:
+            raise BundleError(
+                f"expected all runs judged on the same pictures, {run.name} and {runs[0].name} were not; evaluate both "
+                "again on today's test split"
+            )
+    columns = pd.DataFrame(rows).set_index("run")
+    return columns.sort_values(["accuracy", "parameters"], ascending=[False, True])
+
+
+def in_words(comparison: pd.DataFrame) -> str:
+    """The comparison as a sentence that does not claim more than the intervals allow."""
+    best, *others = comparison.index
+    first = comparison.loc[best]
+    sentence = f"{best} is right most often ({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
+    close = [name for name in others if comparison.loc[name, "high"] >= first["low"]]
+    if not others:
+        return sentence + "."
+    if not close:
+        return sentence + "; its interval lies above all others."
+    return sentence + f", but the intervals of {' and '.join(close)} overlap with its own: more pictures would tell."
+
+
+def _row(run: Bundle) -> dict[str, object]:
+    metrics = run.metrics
+    if not metrics:
+        raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
+    size = (run.folder / bundle.MODEL).stat().st_size
+    return {
+        "run": run.name,
+        "accuracy": metrics["accuracy"],
+        "low": metrics["low"],
+        "high": metrics["high"],
+        "pictures": metrics["pictures"],
+        "size": run.size,
+        "parameters": run.facts.get("parameters", 0),
+        "train_seconds": run.facts.get("train_seconds", float("nan")),
+        "milliseconds": metrics["milliseconds"],
+        "megabytes": size / 1e6,
+    }

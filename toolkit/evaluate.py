@@ -1,0 +1,184 @@
+"""Measure a trained model on pictures it has not seen, and say how sure the figure is."""
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from toolkit import batches, bundle, images, paths
+from toolkit.bundle import Bundle
+from toolkit.errors import BundleError
+from toolkit.manifest import Manifest
+
+TIMED = 20  # pictures, one at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a model got right and wrong.
+
+    Args:
+        run: name of the run.
+        classes: class names in their order.
+        predictions: a row per picture: path, label, predicted, probability (of the predicted class), and one column
+            per class with its probability.
+        milliseconds: median time for one picture, from pixels to probabilities.
+        split: what it was measured on.
+    """
+
+    run: str
+    classes: tuple[str, ...]
+    predictions: pd.DataFrame
+    milliseconds: float = math.nan
+    split: str = "test"
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pictures named right."""
+        return float((self.predictions["label"] == self.predictions["predicted"]).mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy."""
+        right = int((self.predictions["label"] == self.predictions["predicted"]).sum())
+        return wilson(right, len(self.predictions))
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Pictures per true class (rows) and named class (columns)."""
+        truth, named = self.predictions["label"], self.predictions["predicted"]
+        matrix = confusion_matrix(truth, named, labels=list(self.classes))
+        return pd.DataFrame(matrix, index=pd.Index(self.classes, name="true"), columns=list(self.classes))
+
+    @property
+    def per_class(self) -> pd.DataFrame:
+        """Precision, recall, F1 and number of pictures per class."""
+        truth, named = self.predictions["label"], self.predictions["predicted"]
+        columns = precision_recall_fscore_support(truth, named, labels=list(self.classes), zero_division=0)
+        names = ("precision", "recall", "f1", "pictures")
+        return pd.DataFrame(dict(zip(names, columns, strict=True)), index=pd.Index(self.classes, name="class"))
+
+    @property
+    def mistakes(self) -> pd.DataFrame:
+        """The pictures named wrong, the surest first."""
+        wrong = self.predictions[self.predictions["label"] != self.predictions["predicted"]]
+        return wrong.sort_values("probability", ascending=False, ignore_index=True)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        right = f"{self.run}: {self.accuracy:.1%} right on {len(self.predictions)} {self.split} pictures"
+        return f"{right} (95 % interval {low:.1%} to {high:.1%})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>{self.per_class.round(3)._repr_html_()}"
+
+
+def measure(trained: Bundle, manifest: Manifest, *, split: str = "test") -> Report:
+    """Ask a model about every picture of a split, and write `metrics.json` and `predictions.csv` into its bundle.
+
+    Args:
+        trained: the model.
+        manifest: the dataset it was trained on.
+        split: "test"; "val" while still choosing between models (nothing is written then).
+
+    Returns:
+        The report.
+
+    Raises:
+        BundleError: the model knows other classes than the dataset has, or has seen some of its test pictures.
+
+    >>> measure(bundle.load("cars_tanks/vgg"), manifest.load("cars_tanks")).accuracy  # doctest: +SKIP
+    0.83
+    """
+    if trained.classes != manifest.classes:
+        raise BundleError(
+            f"expected a model of {', '.join(manifest.classes)}, got {trained.name} of {', '.join(trained.classes)}; "
+            "train it on this dataset"
+        )
+    chosen = manifest.where(split=split, status="ok")
+    known = set(chosen.table["sha256"]) & trained.seen if split == "test" else ()
+    if known:
+        raise BundleError(
+            f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
+            "or val; train it again on today's split"
+        )
+    examples = batches.examples(manifest, split=split, size=trained.size)
+    pixels = examples.pixels if examples.pixels is not None else _read(examples)
+    probabilities = trained.probabilities(pixels)
+    table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
+    report = Report(trained.name, trained.classes, table, _milliseconds(trained, pixels), split)
+    if split == "test":
+        _write(report, trained, chosen)
+    return report
+
+
+def load(trained: Bundle) -> Report:
+    """The report of an earlier `measure` on the test split.
+
+    Raises:
+        BundleError: there is none.
+    """
+    return Report(trained.name, trained.classes, trained.predictions, trained.metrics.get("milliseconds", math.nan))
+
+
+def wilson(right: int, count: int, *, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Interval of a share (Wilson, 1927), which unlike the textbook's stays honest near 0 and 1 and for few pictures.
+
+    Args:
+        right: pictures named right, 0 to `count`.
+        count: pictures in all, at least 1.
+        z: normal quantile; the default is for 95 %.
+
+    >>> [round(bound, 3) for bound in wilson(197, 200)]
+    [0.957, 0.995]
+    """
+    if not 0 <= right <= count or count < 1:
+        raise ValueError(f"expected 0 <= right <= count and count of at least 1, got {right} of {count}")
+    share = right / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))  # rounding aside, share is inside
+
+
+def predictions(rows: pd.DataFrame, probabilities: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
+    """A table of answers: the given rows, then `predicted`, `probability` and a column `p_<class>` per class."""
+    best = probabilities.argmax(axis=1)
+    columns = {f"p_{name}": probabilities[:, place] for place, name in enumerate(classes)}
+    answers = {"predicted": np.array(classes, dtype=object)[best], "probability": probabilities.max(axis=1)}
+    return rows.reset_index(drop=True).assign(**answers, **columns)
+
+
+def test_fingerprint(manifest: Manifest) -> str:
+    """Hash of the pictures and labels of a test split; runs can be compared if theirs is the same."""
+    lines = manifest.table[["sha256", "label"]].to_csv(index=False)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _read(examples: batches.Examples) -> np.ndarray:
+    return np.stack([images.prepare(file, examples.size) for file in examples.files])
+
+
+def _milliseconds(trained: Bundle, pixels: np.ndarray) -> float:
+    """Median time for one picture, after a first one that does not count."""
+    trained.probabilities(pixels[:1])
+    times = []
+    for place in range(min(TIMED, len(pixels))):
+        started = time.perf_counter()
+        trained.probabilities(pixels[place : place + 1])
+        times.append(1000 * (time.perf_counter() - started))
+    return float(np.median(times))
+
+
+def _write(report: Report, trained: Bundle, chosen: Manifest) -> None:
+    low, high = report.interval
+    metrics = {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
+    metrics |= {"milliseconds": report.milliseconds, "test": test_fingerprint(chosen)}
+    metrics["per_class"] = report.per_class.to_dict(orient="index")
+    metrics["confusion"] = report.confusion.to_numpy().tolist()
+    paths.write(trained.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
+    paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")

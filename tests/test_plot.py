@@ -1,0 +1,130 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import fake_table, ready_dataset, untrained
+from matplotlib.figure import Figure
+from PIL import Image
+
+from toolkit import augment, dedup, evaluate, manifest, plot, predict
+
+
+@pytest.fixture
+def table(tmp_path):
+    return ready_dataset(tmp_path / "pets", per_class=10)
+
+
+@pytest.fixture
+def report(tmp_path, table):
+    return evaluate.measure(untrained(tmp_path / "run"), table, split="val")
+
+
+def size(figure):
+    """Width and height of the drawn figure, which also proves that it can be drawn."""
+    return Image.open(io.BytesIO(plot.png(figure))).size
+
+
+def test_a_figure_shows_itself_in_a_notebook_without_global_state(table):
+    figure = plot.sample_grid(table)
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_sample_grid_has_a_row_per_class_and_depends_on_the_seed_alone(table):
+    grid = plot.sample_grid(table, per_class=4, seed=1)
+    assert len(grid.axes) == 2 * 4
+    assert plot.png(grid) == plot.png(plot.sample_grid(table, per_class=4, seed=1))
+    assert plot.png(grid) != plot.png(plot.sample_grid(table, per_class=4, seed=2))
+
+
+def test_a_picture_that_cannot_be_opened_is_an_empty_frame(table):
+    table.files[0].write_bytes(b"no picture")
+    assert size(plot.sample_grid(table, per_class=10))[0] > 300
+
+
+def test_what_was_left_out_shows_every_status_with_its_reason(table):
+    rows = {
+        path: {"status": status, "reason": f"because {status}"}
+        for path, status in zip(table.table["path"], ("duplicate", "too small", "excluded"), strict=False)
+    }
+    captions = [axes.get_xlabel() for axes in plot.left_out(table.update(rows)).axes]
+    for status in ("duplicate", "too small", "excluded"):
+        assert any(caption.startswith(status) for caption in captions)
+
+
+def test_duplicate_groups_show_the_kept_copy_first(table):
+    paths = table.table["path"]
+    rows = {paths[0]: {"group": "a"}, paths[1]: {"group": "a", "status": "duplicate"}}
+    captions = [axes.get_xlabel() for axes in plot.duplicate_groups(table.update(rows)).axes]
+    assert "kept" in captions[0]
+    assert "duplicate" in captions[1]
+
+
+def test_nothing_to_show_is_said_and_not_an_error(tmp_path):
+    table = fake_table(tmp_path, [("a", ""), ("b", "")])
+    for figure in (plot.left_out(table), plot.duplicate_groups(table)):
+        assert "nothing to show" in [text.get_text() for text in figure.texts]
+
+
+def test_counts_are_bars_without_the_totals(table):
+    figure = plot.counts(table.counts("split"))
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    assert sum(widths) == len(table)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda table: plot.sizes(table),
+        lambda table: plot.before_after(table.files[:3], size=16),
+        lambda table: plot.sizes_of(table.files[0], [8, 16, 32]),
+        lambda table: plot.counts(table.counts()),
+    ],
+)
+def test_views_of_a_dataset_can_be_drawn(table, draw):
+    assert min(size(draw(table))) > 80
+
+
+def test_nine_draws_are_shown_beside_the_original():
+    picture = np.zeros((24, 24, 3), np.uint8)
+    changed = augment.examples(picture, augment.Augmentation(), count=9)
+    shown = [axes for axes in plot.augmentations(picture, changed).axes if axes.images]
+    assert len(shown) == 10
+
+
+def test_a_confusion_matrix_shows_every_count(report):
+    words = [text.get_text().split("\n")[0] for text in plot.confusion(report).axes[0].texts]
+    assert words == [str(count) for count in report.confusion.to_numpy().ravel()]
+
+
+def test_mistakes_show_the_true_and_the_given_name(report, table):
+    captions = [axes.get_xlabel() for axes in plot.mistakes(report, table).axes if axes.images]
+    assert len(captions) == min(12, len(report.mistakes))
+    assert all("called" in caption for caption in captions)
+
+
+def test_curves_mark_the_epoch_that_was_kept(tmp_path):
+    figure = plot.curves(untrained(tmp_path / "run"))
+    assert size(figure)[0] > 500
+
+
+def test_a_comparison_draws_every_interval():
+    rows = {"accuracy": [0.9, 0.8], "low": [0.85, 0.7], "high": [0.95, 0.85], "pictures": 100, "milliseconds": 3.0}
+    figure = plot.comparison(pd.DataFrame(rows, index=["vgg", "xception"]))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["vgg\n3 ms", "xception\n3 ms"]
+
+
+def test_a_prediction_shows_the_picture_as_the_network_saw_it(tmp_path, table):
+    answer = predict.picture(untrained(tmp_path / "run"), table.files[0])
+    figure = plot.prediction(answer)
+    assert (figure.axes[0].images[0].get_array() == answer.pixels).all()
+    assert answer.label in figure.axes[1].get_title()
+
+
+def test_twenty_classes_fit(tmp_path):
+    table = fake_table(tmp_path, [(f"class {n % 20:02}", "") for n in range(60)])
+    names = tuple(manifest.from_rows(tmp_path, table.table[["path", "label"]].to_dict("records")).classes)
+    answers = pd.DataFrame({"path": "", "label": names, "predicted": names, "probability": 1.0})
+    assert min(size(plot.confusion(evaluate.Report("vgg", names, answers)))) > 300
+    assert min(size(plot.counts(dedup.group(table).counts()))) > 100

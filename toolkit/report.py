@@ -1,0 +1,120 @@
+"""One HTML page with all of it: the dataset, the cleaning, the networks, the comparison, and where they fail."""
+
+import base64
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+
+import toolkit
+from toolkit import compare, evaluate, paths, plot
+from toolkit.bundle import Bundle
+from toolkit.manifest import Manifest
+
+FILE = "report.html"
+
+
+def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
+    """Write the report on a dataset and the networks trained on it.
+
+    The page needs nothing besides itself: pictures are inside, there are no scripts and no addresses to load from.
+
+    Args:
+        manifest: the dataset.
+        runs: evaluated runs; all on the same test pictures.
+        into: path of the page; None is `models/<dataset>/report.html`.
+
+    Returns:
+        The path.
+
+    Raises:
+        BundleError: the runs cannot be compared.
+    """
+    target = into or paths.models(manifest.root) / FILE
+    table = compare.table(runs)
+    ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            name=manifest.name,
+            made=datetime.now(UTC).strftime("%d %B %Y"),
+            version=toolkit.__version__,
+            classes=manifest.classes,
+            pictures=len(manifest),
+            used=int((manifest.table["status"] == "ok").sum()),
+            words=compare.in_words(table),
+            comparison=_comparison(table),
+            charts=_charts(manifest, table, ordered),
+            left_out=_left_out(manifest),
+            sources=_sources(manifest),
+            runs=[_run(run, manifest) for run in ordered],
+        )
+    )
+    return paths.write(target, page)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    environment.filters["thousands"] = lambda number: f"{number:,.0f}"
+    return environment
+
+
+def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> dict[str, str]:
+    used = manifest.where(status="ok")
+    drawn: dict[str, Callable[[], Figure]] = {
+        "comparison": lambda: plot.comparison(table),
+        "samples": lambda: plot.sample_grid(used, per_class=8),
+        "status": lambda: plot.counts(manifest.counts()),
+        "splits": lambda: plot.counts(used.counts("split")),
+        "duplicates": lambda: plot.duplicate_groups(manifest),
+        "left_out": lambda: plot.left_out(manifest),
+        "curves": lambda: plot.curves(*runs),
+    }
+    return {name: _embedded(draw()) for name, draw in drawn.items()}
+
+
+def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
+    report = evaluate.load(run)
+    low, high = report.interval
+    return {
+        "name": run.name,
+        "facts": run.facts,
+        "size": run.size,
+        "accuracy": report.accuracy,
+        "low": low,
+        "high": high,
+        "pictures": len(report.predictions),
+        "wrong": len(report.mistakes),
+        "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
+        "confusion": _embedded(plot.confusion(report)),
+        "mistakes": _embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
+    }
+
+
+def _comparison(table: pd.DataFrame) -> list[dict]:
+    return [{"run": name, **row} for name, row in table.to_dict(orient="index").items()]
+
+
+def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
+    reasons = manifest.left_out()["status"].value_counts()
+    return [(str(status), int(count)) for status, count in reasons.items()]
+
+
+def _sources(manifest: Manifest) -> list[tuple[str, str, int]]:
+    counts = manifest.table.groupby(["source", "license"]).size()
+    return [(source, license or "not stated", int(count)) for (source, license), count in counts.items()]
+
+
+def _embedded(figure: Figure) -> str:
+    return "data:image/png;base64," + base64.b64encode(plot.png(figure)).decode()

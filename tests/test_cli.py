@@ -1,0 +1,168 @@
+"""The command line is called as a person calls it; only its process is ours, to be quick."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from helpers import coloured, encoded, ready_dataset, untrained
+
+from toolkit import evaluate, paths
+from toolkit.cli import OPTIONS, SUMMARIES, main
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Class folders as people have them."""
+    for place, label in enumerate(("cars", "tanks")):
+        folder = tmp_path / "pictures" / label
+        folder.mkdir(parents=True)
+        for number in range(16):
+            (folder / f"{number}.png").write_bytes(encoded(coloured(place, number)))
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def run(tmp_path):
+    table = ready_dataset(paths.dataset("pets"), per_class=10)
+    made = untrained(paths.models(table.root) / "vgg", root=str(table.root), train_seconds=1.0)
+    evaluate.measure(made, table)
+    return made
+
+
+def complaint(capsys, *words):
+    """The one line that a command prints on standard error when it fails."""
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("toolkit: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_help_lists_every_verb(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in SUMMARIES)
+    assert set(SUMMARIES) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("verb", SUMMARIES)
+def test_every_verb_explains_its_options(verb, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert "--json" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_answered_with_the_known_ones(capsys):
+    assert "scrape, verify" in complaint(capsys, "scrap")
+
+
+def test_the_stages_can_be_called_one_by_one(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    for words in (["verify", "mine"], ["dedup", "mine"], ["resize", "mine", "--size", "32"], ["split", "mine"]):
+        assert main(words) == 0
+    assert "train" in capsys.readouterr().out
+    assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
+
+
+def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"]["cars"] == {"new": 16, "total": 16}
+
+
+@pytest.mark.slow
+def test_run_does_all_of_it_and_again_does_nothing_new(pictures, capsys):
+    words = ["run", f"folder:{pictures}", "--into", "mine", "--networks", "vgg", "--style", "modern"]
+    words += ["--size", "16", "--epochs", "2", "--patience", "1"]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert "report: " in first
+    assert (paths.home() / "models" / "mine" / "report.html").exists()
+    model = paths.home() / "models" / "mine" / "vgg" / "model.keras"
+    before = model.stat().st_mtime_ns
+    assert main(words) == 0
+    assert model.stat().st_mtime_ns == before
+    assert main(["predict", "mine/vgg", str(pictures / "cars")]) == 0
+    assert capsys.readouterr().out.count(".png: ") == 16
+
+
+def test_predict_prints_the_label_and_the_probabilities_and_draws_the_picture(run, pictures, tmp_path, capsys):
+    assert main(["predict", "pets/vgg", str(pictures / "cars" / "1.png"), "--show", str(tmp_path / "seen.png")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("1.png: ")
+    assert "cars 0." in shown
+    assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_goes_on_after_a_file_that_is_no_picture(run, pictures, capsys):
+    (pictures / "cars" / "a.jpg").write_text("hello")
+    assert main(["predict", "pets/vgg", str(pictures / "cars"), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert len(answers) == 17
+    assert [("error" in answer) for answer in answers].count(True) == 1
+
+
+def test_evaluate_compare_and_report_take_a_dataset_for_all_its_runs(run, capsys):
+    assert main(["evaluate", "pets"]) == 0
+    assert main(["compare", "pets", "--json"]) == 0
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_a_missing_folder_is_one_clear_line(tmp_path, capsys):
+    assert "check the path" in complaint(capsys, "scrape", f"folder:{tmp_path / 'no'}", "--into", "mine")
+
+
+def test_an_empty_class_is_one_clear_line(pictures, capsys):
+    (pictures / "empty").mkdir()
+    assert "empty" in complaint(capsys, "scrape", f"folder:{pictures}", "--into", "mine")
+
+
+def test_one_class_only_is_one_clear_line(pictures, capsys):
+    said = complaint(capsys, "scrape", f"folder:{pictures / 'cars'}=cars", "--into", "mine")
+    assert "at least two classes" in said
+
+
+def test_an_unknown_network_is_one_clear_line(run, capsys):
+    assert "dual_stack, vgg, xception" in complaint(capsys, "train", "pets", "--network", "resnet")
+
+
+def test_no_network_is_one_clear_line(pictures, capsys):
+    said = complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", "--networks", ",")
+    assert "at least one network" in said
+
+
+def test_missing_credentials_are_one_clear_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "praw_client_id" in complaint(capsys, "scrape", "reddit:carporn=cars", "--into", "mine")
+
+
+def test_a_text_file_named_jpg_is_one_clear_line(run, tmp_path, capsys):
+    (tmp_path / "a.jpg").write_text("hello")
+    assert "not a picture" in complaint(capsys, "predict", "pets/vgg", str(tmp_path / "a.jpg"))
+
+
+def test_a_damaged_bundle_is_one_clear_line(run, pictures, capsys):
+    (run.folder / "model.keras").write_bytes(b"damaged")
+    assert "train the run again" in complaint(capsys, "predict", "pets/vgg", str(pictures / "cars" / "1.png"))
+
+
+def test_a_missing_dataset_is_one_clear_line(capsys):
+    assert "toolkit scrape" in complaint(capsys, "verify", "nothing")
+
+
+def test_debug_shows_where_an_error_came_from():
+    from toolkit.errors import DatasetError
+
+    with pytest.raises(DatasetError):
+        main(["verify", "nothing", "--debug"])
+
+
+def test_the_installed_command_answers():
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()

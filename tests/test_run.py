@@ -1,0 +1,90 @@
+import random
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from helpers import coloured, encoded
+
+from toolkit import bundle, manifest, paths, run
+
+SCRIPT = """
+import sys
+from toolkit import run, train
+from toolkit.scrape import Options
+small = {"style": "modern", "size": 16, "options": {"width": 0.1}, "precision": "float32"}
+config = train.Config("vgg", epochs=12, patience=11, **small)
+train_fit = train.fit
+train.fit = lambda *a, **k: train_fit(*a, **k, checkpoint_seconds=0)
+run.pipeline(f"folder:{sys.argv[1]}", into="mine", configs=[config], say=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for place, label in enumerate(("cars", "tanks")):
+        folder = tmp_path / "pictures" / label
+        folder.mkdir(parents=True)
+        for number in range(40):
+            (folder / f"{number}.png").write_bytes(encoded(coloured(place, number, noise=120)))
+        (folder / "copy.jpg").write_bytes(encoded(coloured(place, 0, noise=120), "JPEG", quality=95))
+        (folder / "broken.jpg").write_bytes(encoded(coloured(place, 1), "JPEG")[:300])
+    return tmp_path / "pictures"
+
+
+def start(pictures, home, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_HOME", str(home))
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(pictures)], stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_anywhere_ends_as_if_nothing_had_happened(pictures, tmp_path, monkeypatch):
+    started = time.monotonic()
+    assert start(pictures, tmp_path / "calm", monkeypatch).wait() == 0
+    whole = time.monotonic() - started
+    dice, kills = random.Random(5), 0
+    for moment in (0.35, 0.6, 0.85):  # the first falls into scraping or cleaning, the others into training
+        process = start(pictures, tmp_path / "rough", monkeypatch)
+        try:
+            process.wait(timeout=whole * (moment + dice.uniform(-0.1, 0.1)))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+    assert kills >= 1
+    assert start(pictures, tmp_path / "rough", monkeypatch).wait() == 0
+
+    calm, rough = (tmp_path / name / "data" / "mine" / manifest.FILE for name in ("calm", "rough"))
+    assert calm.read_bytes() == rough.read_bytes()
+    calm, rough = (bundle.load(tmp_path / name / "models" / "mine" / "vgg") for name in ("calm", "rough"))
+    assert calm.history.equals(rough.history)
+    pairs = zip(calm.model.get_weights(), rough.model.get_weights(), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+    assert calm.predictions.equals(rough.predictions)
+    assert not list((tmp_path / "rough").rglob(".*.png")), "a temporary file was left behind"
+
+
+def test_each_network_gets_the_weights_only_if_it_can_start_from_some():
+    vgg, xception = run.configs_for(["vgg", "xception"], weights="none", settings={"epochs": 3})
+    assert vgg.options == {}
+    assert xception.options == {"weights": "none"}
+    assert vgg.epochs == xception.epochs == 3
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(ValueError, match="speed"):
+        run.configs_for(["vgg"], settings={"speed": 9})
+
+
+def test_the_stages_in_between_are_saved_and_can_be_repeated(pictures):
+    from toolkit import scrape
+
+    table = scrape.collect(f"folder:{pictures}", into="mine")
+    said = []
+    table = run.prepare(table, sizes=[16, 24], say=said.append)
+    assert [line.split()[0] for line in said] == ["verify", "dedup", "resize", "split"]
+    before = (paths.dataset("mine") / manifest.FILE).read_bytes()
+    run.prepare(manifest.load("mine"), sizes=[16, 24])
+    assert (paths.dataset("mine") / manifest.FILE).read_bytes() == before
+    assert table.table["status"].value_counts().to_dict() == {"ok": 80, "duplicate": 2, "unreadable": 2}

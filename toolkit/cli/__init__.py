@@ -1,0 +1,94 @@
+"""The command line: the same verbs as the modules.
+
+    toolkit run practice: --into practice          all of it, on drawn pictures
+    toolkit predict practice/xception photo.jpg    what is on a picture
+
+Only what a verb needs is loaded, and only when it is asked for, so `toolkit --help` answers at once.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+
+import toolkit
+from toolkit.cli.options import OPTIONS
+from toolkit.errors import ToolkitError
+
+SUMMARIES = {
+    "scrape": "bring labelled pictures into a dataset",
+    "verify": "open every file once; say which cannot be used, and why",
+    "dedup": "find the pictures that are there more than once",
+    "resize": "make square copies of one size",
+    "split": "divide into train, val and test",
+    "train": "train a network",
+    "evaluate": "measure trained networks on the test pictures",
+    "compare": "put evaluated networks side by side",
+    "predict": "say what is on new pictures",
+    "report": "write one page with all of it",
+    "run": "all of the above in one go",
+    "demo": "run the notebooks in order, on drawn pictures or your own",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code.
+
+    Args:
+        words: what follows `toolkit`; None takes it from the command line.
+
+    Returns:
+        0, 2 for what the caller can mend, 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    if not words or words[0] in ("-h", "--help", "--version"):
+        print(toolkit.__version__ if words[:1] == ["--version"] else _help())
+        return 0
+    if words[0] not in SUMMARIES:
+        return _complain(f"expected one of {', '.join(SUMMARIES)}, got {words[0]!r}; see `toolkit --help`")
+    arguments = _parser(words[0]).parse_args(words[1:])
+    try:
+        result = _act(words[0], arguments)
+        if arguments.json:
+            print(json.dumps(result, indent=2, default=str))
+    except KeyboardInterrupt:
+        return _complain("interrupted; the same command goes on where this one stopped", code=130)
+    except BrokenPipeError:  # `toolkit … | head` has read enough
+        sys.stdout = None
+        return 0
+    except (ToolkitError, ValueError, OSError) as error:
+        if arguments.debug:
+            raise
+        return _complain(str(error))
+    return 0
+
+
+def _act(verb: str, arguments: argparse.Namespace) -> object:
+    from toolkit.cli import verbs
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        return getattr(verbs, verb)(arguments)
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {name:<10} {summary}" for name, summary in SUMMARIES.items())
+    return (
+        "usage: toolkit VERB [options]      toolkit VERB --help says more\n\n"
+        "From labelled pictures to a trained, measured image classifier.\n\n"
+        f"{verbs}\n\nTo begin with: toolkit run practice: --into practice"
+    )
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(f"toolkit {verb}", description=SUMMARIES[verb])
+    OPTIONS[verb](parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    return parser
+
+
+def _complain(message: str, *, code: int = 2) -> int:
+    print(f"toolkit: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,114 @@
+"""All of it in one call: from sources to compared networks and a page about them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit import compare, dedup, evaluate, networks, report, resize, scrape, split, train, verify
+from toolkit.bundle import Bundle
+from toolkit.manifest import Manifest
+from toolkit.scrape import Options
+
+SEED = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a run.
+
+    Args:
+        manifest: the dataset.
+        bundles: the trained networks, in the order asked for.
+        comparison: a row per network, see `compare.table`.
+        page: path of the report.
+    """
+
+    manifest: Manifest
+    bundles: tuple[Bundle, ...]
+    comparison: pd.DataFrame
+    page: Path
+
+
+def pipeline(
+    sources: str | Sequence[str],
+    *,
+    into: str | Path,
+    configs: Sequence[train.Config],
+    options: Options | None = None,
+    seed: int = SEED,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Scrape, verify, dedup, resize, split, train, evaluate, compare and report.
+
+    Every stage does only what is still to do, so running it again after an interruption goes on where it stopped.
+
+    Args:
+        sources: see `scrape.collect`.
+        into: name of the dataset in `data/`, or the path of its folder.
+        configs: one for each network to train, see `configs_for`.
+        options: of the sources.
+        seed: of the split.
+        overwrite: train a run again that was trained differently.
+        say: takes a line on each stage when it is done.
+
+    Returns:
+        The outcome; everything in it is on disk too.
+
+    >>> pipeline("practice:100", into="practice", configs=configs_for(["vgg"]))  # doctest: +SKIP
+    """
+    configs = [config.resolved() for config in configs]
+    table = scrape.collect(sources, into=into, options=options)
+    say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}")
+    table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
+    bundles = []
+    for config in configs:
+        trained = train.fit(config, table, overwrite=overwrite)
+        kept, seconds = trained.facts["best_epoch"] + 1, trained.facts["train_seconds"]
+        say(f"train     {trained.name}: {len(trained.history)} epochs in {seconds:.0f} s, kept number {kept}")
+        say(f"evaluate  {evaluate.measure(trained, table)}")
+        bundles.append(trained)
+    comparison = compare.table(bundles)
+    page = report.write(table, bundles)
+    return Outcome(table, tuple(bundles), comparison, page)
+
+
+def prepare(
+    table: Manifest, *, sizes: Sequence[int], seed: int = SEED, say: Callable[[str], None] = lambda line: None
+) -> Manifest:
+    """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
+    table = verify.check(table).save()
+    say(f"verify    {_counted(table, 'unreadable', 'too small')}")
+    table = dedup.group(table).save()
+    say(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
+    for size in sorted(set(sizes)):
+        table = resize.write(table, size=size).save()
+    say(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
+    table = split.assign(table, seed=seed).save()
+    parts = table.where(status="ok").table["split"].value_counts()
+    say(f"split     {parts['train']} train, {parts['val']} val, {parts['test']} test")
+    return table
+
+
+def configs_for(
+    names: Sequence[str], *, weights: str = "imagenet", settings: Mapping[str, object] | None = None
+) -> list[train.Config]:
+    """A config per network, with the same settings, and the weights for those that can start from some.
+
+    Args:
+        names: of networks.
+        weights: see `networks.xception.build`.
+        settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
+    """
+    configs = []
+    for name in names:
+        options = {"weights": weights} if "weights" in networks.get(name).options else {}
+        configs.append(train.config_from({**(settings or {}), "network": name, "options": options}))
+    return configs
+
+
+def _counted(table: Manifest, *statuses: str) -> str:
+    counts = table.table["status"].value_counts()
+    return ", ".join([f"{counts.get('ok', 0)} ok", *(f"{counts.get(status, 0)} {status}" for status in statuses)])

@@ -1,0 +1,77 @@
+"""The numbered notebooks: written to be read, and run in order from one dataset."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from toolkit import demo
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+FILES = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+
+
+def cells(file, kind):
+    return [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == kind]
+
+
+@pytest.fixture(params=FILES, ids=lambda file: file.stem)
+def file(request):
+    return request.param
+
+
+def test_they_are_numbered_from_1_to_10_without_a_gap():
+    assert [int(file.name[:2]) for file in FILES] == list(range(1, 11))
+
+
+def test_a_notebook_is_stored_without_outputs(file):
+    assert not any(cell.outputs or cell.execution_count for cell in cells(file, "code"))
+
+
+def test_a_notebook_has_one_parameters_cell_in_which_every_value_is_explained(file):
+    tagged = [cell for cell in cells(file, "code") if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert all(re.match(r"[\w, ]+ = [^#]+  # \S", line) for line in tagged[0].source.splitlines())
+
+
+def test_code_cells_are_short_and_define_nothing(file):
+    lengths = [len(cell.source.splitlines()) for cell in cells(file, "code")]
+    assert max(lengths) <= 9
+    assert sorted(lengths)[len(lengths) // 2] <= 5
+    assert not any(
+        re.search(r"^\s*(def|class) |^\s*[%!]|sys\.path|pyplot", c.source, re.M) for c in cells(file, "code")
+    )
+
+
+def test_there_is_about_as_much_prose_as_code(file):
+    assert len(cells(file, "markdown")) >= 0.6 * len(cells(file, "code"))
+
+
+def test_a_notebook_leads_to_the_next_one(file):
+    number = int(file.name[:2])
+    if number < len(FILES):
+        assert f"]({FILES[number].name})" in cells(file, "markdown")[-1].source
+
+
+def test_the_training_notebooks_differ_by_a_few_lines():
+    sources = [[line for cell in cells(file, "code") for line in cell.source.splitlines()] for file in FILES[5:8]]
+    for other in sources[1:]:
+        assert len(set(other) - set(sources[0])) <= 5
+
+
+@pytest.mark.notebook
+def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(tmp_path):
+    values = {"epochs": 2, "width": 0.1, "size": 32}
+    said = []
+    outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", say=said.append)
+    assert len(said) == len(FILES)
+    assert sorted(outcome.comparison.index) == ["dual_stack", "vgg", "xception"]
+    assert "new_picture.jpg: " in outcome.prediction
+    assert outcome.report.stat().st_size > 100_000
+    pages = sorted(tmp_path.glob("pages/*.html"))
+    assert [page.stem for page in pages] == [file.stem for file in FILES]
+    for page in pages:
+        text = page.read_text()
+        assert "application/vnd.jupyter.stderr" not in text, f"{page.name} shows warnings"
+        assert "Traceback" not in text

@@ -1,0 +1,171 @@
+"""Run the numbered notebooks in order, on one dataset, and keep them as pages to read."""
+
+import io
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit import bundle, compare, paths
+from toolkit.errors import DatasetError, ToolkitError
+from toolkit.manifest import FILE
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the notebooks left behind: a page each, the comparison, an answer for a new picture, and the report."""
+
+    pages: Path
+    comparison: pd.DataFrame
+    prediction: str
+    report: Path
+
+
+def execute(
+    source: str = "practice:",
+    *,
+    into: str | None = None,
+    weights: str = "none",
+    values: Mapping[str, object] | None = None,
+    pages: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Execute notebooks 01 to 10, each in a fresh kernel, with these values in place of their parameters.
+
+    Args:
+        source: where pictures come from, see `scrape.collect`.
+        into: name of the dataset; None makes one of the source.
+        weights: for xception: "imagenet", "none", or a file.
+        values: further parameters by name; each notebook takes those it has.
+        pages: folder for the executed notebooks as HTML; None is `build/notebooks/`.
+        say: takes a line on each notebook when it is done.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ToolkitError: a notebook stopped; with its name and the last line of its error.
+    """
+    name = into or _name(source)
+    if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
+        say(f"data/{name} is there already and is used again; remove it to begin afresh")
+    weights = weights if weights in ("imagenet", "none") else str(Path(weights).expanduser().resolve())
+    given = {"source": _absolute(source), "dataset": name, "weights": weights, "picture": _new_picture(source)}
+    given |= values or {}
+    folder = pages or paths.home() / "build" / "notebooks"
+    lines = {}
+    for file in sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb")):
+        notebook, seconds = _executed(file, given)
+        paths.write(folder / f"{file.stem}.html", _page(notebook, file.stem))
+        lines[file.stem] = _last_text(notebook)
+        say(f"{file.stem:<22} {seconds:4.0f} s   {lines[file.stem]}")
+    root = paths.dataset(name)
+    table = compare.table([bundle.load(run) for run in bundle.runs(root)])
+    answer = next((line for stem, line in lines.items() if stem.startswith("10")), "")
+    return Outcome(folder, table, answer, paths.models(root) / "report.html")
+
+
+def parameters(notebook: object) -> dict[str, str]:
+    """The names and the source of the values in a notebook's cell tagged "parameters"."""
+    cell = _parameter_cell(notebook)
+    return dict(re.findall(r"^(\w+) = ([^#\n]*?)\s*(?:#.*)?$", cell.source, flags=re.MULTILINE)) if cell else {}
+
+
+def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
+    """The notebook with its outputs, and how many seconds it took."""
+    import nbformat
+    from jupyter_client import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook, started = nbformat.read(file, as_version=4), time.monotonic()
+    _set(notebook, given)
+    environment = {
+        **os.environ,
+        "TOOLKIT_PROGRESS": "0",
+        "TOOLKIT_HOME": str(paths.home()),
+        "PYTHONWARNINGS": "default",
+    }
+    with tempfile.TemporaryDirectory() as place:
+        private = {"transport": "ipc", "ip": f"{place}/kernel"} if os.name == "posix" else {}
+        kernel = AsyncKernelManager(kernel_name="python3", **private)  # by a file of ours: nobody can listen in
+        client = NotebookClient(notebook, km=kernel, timeout=None, resources={"metadata": {"path": str(file.parent)}})
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as error:
+            raise ToolkitError(f"{file.name} stopped: {error.ename}: {error.evalue}") from error
+    return notebook, time.monotonic() - started
+
+
+def _set(notebook: object, given: Mapping[str, object]) -> None:
+    """Put a cell behind the parameters that gives those of them a new value that are there."""
+    import nbformat
+
+    known, cell = parameters(notebook), _parameter_cell(notebook)
+    values = {name: _like(known[name], value) for name, value in given.items() if name in known}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if json.dumps(value) != known[name]]
+    if lines:
+        place = notebook.cells.index(cell) + 1
+        notebook.cells.insert(place, nbformat.v4.new_code_cell("\n".join(lines)))
+
+
+def _parameter_cell(notebook: object) -> object | None:
+    return next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())), None)
+
+
+def _like(example: str, value: object) -> object:
+    """A value from the command line as the number it replaces."""
+    if isinstance(value, str) and re.fullmatch(r"-?[\d_]+", example) and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?[\d_.e-]+", example):
+        return float(value)
+    return value
+
+
+def _page(notebook: object, title: str) -> str:
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, {"metadata": {"name": title}})
+    return page
+
+
+def _last_text(notebook: object) -> str:
+    """The last line a notebook printed."""
+    for cell in reversed(notebook.cells):
+        for output in reversed(cell.get("outputs", [])):
+            if output.output_type == "stream" and output.name == "stdout" and output.text.strip():
+                return output.text.strip().splitlines()[-1]
+    return ""
+
+
+def _absolute(source: str) -> str:
+    """A folder source that means the same from the notebooks' folder as from here."""
+    kind, _, argument = source.partition(":")
+    return f"{kind}:{Path(argument).expanduser().resolve()}" if kind in ("folder", "zip") else source
+
+
+def _new_picture(source: str) -> str:
+    """A drawn picture that is in no practice dataset; none for pictures of people's own."""
+    if not source.startswith("practice:"):
+        return ""
+    from toolkit import practice
+
+    buffer = io.BytesIO()
+    practice.vehicle("tanks", seed=20_260_020).picture.save(buffer, "JPEG", quality=90)
+    return str(paths.write(paths.home() / "build" / "new_picture.jpg", buffer.getvalue()))
+
+
+def _name(source: str) -> str:
+    kind, _, argument = source.partition(":")
+    name = "practice" if kind == "practice" else re.sub(r"\W+", "_", Path(argument.partition("=")[0]).stem).strip("_")
+    if not name:
+        raise DatasetError(
+            f"expected a source such as folder:PICTURES, got {source!r}; or name the dataset with --into"
+        )
+    return name

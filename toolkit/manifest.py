@@ -39,8 +39,12 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "source_id": "",  # the source's own name for it
     "page_url": "",  # where a person finds it
     "url": "",  # what was downloaded
+    "title": "",
     "license": "",
+    "license_url": "",
     "creator": "",  # only where the licence asks for it
+    "attribution": "",  # the line to name them with
+    "resolution": "",  # "thumbnail" for a small copy of the picture
 }
 
 

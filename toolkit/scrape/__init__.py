@@ -137,9 +137,7 @@ def _one_source(reader: Callable[[], Iterator[Item]], root: Path, ledger: Ledger
 
 def _store(item: Item, root: Path, ledger: Ledger, fetcher: Fetcher) -> None:
     """Get one picture, write it, then its ledger line; a failure is a line too."""
-    record = {"key": item.key, "label": item.label, "source": item.source, "source_id": item.source_id}
-    record |= {"url": item.url, "page_url": item.page_url, "license": item.license, "creator": item.creator}
-    record["split"] = item.split
+    record = item.record()
     try:
         content = item.read() if item.read else _download(item, fetcher)
     except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 SORTS = ("new", "hot", "top", "rising", "controversial")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
@@ -19,7 +19,10 @@ class Item:
         url: where to download it; "" if `read` gives the bytes.
         fallbacks: other addresses of the same picture, tried in order if `url` fails for good.
         page_url: where a person finds it.
-        license, creator: what may be done with it, and whom to name.
+        title: what its page calls it.
+        license, license_url: what may be done with it, as a name and as an address.
+        creator, attribution: whom to name, and the line to name them with.
+        resolution: "" for the picture itself, "thumbnail" for a small copy of it.
         split: split the source itself puts it in, or "".
         read: for pictures on this machine, a function that gives the bytes.
     """
@@ -30,8 +33,12 @@ class Item:
     url: str = ""
     fallbacks: tuple[str, ...] = ()
     page_url: str = ""
+    title: str = ""
     license: str = ""
+    license_url: str = ""
     creator: str = ""
+    attribution: str = ""
+    resolution: str = ""
     split: str = ""
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
@@ -40,6 +47,11 @@ class Item:
         """Name of this item in the ledger."""
         text = "\0".join((self.source, self.source_id, self.label))
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def record(self) -> dict[str, str]:
+        """What the ledger keeps of it: the key, and all that is said of it in words."""
+        told = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.type is str}
+        return {"key": self.key, **told}
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,10 @@ class Options:
         backoff: seconds; the wait before attempt n is drawn from 0 to backoff * 2**n (full jitter).
         max_wait: seconds; longest pause a server may ask for.
         retry_failed: try again what failed in an earlier run.
+        licenses: licences to take where a source tells them, such as ("cc0", "by"); () takes all it calls free.
+        allow: networks that may be reached although they are not public, such as ("127.0.0.1/32",).
+        endpoints: address of a source's service by its kind, in place of the public one.
+        browser, driver: paths of Chromium and ChromeDriver for pages; None looks for them on the search path.
     """
 
     limit: int | None = None
@@ -77,6 +93,11 @@ class Options:
     backoff: float = 0.5
     max_wait: float = 120.0
     retry_failed: bool = False
+    licenses: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    browser: str | None = None
+    driver: str | None = None
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:

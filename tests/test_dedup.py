@@ -1,11 +1,8 @@
 """Finding the pictures that are the same picture, and no others."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from helpers import cropped, dataset, encoded, textured
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from toolkit import dedup, practice, signatures, verify
@@ -27,29 +24,6 @@ def verified(root, files):
 
 def jpeg(seed, label="cars", **options):
     return label, "jpg", encoded(textured(seed, **options), "JPEG", quality=90)
-
-
-def brute_force(hashes, limit):
-    numbers = [int(value) for value in hashes]
-    pairs = [(i, j) for i in range(len(numbers)) for j in range(i + 1, len(numbers))]
-    distances = {(i, j): (numbers[i] ^ numbers[j]).bit_count() for i, j in pairs}
-    return {pair: distance for pair, distance in distances.items() if distance <= limit}
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), count=st.integers(0, 40), limit=st.integers(0, 64), cells=st.integers(1, 3000))
-def test_the_search_finds_what_comparing_all_with_all_finds(seed, count, limit, cells):
-    rng = np.random.default_rng(seed)
-    hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
-    for place in range(1, count, 2):  # every second one is a near one of an earlier one
-        flips = rng.choice(64, size=rng.integers(0, 20), replace=False).astype(np.uint64)
-        hashes[place] = np.bitwise_xor.reduce(np.uint64(1) << flips, initial=hashes[rng.integers(0, place)])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dedup, "BLOCK_CELLS", cells)
-        first, second, distance = dedup.within(hashes, limit)
-    found = dict(zip(zip(first.tolist(), second.tolist(), strict=True), distance.tolist(), strict=True))
-    assert len(found) == len(first)
-    assert found == brute_force(hashes, limit)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -12,7 +12,16 @@ import pytest
 import toolkit
 
 PACKAGE = Path(toolkit.__file__).parent
-GROUND = {"errors", "paths", "signatures", "manifest", "images", "parallel"}  # these may import one another
+GROUND = {
+    "errors",
+    "paths",
+    "signatures",
+    "search",
+    "buckets",
+    "manifest",
+    "images",
+    "parallel",
+}  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},

@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "augment",
     "batches",
+    "buckets",
     "bundle",
     "compare",
     "dedup",
@@ -40,6 +41,7 @@ __all__ = [
     "resize",
     "run",
     "scrape",
+    "search",
     "signatures",
     "split",
     "train",

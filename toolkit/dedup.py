@@ -4,21 +4,18 @@ Two pictures are the same if their perceptual hashes are near each other and a s
 The hash alone is no proof: pictures of one kind of thing on one kind of background have near hashes too.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import signatures
+from toolkit import search, signatures
 from toolkit.errors import DatasetError
 from toolkit.manifest import Manifest
 
 COMPARED = ("ok", "duplicate", "label conflict")
 CROPS = (0.025, 0.05, 0.075, 0.1)  # of either side, tried in the second look
 KEPT_BLOCKS = 54  # of 64; the 10 that differ most may be a watermark
-BLOCK_CELLS = 1 << 23  # pairs of hashes compared at a time: bounds the memory of the search
 
 
 def group(manifest: Manifest, *, max_distance: int = 12, max_difference: float = 0.03) -> Manifest:
@@ -71,42 +68,12 @@ def pairs(manifest: Manifest, *, max_distance: int = 12, max_difference: float =
     table = manifest.table[manifest.table["status"].isin(COMPARED) & (manifest.table["phash"] != "")]
     hashes = np.array([int(text, 16) for text in table["phash"]], dtype=np.uint64)
     grey = _signatures(manifest, table["sha256"])
-    first, second, distance = within(hashes, max_distance)
+    first, second, distance = search.within(hashes, max_distance)
     difference = differences(grey, first, second)
     same = difference <= max_difference
     columns = {"path": table["path"].to_numpy()[first[same]], "other": table["path"].to_numpy()[second[same]]}
     columns |= {"distance": distance[same], "difference": difference[same].round(4)}
     return pd.DataFrame(columns).sort_values(["distance", "difference", "path", "other"], ignore_index=True)
-
-
-def within(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs of hashes that differ in at most `max_distance` bits: none missed, none invented.
-
-    Args:
-        hashes: uint64 array of shape (n,).
-        max_distance: bits, 0 to 64.
-
-    Returns:
-        Positions of the first and the second of each pair (first < second), and their distance.
-
-    >>> within(np.array([0, 1, 255], dtype=np.uint64), 1)
-    (array([0]), array([1]), array([1], dtype=uint8))
-    """
-    parts = list(_blocks(np.asarray(hashes, dtype=np.uint64), max_distance))
-    if not parts:
-        return np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.uint8)
-    first, second, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return first, second, distance
-
-
-def _blocks(hashes: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    rows = max(1, BLOCK_CELLS // max(1, len(hashes)))
-    for start in range(0, len(hashes), rows):
-        distances = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, start:])
-        row, column = np.nonzero(distances <= max_distance)
-        later = column > row
-        row, column = row[later], column[later]
-        yield row + start, column + start, distances[row, column]
 
 
 def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from toolkit.errors import DatasetError
 FILE = "manifest.csv"
 STATUSES = ("new", "ok", "unreadable", "too small", "duplicate", "label conflict", "excluded", "failed")
 SPLITS = ("", "train", "val", "test")
+ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
 COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "path": "",  # POSIX, relative to the dataset: raw/cars/3f9a….jpg
     "label": "",  # class name
@@ -184,6 +185,8 @@ def load(root: str | Path) -> Manifest:
         table = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=types, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise DatasetError(f"expected a readable table in {file}, got: {error}; restore it or scrape again") from error
+    if set(ESSENTIAL) <= set(table):
+        table = _completed(table)  # an older table lacks what nobody wrote down then
     return Manifest(folder, table)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "batches",
     "bundle",
     "compare",
+    "credits",
     "dedup",
     "demo",
     "errors",

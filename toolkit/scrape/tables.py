@@ -56,7 +56,7 @@ def _csv(file) -> Iterator[tuple[int, dict]]:
                 raise _Damaged(reader.line_num, "expected as many cells as the header has, got more")
             yield reader.line_num, row
     except csv.Error as error:
-        raise _Damaged(reader.line_num, f"expected CSV, got: {error}") from error
+        raise _Damaged(reader.reader.line_num, f"expected CSV, got: {error}") from error
     finally:
         csv.field_size_limit(before)
 

@@ -108,7 +108,7 @@ def test_a_server_that_never_answers_is_left_after_a_while(services, monkeypatch
     assert time.monotonic() - started < 15
 
 
-@pytest.mark.parametrize("argument", ["justonepart", "a/b/c", "a/b/versions/new", "a/../b"])
+@pytest.mark.parametrize("argument", ["justonepart", "a/b/c", "a/b/versions/new", "a/../b", "../b"])
 def test_a_name_that_is_none_is_refused_before_anything_is_asked(argument):
     with pytest.raises(SourceError, match="expected kaggle:OWNER/NAME"):
         items(argument)

@@ -59,7 +59,7 @@ def items(
     >>> next(items("gatewayadam/cars-and-tanks-image-classification", "", Options())).label  # doctest: +SKIP
     'cars'
     """
-    parts = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:/versions/(\d+))?", argument.strip("/"))
+    parts = re.fullmatch(r"([\w-]+/[\w-]+)(?:/versions/(\d+))?", argument.strip("/"))
     if not parts:
         raise SourceError(f"expected kaggle:OWNER/NAME or kaggle:OWNER/NAME/versions/N, got kaggle:{argument}")
     if importlib.util.find_spec("kagglehub") is None:

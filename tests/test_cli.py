@@ -73,6 +73,11 @@ def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
     assert result["status"]["cars"] == {"new": 16, "total": 16}
 
 
+def test_licences_are_named_with_commas(capsys):
+    words = ("scrape", "openverse:pizza=pizza", "--into", "mine", "--licenses", "cc0, gpl")
+    assert "expected licences among cc0, pdm" in complaint(capsys, *words)
+
+
 @pytest.mark.slow
 def test_run_does_all_of_it_and_again_does_nothing_new(pictures, capsys):
     words = ["run", f"folder:{pictures}", "--into", "mine", "--networks", "vgg", "--style", "modern"]

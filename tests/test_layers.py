@@ -26,7 +26,7 @@ TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split"},
+    {"verify", "dedup", "resize", "split", "credits"},
     {"framework"},
     {"augment", "networks"},
     {"batches", "bundle"},

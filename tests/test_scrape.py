@@ -245,7 +245,7 @@ def test_two_labels_are_two_keys_and_a_host_is_no_part_of_one():
     "wanted",
     [
         "cars",
-        "flickr:cars",
+        "pinterest:cars",
         "reddit:",
         "folder:=cars",
         "",

@@ -24,6 +24,7 @@ __all__ = [
     "buckets",
     "bundle",
     "compare",
+    "credits",
     "dedup",
     "demo",
     "errors",

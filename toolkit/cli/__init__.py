@@ -26,6 +26,7 @@ SUMMARIES = {
     "evaluate": "measure trained networks on the test pictures",
     "compare": "put evaluated networks side by side",
     "predict": "say what is on new pictures",
+    "credits": "write the page that names whoever made the pictures",
     "report": "write one page with all of it",
     "run": "all of the above in one go",
     "demo": "run the notebooks in order, on drawn pictures or your own",

@@ -5,7 +5,7 @@ An option that is not given is not passed on, so the defaults live in the module
 
 from argparse import SUPPRESS, ArgumentParser
 
-SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "connections", "retry_failed")
+SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "licenses", "connections", "retry_failed")
 TRAINING_OPTIONS = (
     "style",
     "size",
@@ -28,13 +28,18 @@ def _dataset(parser: ArgumentParser) -> None:
     parser.add_argument("dataset", help="name of a dataset in data/, or the path of its folder")
 
 
+def _names(words: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
 def _scrape(parser: ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, reddit:NAME=LABEL or practice:")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, wikimedia:WORDS=LABEL, practice:, …")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
     _add(parser, "--limit", "pictures per source and label (default: all)", type=int)
     _add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial (default: hot)")
     _add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
     _add(parser, "--over-18", "also posts marked as adult", action="store_true")
+    _add(parser, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=_names)
     _add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
 
@@ -102,6 +107,11 @@ def _report(parser: ArgumentParser) -> None:
     parser.add_argument("--into", metavar="FILE", help="path of the page (default: models/DATASET/report.html)")
 
 
+def _credits(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument("--into", metavar="FILE", help="path of the page (default: credits.html in the dataset)")
+
+
 def _run(parser: ArgumentParser) -> None:
     _scrape(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
@@ -125,6 +135,7 @@ OPTIONS = {
     "evaluate": _runs,
     "compare": _runs,
     "predict": _predict,
+    "credits": _credits,
     "report": _report,
     "run": _run,
     "demo": _demo,

@@ -119,6 +119,17 @@ def report(arguments: Namespace) -> dict:
     return {"report": page}
 
 
+def credits(arguments: Namespace) -> dict:
+    """Write the page that names the creators."""
+    from toolkit import credits
+
+    table = manifest.load(arguments.dataset)
+    page = credits.write(table, into=Path(arguments.into) if arguments.into else None)
+    result = {"credits": page, "to name": len(credits.needed(table)), "no known licence": credits.unknown(table)}
+    _say(arguments)("\n".join(str(page) if key == "credits" else f"{key}: {value}" for key, value in result.items()))
+    return result
+
+
 def run(arguments: Namespace) -> dict:
     """All of it in one go."""
     from toolkit import run, scrape

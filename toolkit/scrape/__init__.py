@@ -2,9 +2,15 @@
 
 A source is written `kind:what=label`:
 
-    folder:PICTURES            class folders on this machine, or a zip or tar of them
-    reddit:carporn=cars        a subreddit
-    practice:300               300 drawn pictures per class, served on this machine through Reddit's protocol
+    folder:PICTURES                              class folders on this machine, or a zip or tar of them
+    imagefolder:PICTURES                         the same, labelled by metadata.csv or metadata.jsonl
+    urls:list.csv                                addresses and labels
+    wikimedia:Category:Main_battle_tanks=tanks   a category of Wikimedia Commons, or a search
+    openverse:pizza=pizza                        openly licensed pictures from many collections
+    flickr:"thumbs up"=up                        openly licensed photographs, with a key of your own
+    kaggle:OWNER/NAME                            an image dataset
+    reddit:carporn=cars                          a subreddit
+    practice:300                                 300 drawn pictures per class, served on this machine
 
 Files are named by the hash of their content. Whatever was had once is not asked for again.
 """
@@ -31,11 +37,24 @@ __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
 PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 
 
-def sources(*, sleep: Callable[[float], None] = time.sleep) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
+def sources(
+    *, sleep: Callable[[float], None] = time.sleep, into: Path | None = None
+) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
     """The kinds of sources by name; each takes what follows the colon, a label, and options."""
-    from toolkit.scrape import folder, reddit  # here, so that pictures from a folder need no PRAW
+    # here, so that pictures from a folder need no PRAW
+    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, reddit, urls, wikimedia
 
-    return {"folder": folder.items, "zip": folder.items, "reddit": partial(reddit.items, sleep=sleep)}
+    return {
+        "folder": folder.items,
+        "zip": folder.items,
+        "imagefolder": imagefolder.items,
+        "urls": urls.items,
+        "wikimedia": partial(wikimedia.items, sleep=sleep),
+        "openverse": partial(openverse.items, sleep=sleep),
+        "flickr": partial(flickr.items, sleep=sleep),
+        "kaggle": partial(kaggle.items, sleep=sleep, into=into),
+        "reddit": partial(reddit.items, sleep=sleep),
+    }
 
 
 def collect(
@@ -66,7 +85,7 @@ def collect(
     """
     root, names = paths.dataset(into), [wanted] if isinstance(wanted, str) else list(wanted)
     with _practising(names, options or Options()) as (names, options):
-        known = sources(sleep=sleep)
+        known = sources(sleep=sleep, into=root)
         for name in names:
             _check(known, name)
         readers = [partial(_items, known, name, options) for name in names]

@@ -1,6 +1,7 @@
 """Downloading: many at a time, few from one host, patient with busy servers, strict with what comes back."""
 
 import email.utils
+import os
 import random
 import threading
 import time
@@ -17,9 +18,14 @@ import toolkit
 from toolkit import images
 from toolkit.scrape.item import Options
 
-USER_AGENT = f"image-classifier-toolkit/{toolkit.__version__} (python-requests)"
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 PLACEHOLDERS = ("i.imgur.com/removed.png",)  # where hosts send a request for a picture they no longer have
+
+
+def user_agent() -> str:
+    """Who is asking: this program, and whom to write to, from the environment variable TOOLKIT_CONTACT."""
+    contact = os.environ.get("TOOLKIT_CONTACT") or "image-classifier-toolkit, no contact given"
+    return f"image-classifier-toolkit/{toolkit.__version__} ({contact}) requests/{requests.__version__}"
 
 
 class Refused(Exception):
@@ -100,7 +106,7 @@ class Fetcher:
         if not hasattr(self._local, "session"):
             session = requests.Session()
             session.trust_env, session.max_redirects = False, 5
-            session.headers.update({"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"})
+            session.headers.update({"User-Agent": user_agent(), "Accept": "image/*", "Accept-Encoding": "identity"})
             self._local.session = session
         return self._local.session
 

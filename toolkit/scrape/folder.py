@@ -61,6 +61,11 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
         raise SourceError(f"expected pictures ({', '.join(ENDINGS[:4])}, …) in {place}, found none")
 
 
+def name_within(item: Item) -> str:
+    """Path of a picture that `items` gave, below its folder or archive."""
+    return item.source_id.rpartition("@")[0].partition("/")[2]
+
+
 def _split_and_label(file: _File, label: str, place: Path) -> tuple[str, str]:
     """The two folders above a picture: its class, and above that perhaps its split."""
     folders = file.parts[:-1]

@@ -1,0 +1,77 @@
+"""Naming whoever made the pictures: one page with title, creator, licence and source of each that asks for it."""
+
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from toolkit import paths
+from toolkit.manifest import Manifest
+
+FILE = "credits.html"
+COLUMNS = ["title", "creator", "license", "license_url", "page_url", "attribution", "path"]
+
+
+def needed(manifest: Manifest) -> pd.DataFrame:
+    """The pictures in use that somebody is to be named for, sorted by creator and title.
+
+    Sources write down a creator or a line of attribution only where the licence asks for one.
+
+    Args:
+        manifest: a dataset.
+
+    Returns:
+        A table with the columns title, creator, license, license_url, page_url, attribution and path.
+
+    >>> needed(manifest.load("tanks"))["creator"].value_counts()  # doctest: +SKIP
+    """
+    table = _used(manifest)
+    named = table[(table["creator"] != "") | (table["attribution"] != "")]
+    order = {"key": lambda column: column.str.casefold(), "ignore_index": True}
+    return named[COLUMNS].sort_values(["creator", "title", "path"], **order)
+
+
+def unknown(manifest: Manifest) -> int:
+    """How many pictures in use have no known licence.
+
+    Args:
+        manifest: a dataset.
+
+    Returns:
+        Their number; 0 if what may be done with every picture is known.
+
+    >>> unknown(manifest.load("tanks"))  # doctest: +SKIP
+    0
+    """
+    return int((_used(manifest)["license"] == "").sum())
+
+
+def write(manifest: Manifest, *, into: Path | None = None) -> Path:
+    """Write the page, which needs nothing besides itself and says the same for the same dataset.
+
+    Args:
+        manifest: a dataset.
+        into: path of the page; None is `credits.html` in the dataset's folder.
+
+    Returns:
+        The path.
+
+    >>> write(manifest.load("tanks"))  # doctest: +SKIP
+    PosixPath('data/tanks/credits.html')
+    """
+    templates = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(
+        loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["linked"] = lambda address: address.startswith(("http://", "https://"))
+    page = environment.get_template("credits.html").render(
+        name=manifest.name,
+        pictures=len(_used(manifest)),
+        credits=needed(manifest).to_dict(orient="records"),
+        unknown=unknown(manifest),
+    )
+    return paths.write(into or manifest.root / FILE, page)
+
+
+def _used(manifest: Manifest) -> pd.DataFrame:
+    return manifest.where(status=["new", "ok"]).table

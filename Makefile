@@ -16,7 +16,7 @@ help: ## print this help
 setup: $(READY) ## make .venv and install the toolkit with everything the other targets need
 
 demo: $(READY) ## run notebooks 01 to 10 on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
-	$(BIN)/toolkit demo --source $(SOURCE) --weights $(WEIGHTS)
+	$(BIN)/toolkit demo --source "$(SOURCE)" --weights "$(WEIGHTS)"
 
 test: $(READY) ## run all tests but the notebooks
 	$(BIN)/python -m pytest -m "not notebook"
@@ -32,7 +32,7 @@ notebooks: $(READY) ## execute all notebooks on tiny data
 	$(BIN)/python -m pytest -m notebook
 
 report: $(READY) ## write models/DATASET/report.html again (DATASET=practice)
-	$(BIN)/toolkit report $(DATASET)
+	$(BIN)/toolkit report "$(DATASET)"
 
 clean: ## remove .venv, caches and built pages; data/ and models/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info

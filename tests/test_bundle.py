@@ -77,7 +77,7 @@ def test_saving_over_a_run_forgets_what_was_measured_of_the_old_one(saved):
 
 
 def test_a_run_that_is_not_there_names_those_that_are(saved):
-    with pytest.raises(BundleError, match="found none; there are: small"):
+    with pytest.raises(BundleError, match="found none; there are: set/small"):
         bundle.load("set/large")
 
 

@@ -131,4 +131,19 @@ def test_a_run_is_found_by_name_with_or_without_models(monkeypatch, tmp_path):
 
 
 def test_the_runs_of_a_dataset_lie_in_models_under_its_name(tmp_path):
-    assert paths.models(tmp_path / "elsewhere" / "pets") == tmp_path / "home" / "models" / "pets"
+    assert paths.models(tmp_path / "home" / "data" / "pets") == tmp_path / "home" / "models" / "pets"
+
+
+def test_the_runs_of_a_dataset_elsewhere_lie_in_the_dataset(tmp_path):
+    assert paths.models(tmp_path / "elsewhere" / "pets") == tmp_path / "elsewhere" / "pets" / "models"
+
+
+def test_a_run_leads_back_to_its_dataset(tmp_path):
+    for root in (tmp_path / "home" / "data" / "pets", tmp_path / "elsewhere" / "pets"):
+        assert paths.dataset_of(paths.models(root) / "vgg") == root
+
+
+def test_a_dataset_may_be_named_with_its_folder_and_not_with_nothing(tmp_path):
+    assert paths.dataset("data/pets") == tmp_path / "home" / "data" / "pets"
+    with pytest.raises(DatasetError, match="got nothing"):
+        paths.dataset("")

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset
 
-from toolkit import batches, bundle, networks, train
+from toolkit import batches, bundle, networks, paths, train
 from toolkit.augment import Augmentation
 from toolkit.errors import BundleError
 from toolkit.train import Config, config_from
@@ -157,7 +157,7 @@ def test_training_in_bfloat16_gives_a_model_that_computes_in_float32(table):
 @pytest.mark.parametrize("state", ['{"identity": {"config": "another"}}', None])
 def test_what_another_training_left_half_written_is_not_taken_up(table, home, monkeypatch, state):
     name = "stale" if state else "half written"
-    folder = home / "models" / table.name / name / train.CHECKPOINT
+    folder = paths.models(table.root) / name / train.CHECKPOINT
     folder.mkdir(parents=True)
     (folder / "best-1.weights.h5").write_bytes(b"not the weights of this training")
     if state:
@@ -188,7 +188,7 @@ def stop_before(monkeypatch, *, epoch):
 @pytest.mark.slow
 def test_a_training_that_is_killed_twice_ends_as_if_nothing_had_happened(hard, home, tmp_path):
     config = {**SMALL, "epochs": 24, "patience": 23}
-    folder = home / "models" / hard.name / "killed"
+    folder = paths.models(hard.root) / "killed"
     done = 0
     for _ in range(2):
         done = killed_after(folder / train.CHECKPOINT / "state.json", done, config, hard.root, tmp_path)

@@ -63,12 +63,12 @@ def draw(augmentation: Augmentation, count: int | tf.Tensor, *, size: int, seed:
     a = augmentation
     uniform = tf.random.stateless_uniform([10, count], seed=seed, minval=-1.0, maxval=1.0)
     angle, shear = uniform[0] * math.radians(a.rotation), uniform[1] * math.radians(a.shear)
-    zoom_x, zoom_y = 1 + uniform[2] * a.zoom, 1 + uniform[3] * a.zoom
+    zoom = 1 + uniform[2] * a.zoom
     shift_x, shift_y = uniform[4] * a.shift * size, uniform[5] * a.shift * size
     flip_x = tf.where(uniform[6] < 0, -1.0, 1.0) if a.horizontal_flip else tf.ones_like(angle)
     flip_y = tf.where(uniform[7] < 0, -1.0, 1.0) if a.vertical_flip else tf.ones_like(angle)
-    xx, xy = tf.cos(angle) * flip_x / zoom_x, -tf.sin(angle + shear) * flip_y / zoom_y
-    yx, yy = tf.sin(angle) * flip_x / zoom_x, tf.cos(angle + shear) * flip_y / zoom_y
+    xx, xy = tf.cos(angle) * flip_x / zoom, -tf.sin(angle + shear) * flip_y / zoom
+    yx, yy = tf.sin(angle) * flip_x / zoom, tf.cos(angle + shear) * flip_y / zoom
     centre = (size - 1) / 2
     x = centre - xx * (centre + shift_x) - xy * (centre + shift_y)
     y = centre - yx * (centre + shift_x) - yy * (centre + shift_y)

@@ -83,7 +83,7 @@ class Bundle:
         file = self.folder / PREDICTIONS
         if not file.exists():
             raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
-        return pd.read_csv(file, keep_default_na=False)
+        return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
 
     def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
         """What the model makes of pictures.
@@ -148,7 +148,8 @@ def load(run: str | Path) -> Bundle:
     if path.is_file():
         return _plain(path)
     if not (path / FACTS).exists():
-        known = ", ".join(sorted(folder.name for folder in path.parent.glob("*") if (folder / FACTS).exists()))
+        near = sorted(file.parent for file in [*path.glob(f"*/{FACTS}"), *path.parent.glob(f"*/{FACTS}")])
+        known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in near)
         raise BundleError(f"expected a trained run at {path}, found none; there are: {known or 'none yet'}")
     try:
         facts = json.loads((path / FACTS).read_text())

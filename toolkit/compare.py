@@ -1,6 +1,7 @@
 """Put trained models side by side, all judged on exactly the same pictures."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,8 +17,8 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
         runs: at least one bundle; all evaluated on the same test pictures.
 
     Returns:
-        A row per run: accuracy with its 95 % interval (`low`, `high`), `pictures` judged, trained `parameters`,
-        `train_seconds`, `milliseconds` per picture, `megabytes` on disk.
+        A row per run: accuracy with its 95 % interval (`low`, `high`), `pictures` judged, `size` in pixels, `start`
+        (whose weights it began with), `parameters`, `train_seconds`, `milliseconds` per picture, `megabytes` on disk.
 
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
@@ -39,15 +40,23 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
 
 def in_words(comparison: pd.DataFrame) -> str:
     """The comparison as a sentence that does not claim more than the intervals allow."""
-    best, *others = comparison.index
-    first = comparison.loc[best]
-    sentence = f"{best} is right most often ({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
+    first = comparison.iloc[0]
+    best = list(comparison.index[comparison["accuracy"] == first["accuracy"]])
+    others = [name for name in comparison.index if name not in best]
+    share = f"({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
+    sentence = f"{best[0]} is right most often {share}"
+    if len(best) > 1:
+        sentence = f"{' and '.join(best)} are right equally often {share}"
     close = [name for name in others if comparison.loc[name, "high"] >= first["low"]]
-    if not others:
-        return sentence + "."
-    if not close:
-        return sentence + "; its interval lies above all others."
-    return sentence + f", but the intervals of {' and '.join(close)} overlap with its own: more pictures would tell."
+    if close:
+        return f"{sentence}; the intervals of {' and '.join(close)} overlap with that, so this may be luck."
+    return f"{sentence}; its interval lies above all others." if others and len(best) == 1 else f"{sentence}."
+
+
+def _start(run: Bundle) -> str:
+    """What its weights were before training: those of ImageNet, of a file, or none."""
+    weights = str(run.facts.get("config", {}).get("options", {}).get("weights", "none"))
+    return {"none": "nothing", "imagenet": "ImageNet"}.get(weights, Path(weights).name)
 
 
 def _row(run: Bundle) -> dict[str, object]:
@@ -62,6 +71,7 @@ def _row(run: Bundle) -> dict[str, object]:
         "high": metrics["high"],
         "pictures": metrics["pictures"],
         "size": run.size,
+        "start": _start(run),
         "parameters": run.facts.get("parameters", 0),
         "train_seconds": run.facts.get("train_seconds", float("nan")),
         "milliseconds": metrics["milliseconds"],

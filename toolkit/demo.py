@@ -1,5 +1,6 @@
 """Run the numbered notebooks in order, on one dataset, and keep them as pages to read."""
 
+import asyncio
 import io
 import json
 import os
@@ -57,7 +58,8 @@ def execute(
         say(f"data/{name} is there already and is used again; remove it to begin afresh")
     weights = weights if weights in ("imagenet", "none") else str(Path(weights).expanduser().resolve())
     given = {"source": _absolute(source), "dataset": name, "weights": weights, "picture": _new_picture(source)}
-    given |= values or {}
+    given |= {"overwrite": source.startswith("practice:")} | dict(values or {})
+    _check_names(values or {})
     folder = pages or paths.home() / "build" / "notebooks"
     lines = {}
     for file in sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb")):
@@ -71,6 +73,16 @@ def execute(
     return Outcome(folder, table, answer, paths.models(root) / "report.html")
 
 
+def _check_names(wanted: Mapping[str, object]) -> None:
+    import nbformat
+
+    files = paths.notebooks().glob("[0-9][0-9]_*.ipynb")
+    known = {name for file in files for name in parameters(nbformat.read(file, as_version=4))}
+    unknown = sorted(set(wanted) - known)
+    if unknown:
+        raise ValueError(f"expected parameters of the notebooks ({', '.join(sorted(known))}), got {unknown[0]!r}")
+
+
 def parameters(notebook: object) -> dict[str, str]:
     """The names and the source of the values in a notebook's cell tagged "parameters"."""
     cell = _parameter_cell(notebook)
@@ -82,7 +94,7 @@ def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
     import nbformat
     from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     notebook, started = nbformat.read(file, as_version=4), time.monotonic()
     _set(notebook, given)
@@ -97,9 +109,14 @@ def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
         kernel = AsyncKernelManager(kernel_name="python3", **private)  # by a file of ours: nobody can listen in
         client = NotebookClient(notebook, km=kernel, timeout=None, resources={"metadata": {"path": str(file.parent)}})
         try:
-            client.execute(env=environment)
+            client.execute(env=environment, cleanup_kc=True)
         except CellExecutionError as error:
             raise ToolkitError(f"{file.name} stopped: {error.ename}: {error.evalue}") from error
+        except DeadKernelError as error:
+            raise ToolkitError(f"{file.name} was ended from outside, or ran out of memory") from error
+        finally:
+            if kernel.has_kernel:  # a kernel manager that is given is not the client's to stop
+                asyncio.run(kernel.shutdown_kernel(now=True))
     return notebook, time.monotonic() - started
 
 

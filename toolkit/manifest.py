@@ -124,6 +124,26 @@ class Manifest:
             table.loc[values.index, column] = values.astype(table[column].dtype)
         return Manifest(self.root, table, self.partial)
 
+    def exclude(self, pictures: Iterable[str], *, reason: str) -> "Manifest":
+        """A new manifest in which these pictures are not used; the files stay where they are.
+
+        This is how a person settles a label conflict: exclude the row under the wrong label, then run dedup again.
+
+        Args:
+            pictures: paths as in the table, or the end of one, long enough to mean one picture.
+            reason: in words.
+
+        Raises:
+            DatasetError: no picture or several of that name.
+        """
+        rows = {}
+        for picture in pictures:
+            found = [path for path in self.table["path"] if path.endswith(picture)]
+            if len(found) != 1:
+                raise DatasetError(f"expected the path of one picture, got {picture!r}, which {len(found)} have")
+            rows[found[0]] = {"status": "excluded", "reason": reason}
+        return self.update(rows)
+
     def counts(self, by: str = "status") -> pd.DataFrame:
         """How many images: a row per class, a column per value of `by`, and totals.
 
@@ -184,7 +204,9 @@ def load(root: str | Path) -> Manifest:
     try:
         table = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=types, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(f"expected a readable table in {file}, got: {error}; restore it or scrape again") from error
+        raise DatasetError(
+            f"expected a readable table in {file}, got: {error}; restore it, or delete it and scrape again"
+        ) from error
     if set(ESSENTIAL) <= set(table):
         table = _completed(table)  # an older table lacks what nobody wrote down then
     return Manifest(folder, table)
@@ -233,7 +255,9 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     """The table sorted by path, or an error that names what is wrong with it."""
     missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise DatasetError(f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; scrape again")
+        raise DatasetError(
+            f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; delete {FILE} and scrape again"
+        )
     for column, allowed in (("status", STATUSES), ("split", SPLITS)):
         unknown = sorted(set(table[column]) - set(allowed))
         if unknown:

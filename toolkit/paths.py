@@ -39,12 +39,17 @@ def notebooks() -> Path:
 
 
 def dataset(name: str | Path) -> Path:
-    """The folder of a dataset: a plain name lies in `data/`, anything with a separator is a path.
+    """The folder of a dataset: `cars_tanks` and `data/cars_tanks` lie in `data/`, anything else is a path.
 
     >>> dataset("cars_tanks").parts[-2:]
     ('data', 'cars_tanks')
     """
-    return _below("data", name)
+    if not str(name):
+        raise DatasetError("expected the name of a dataset or the path of its folder, got nothing")
+    parts = Path(name).expanduser().parts
+    if (len(parts) == 1 and parts[0] not in ("..", "/")) or (len(parts) == 2 and parts[0] == "data"):
+        return home() / "data" / parts[-1]
+    return Path(name).expanduser().resolve()
 
 
 def run(name: str | Path) -> Path:
@@ -57,15 +62,16 @@ def run(name: str | Path) -> Path:
 
 
 def models(dataset_root: Path) -> Path:
-    """The folder that holds all runs trained on one dataset."""
-    return home() / "models" / dataset_root.name
+    """The folder that holds all runs trained on one dataset: in `models/`, or in the dataset if that lies elsewhere."""
+    if dataset_root.resolve().parent == (home() / "data").resolve():
+        return home() / "models" / dataset_root.name
+    return dataset_root / "models"
 
 
-def _below(folder: str, name: str | Path) -> Path:
-    path = Path(name).expanduser()
-    if path.is_absolute() or len(path.parts) != 1 or path.parts[0] in (".", ".."):
-        return path.resolve()
-    return home() / folder / path
+def dataset_of(run_folder: Path) -> Path:
+    """The folder of the dataset that a run was trained on."""
+    beside = run_folder.parent.name == "models"
+    return run_folder.parent.parent if beside else home() / "data" / run_folder.parent.name
 
 
 def check_label(label: str) -> str:

@@ -91,6 +91,7 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
         "name": run.name,
         "facts": run.facts,
         "size": run.size,
+        "epochs": len(run.history),
         "accuracy": report.accuracy,
         "low": low,
         "high": high,

@@ -60,6 +60,8 @@ def pipeline(
     >>> pipeline("practice:100", into="practice", configs=configs_for(["vgg"]))  # doctest: +SKIP
     """
     configs = [config.resolved() for config in configs]
+    for config in configs:
+        networks.check(config.network, size=config.size, style=config.style, **config.options)
     table = scrape.collect(sources, into=into, options=options)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}")
     table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
@@ -93,7 +95,11 @@ def prepare(
 
 
 def configs_for(
-    names: Sequence[str], *, weights: str = "imagenet", settings: Mapping[str, object] | None = None
+    names: Sequence[str],
+    *,
+    weights: str = "imagenet",
+    settings: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> list[train.Config]:
     """A config per network, with the same settings, and the weights for those that can start from some.
 
@@ -101,11 +107,17 @@ def configs_for(
         names: of networks.
         weights: see `networks.xception.build`.
         settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
+        options: of the networks; each takes those it has, and one that none has raises ValueError.
     """
     configs = []
-    for name in names:
-        options = {"weights": weights} if "weights" in networks.get(name).options else {}
-        configs.append(train.config_from({**(settings or {}), "network": name, "options": options}))
+    given, taken = {"weights": weights, **(options or {})}, {"weights"}
+    for name in dict.fromkeys(names):
+        known = set(networks.get(name).options) & set(given)
+        taken |= known
+        own = {option: given[option] for option in sorted(known)}
+        configs.append(train.config_from({**(settings or {}), "network": name, "options": own}))
+    if set(given) - taken:
+        raise ValueError(f"expected options of {', '.join(names)}, got {sorted(set(given) - taken)[0]!r}")
     return configs
 
 

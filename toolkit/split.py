@@ -7,6 +7,7 @@ class has nothing for val or test, as when its source came with train and test f
 
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -92,11 +93,15 @@ def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float
     groups = rows["group"].where(rows["group"] != "", rows["sha256"])
     members = {name: list(index) for name, index in rows.groupby(groups).groups.items()}
     order = sorted(members, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    given, have = splits.to_dict(), Counter(splits)
     for name in order:
-        known = [splits[row] for row in members[name] if splits[row]]
-        have = splits.value_counts()
-        lacking = [part for part in wanted if have.get(part, 0) + len(members[name]) <= wanted[part]]
-        splits[members[name]] = known[0] if known else (lacking or ["train"])[0]
+        known = [given[row] for row in members[name] if given[row]]
+        lacking = [part for part in wanted if have[part] + len(members[name]) <= wanted[part]]
+        chosen = known[0] if known else (lacking or ["train"])[0]
+        for row in members[name]:
+            have[chosen] += given[row] != chosen
+            given[row] = chosen
+    splits = pd.Series(given, dtype=splits.dtype)
     for part, count in wanted.items():
         if part not in set(splits):
             train = [members[name] for name in order if splits[members[name][0]] == "train"]

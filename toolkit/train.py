@@ -76,6 +76,8 @@ class Config:
         )
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        if config.precision not in framework.PRECISIONS:
+            raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
             raise ValueError(f"expected a seed from 0 to {2**32 - 1}, got {config.seed}")
         if config.patience >= config.epochs > 1:
@@ -139,7 +141,7 @@ def fit(
         "best_epoch": run.best_epoch,
     }
     facts |= {"parameters": int(run.model.count_params()), "pictures": len(run.train), "versions": _versions()}
-    facts |= {"precision": framework.chosen(config.precision), "root": str(manifest.root)}
+    facts |= {"precision": framework.chosen(config.precision)}
     finished = bundle.save(
         folder,
         run.best_model(),

@@ -57,6 +57,10 @@ def check(
             rows[path] = facts
     if todo:
         signatures.save(manifest.root, seen)
+    if again:  # what dedup found still holds for a file that is as good as before
+        for path, status, reason in manifest.table[["path", "status", "reason"]].itertuples(index=False):
+            if status in ("duplicate", "label conflict") and rows[path]["status"] == "ok":
+                rows[path] |= {"status": status, "reason": reason}
     return manifest.update(rows)
 
 

@@ -8,9 +8,11 @@ Only what a verb needs is loaded, and only when it is asked for, so `toolkit --h
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 import toolkit
 from toolkit.cli.options import OPTIONS
@@ -21,6 +23,7 @@ SUMMARIES = {
     "verify": "open every file once; say which cannot be used, and why",
     "dedup": "find the pictures that are there more than once",
     "resize": "make square copies of one size",
+    "exclude": "take pictures out of use, with a reason",
     "split": "divide into train, val and test",
     "train": "train a network",
     "evaluate": "measure trained networks on the test pictures",
@@ -43,34 +46,46 @@ def main(words: Sequence[str] | None = None) -> int:
         0, 2 for what the caller can mend, 130 when interrupted.
     """
     words = list(sys.argv[1:] if words is None else words)
-    if not words or words[0] in ("-h", "--help", "--version"):
-        print(toolkit.__version__ if words[:1] == ["--version"] else _help())
-        return 0
-    if words[0] not in SUMMARIES:
-        return _complain(f"expected one of {', '.join(SUMMARIES)}, got {words[0]!r}; see `toolkit --help`")
-    arguments = _parser(words[0]).parse_args(words[1:])
     try:
-        result = _act(words[0], arguments)
-        if arguments.json:
-            print(json.dumps(result, indent=2, default=str))
+        return _answer(words)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on where this one stopped", code=130)
     except BrokenPipeError:  # `toolkit … | head` has read enough
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ToolkitError, ValueError, OSError) as error:
-        if arguments.debug:
+        if "--debug" in words:
             raise
         return _complain(str(error))
+
+
+def _answer(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "--version"):
+        print(toolkit.__version__ if words[:1] == ["--version"] else _help(), flush=True)
+        return 0
+    if words[0] not in SUMMARIES:
+        raise ValueError(f"expected one of {', '.join(SUMMARIES)}, got {words[0]!r}; see `toolkit --help`")
+    arguments = _parser(words[0]).parse_args(words[1:])
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        result = _act(words[0], arguments)
+    if arguments.json:
+        print(json.dumps(result, indent=2, default=str))
+    sys.stdout.flush()
     return 0
 
 
 def _act(verb: str, arguments: argparse.Namespace) -> object:
     from toolkit.cli import verbs
 
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-        return getattr(verbs, verb)(arguments)
+    return getattr(verbs, verb)(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see `{self.prog} --help`")
 
 
 def _help() -> str:
@@ -83,7 +98,7 @@ def _help() -> str:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"toolkit {verb}", description=SUMMARIES[verb])
+    parser = _Parser(f"toolkit {verb}", description=SUMMARIES[verb])
     OPTIONS[verb](parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")

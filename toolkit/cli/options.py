@@ -17,6 +17,7 @@ TRAINING_OPTIONS = (
     "seed",
     "augmentation",
 )
+OPTION_HELP = "what the network alone knows: width=0.5, trainable_layers=6, growing=[3,4,3], …"
 
 
 def _add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
@@ -56,6 +57,7 @@ def _training(parser: ArgumentParser) -> None:
     _add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
     no = {"dest": "augmentation", "action": "store_const", "const": None}
     _add(parser, "--no-augmentation", "train on the pictures as they are", **no)
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
     parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")
 
 
@@ -74,6 +76,14 @@ def _dedup(parser: ArgumentParser) -> None:
 def _resize(parser: ArgumentParser) -> None:
     _dataset(parser)
     _add(parser, "--size", "side in pixels (default: 224)", type=int)
+
+
+def _exclude(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PATH", help="as in the manifest: raw/cars/3f9a….jpg, or its end"
+    )
+    parser.add_argument("--reason", default="taken out by hand", help="kept in the manifest")
 
 
 def _split(parser: ArgumentParser) -> None:
@@ -130,6 +140,7 @@ OPTIONS = {
     "verify": _verify,
     "dedup": _dedup,
     "resize": _resize,
+    "exclude": _exclude,
     "split": _split,
     "train": _train,
     "evaluate": _runs,

@@ -1,5 +1,7 @@
 """What each verb does: call its module, tell people what came of it, and give the same as data for programs."""
 
+import json
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit import manifest, paths
 from toolkit.cli.options import SOURCE_OPTIONS, TRAINING_OPTIONS
+from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +50,20 @@ def resize(arguments: Namespace) -> dict:
     return _counted(resize.write(table, **_given(arguments, "size")).save(), arguments)
 
 
+def exclude(arguments: Namespace) -> dict:
+    """Take pictures out of use."""
+    table = manifest.load(arguments.dataset)
+    return _counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
+
+
 def split(arguments: Namespace) -> dict:
     """Divide a dataset."""
     from toolkit import split
 
-    table = manifest.load(arguments.dataset)
-    table = split.assign(table, seed=arguments.seed, **_given(arguments, "val", "test", "again")).save()
+    before = manifest.load(arguments.dataset)
+    table = split.assign(before, seed=arguments.seed, **_given(arguments, "val", "test", "again")).save()
+    if before.table["split"].equals(table.table["split"]):
+        warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
     if arguments.folders:
         split.write_folders(table, arguments.folders)
     return _counted(table, arguments, by="split")
@@ -76,9 +87,9 @@ def evaluate(arguments: Namespace) -> dict:
 
     results, say = {}, _say(arguments)
     for trained in _bundles(arguments.runs):
-        report = evaluate.measure(trained, manifest.load(str(trained.facts.get("root", "?"))))
+        report = evaluate.measure(trained, manifest.load(paths.dataset_of(trained.folder)))
         say(f"{report}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
-        results[trained.name] = trained.metrics
+        results[f"{trained.folder.parent.name}/{trained.name}"] = trained.metrics
     return results
 
 
@@ -86,7 +97,7 @@ def compare(arguments: Namespace) -> list[dict]:
     """Put runs side by side."""
     from toolkit import compare
 
-    return _compared(compare.table(_bundles(arguments.runs)), arguments)
+    return _compared(compare.table(_evaluated(arguments.runs)), arguments)
 
 
 def predict(arguments: Namespace) -> list[dict]:
@@ -95,6 +106,8 @@ def predict(arguments: Namespace) -> list[dict]:
 
     trained, results, say = bundle.load(arguments.run), [], _say(arguments)
     sources = [file for name in arguments.pictures for file in _files(Path(name))]
+    if not sources:
+        raise ImageError(f"expected pictures, found no file in {', '.join(arguments.pictures)}")
     answers = [predict.picture(trained, sources[0])] if len(sources) == 1 else predict.pictures(trained, sources)
     for source, answer in zip(sources, answers, strict=True):
         known = isinstance(answer, predict.Prediction)
@@ -102,7 +115,9 @@ def predict(arguments: Namespace) -> list[dict]:
         result = {"label": answer.label, "probabilities": answer.probabilities} if known else {"error": answer.reason}
         results.append({"picture": source, **result})
     shown = [answer for answer in answers if isinstance(answer, predict.Prediction)]
-    if arguments.show and shown:
+    if not shown:
+        raise ImageError(f"expected pictures, none of the {len(sources)} files could be read")
+    if arguments.show:
         from toolkit import plot
 
         paths.write(Path(arguments.show), plot.png(plot.prediction(shown[0])))
@@ -114,7 +129,7 @@ def report(arguments: Namespace) -> dict:
     from toolkit import report
 
     into = Path(arguments.into) if arguments.into else None
-    page = report.write(manifest.load(arguments.dataset), _bundles([arguments.dataset]), into=into)
+    page = report.write(manifest.load(arguments.dataset), _evaluated([arguments.dataset]), into=into)
     _say(arguments)(str(page))
     return {"report": page}
 
@@ -181,18 +196,43 @@ def _configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
 
     if not names:
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
-    return run.configs_for(names, weights=arguments.weights, settings=_given(arguments, *TRAINING_OPTIONS))
+    settings, options = _given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
+    return run.configs_for(names, weights=arguments.weights, settings=settings, options=options)
+
+
+def _option(word: str) -> tuple[str, object]:
+    """`width=0.5` as a name and a value; what is no number or list stays text."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"expected an option such as width=0.5, got {word!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _bundles(names: Sequence[str]) -> list["Bundle"]:
     """The runs of these names; the name of a dataset stands for all its runs."""
     from toolkit import bundle
 
-    found = []
+    folders: list[Path] = []
     for name in names:
         whole = (paths.dataset(name) / manifest.FILE).exists()
-        found += [bundle.load(run) for run in bundle.runs(paths.dataset(name))] if whole else [bundle.load(name)]
-    return found
+        runs = bundle.runs(paths.dataset(name)) if whole else [paths.run(name)]
+        if not runs:
+            raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
+        folders += [run for run in runs if run not in folders]
+    return [bundle.load(folder) for folder in folders]
+
+
+def _evaluated(names: Sequence[str]) -> list["Bundle"]:
+    """The same, without those that were not evaluated yet if there are others."""
+    found = _bundles(names)
+    ready = [run for run in found if run.metrics]
+    for run in found:
+        if ready and run not in ready:
+            warnings.warn(f"{run.name} is left out, since it was not evaluated yet", stacklevel=2)
+    return ready or found
 
 
 def _counted(table: manifest.Manifest, arguments: Namespace, by: str = "status") -> dict:

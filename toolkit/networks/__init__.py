@@ -18,7 +18,7 @@ from toolkit.networks.registry import STYLES, Network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "build", "get", "names"]
+__all__ = ["STYLES", "Network", "build", "check", "get", "names"]
 
 MODULES = ("dual_stack", "vgg", "xception")  # a new network is a module with a `NETWORK` in it, and its name here
 
@@ -61,6 +61,18 @@ def build(
     size = network.size if size is None else size
     if classes < 2:
         raise ValueError(f"expected at least 2 classes, got {classes}")
+    _check(network, name, size, style, options)
+    return network.build(classes=classes, size=size, style=style, **options)
+
+
+def check(name: str, *, size: int, style: str, **options: object) -> None:
+    """Raise what `build` would raise, without building: before pictures are scraped, not after."""
+    network = get(name)
+    _check(network, name, size, style, options)
+    network.check(size=size, **options)
+
+
+def _check(network: Network, name: str, size: int, style: str, options: dict) -> None:
     if size < network.smallest:
         raise ValueError(f"expected pictures of at least {network.smallest} pixels for {name}, got {size}")
     if style not in STYLES:
@@ -68,4 +80,3 @@ def build(
     unknown = sorted(set(options) - set(network.options))
     if unknown:
         raise ValueError(f"expected options of {name} from {', '.join(network.options) or 'none'}, got {unknown[0]!r}")
-    return network.build(classes=classes, size=size, style=style, **options)

@@ -19,6 +19,7 @@ class Network:
         patience: epochs without a better validation loss after which training stops; below `epochs`.
         learning_rates: of Adam, by style; batch normalization bears a higher one.
         options: names of the options `build` understands.
+        check: takes `size` and the options, and raises before any work is done if they cannot work.
     """
 
     build: Callable
@@ -29,3 +30,4 @@ class Network:
     patience: int
     learning_rates: Mapping[str, float]
     options: tuple[str, ...] = ()
+    check: Callable[..., None] = lambda **_: None

@@ -56,6 +56,6 @@ NETWORK = Network(
     smallest=16,
     epochs=30,
     patience=10,
-    learning_rates={"classic": 1e-4, "modern": 1e-3},
+    learning_rates={"classic": 3e-4, "modern": 1e-3},
     options=("width",),
 )

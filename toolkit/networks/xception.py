@@ -44,6 +44,12 @@ def build(*, classes: int, size: int, style: str, weights: str = "imagenet", tra
     return keras.Model(inputs, outputs, name="xception")
 
 
+def check(*, size: int, weights: str = "imagenet", trainable_layers: int = 0) -> None:
+    """Have the weights at hand before hours of work go by."""
+    if weights != "none":
+        _pretrained(size, weights)
+
+
 def _pretrained(size: int, weights: str) -> keras.Model:
     if size < SMALLEST_PRETRAINED:
         raise ValueError(f"expected pictures of at least {SMALLEST_PRETRAINED} pixels for xception, got {size}")
@@ -113,4 +119,5 @@ NETWORK = Network(
     patience=3,
     learning_rates={"classic": 1e-4, "modern": 1e-3},
     options=("weights", "trainable_layers"),
+    check=check,
 )

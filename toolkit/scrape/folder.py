@@ -50,7 +50,11 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
     """
     place = Path(argument).expanduser().resolve()
     taken: dict[str, int] = {}
-    for file in _whole(place):
+    files = _whole(place)
+    if place.is_dir():  # see all of it before anything is kept; an archive would have to be read twice
+        files = list(files)
+        _check_level(files, label, place)
+    for file in files:
         split, name = _split_and_label(file, label, place)
         taken[name] = taken.get(name, 0) + 1
         if options.limit is None or taken[name] <= options.limit:
@@ -79,6 +83,16 @@ def _split_and_label(file: _File, label: str, place: Path) -> tuple[str, str]:
             f"into one, or give all of them one label with folder:{place.name}=LABEL"
         )
     return split, check_label(classes[-1])
+
+
+def _check_level(files: list[_File], label: str, place: Path) -> None:
+    """Refuse classes on different levels: `cars/red/1.jpg` beside `tanks/2.jpg` says two things."""
+    levels = {}
+    for file in files:
+        levels.setdefault(sum(name.lower() not in SPLIT_NAMES for name in file.parts[:-1]), "/".join(file.parts))
+    if len(levels) > 1 and not label:
+        examples = " and ".join(levels.values())
+        raise SourceError(f"expected class folders on one level in {place}, got {examples}; move one of them")
 
 
 def _as_text(name: str) -> str:
@@ -114,7 +128,7 @@ def _is_picture(parts: tuple[str, ...]) -> bool:
 
 def _in_folder(place: Path) -> Iterator[_File]:
     seen = {_identity(place)}
-    for folder, below, names in os.walk(place, followlinks=True):
+    for folder, below, names in os.walk(place, onerror=_unreadable, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
         below[:] = [name for name in below if _first_visit(Path(folder, name), seen)]
         paths = [path for path in (Path(folder, name) for name in sorted(names)) if _is_picture((path.name,))]
@@ -125,6 +139,10 @@ def _in_folder(place: Path) -> Iterator[_File]:
                 facts = path.stat()
                 version = f"{facts.st_size}-{facts.st_mtime_ns}"
                 yield _File(path.relative_to(place).parts, version, partial(path.open, "rb"))
+
+
+def _unreadable(error: OSError) -> None:
+    raise SourceError(f"expected a readable folder, got {error}; change its permissions or leave it out") from error
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -154,7 +172,11 @@ def _in_tar(place: Path) -> Iterator[_File]:
         for member in _bomb_checked(place, members, size=lambda member: member.size):
             parts = PurePosixPath(member.name).parts
             if parts and _is_picture(parts):
-                yield _File(parts, f"{member.size}-{member.offset_data}", partial(archive.extractfile, member))
+                yield _File(
+                    parts,
+                    f"{member.size}-{int(member.mtime)}-{member.offset_data}",
+                    partial(archive.extractfile, member),
+                )
 
 
 def _bomb_checked(place: Path, members: Iterator[Any], *, size: Callable[[Any], int]) -> Iterator[Any]:

@@ -26,7 +26,8 @@ TIMEOUT = (5, 30)  # seconds to connect, and to wait for bytes
 DIRECT = ("i.redd.it", "i.imgur.com")
 CREDENTIALS = (
     "expected Reddit API credentials, found none; set praw_client_id, praw_client_secret and praw_user_agent in the "
-    "environment or in praw.ini (reddit.com/prefs/apps makes them), or practise without: `toolkit run practice:`"
+    "environment or in praw.ini (reddit.com/prefs/apps makes them), or practise without: "
+    "`toolkit run practice: --into practice`"
 )
 
 CHECK = "check praw_client_id and praw_client_secret"

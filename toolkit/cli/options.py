@@ -5,7 +5,7 @@ An option that is not given is not passed on, so the defaults live in the module
 
 from argparse import SUPPRESS, ArgumentParser
 
-SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "connections", "retry_failed")
+SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "connections", "retry_failed", "browser", "driver")
 TRAINING_OPTIONS = (
     "style",
     "size",
@@ -36,6 +36,8 @@ def _scrape(parser: ArgumentParser) -> None:
     _add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
     _add(parser, "--over-18", "also posts marked as adult", action="store_true")
     _add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
+    _add(parser, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
+    _add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
 
 

@@ -4,6 +4,7 @@ A source is written `kind:what=label`:
 
     folder:PICTURES            class folders on this machine, or a zip or tar of them
     reddit:carporn=cars        a subreddit
+    page:PROFILE:"pizza"=pizza a result page, seen with a browser
     practice:300               300 drawn pictures per class, served on this machine through Reddit's protocol
 
 Files are named by the hash of their content. Whatever was had once is not asked for again.
@@ -33,9 +34,14 @@ PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host
 
 def sources(*, sleep: Callable[[float], None] = time.sleep) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
     """The kinds of sources by name; each takes what follows the colon, a label, and options."""
-    from toolkit.scrape import folder, reddit  # here, so that pictures from a folder need no PRAW
+    from toolkit.scrape import folder, page, reddit  # here, so that pictures from a folder need no PRAW
 
-    return {"folder": folder.items, "zip": folder.items, "reddit": partial(reddit.items, sleep=sleep)}
+    return {
+        "folder": folder.items,
+        "zip": folder.items,
+        "reddit": partial(reddit.items, sleep=sleep),
+        "page": page.items,
+    }
 
 
 def collect(

@@ -41,6 +41,11 @@ def _scrape(parser: ArgumentParser) -> None:
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
 
 
+def _show(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument("--no-sheets", action="store_true", help="only the numbers")
+
+
 def _training(parser: ArgumentParser) -> None:
     parser.add_argument("--weights", default="imagenet", help="for xception: imagenet (default), none, or a file")
     _add(parser, "--style", "classic, as its authors drew it (default), or modern")
@@ -119,6 +124,7 @@ def _demo(parser: ArgumentParser) -> None:
 
 OPTIONS = {
     "scrape": _scrape,
+    "show": _show,
     "verify": _verify,
     "dedup": _dedup,
     "resize": _resize,

@@ -23,11 +23,12 @@ from pathlib import Path
 from toolkit import images, manifest, parallel, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
+from toolkit.scrape.failed import failures
 from toolkit.scrape.fetch import Fetcher, Refused
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 
-__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
+__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "sources"]
 
 PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 

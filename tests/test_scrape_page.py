@@ -1,14 +1,13 @@
 """Pictures from a result page, with a real browser on the page of the practice world."""
 
 import base64
-import os
 import shutil
+import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 
 from toolkit import images, practice, scrape
 from toolkit.errors import SourceError
-from toolkit.scrape import Options, browser, datauri, page, profile
+from toolkit.scrape import Options, browser, datauri, page, profile, robots
 
 SHIPPED = (resources.files("toolkit.scrape") / "profiles" / "practice.toml").read_text()
 PICTURE = encoded(textured(1, width=48, height=40), "JPEG")
@@ -95,10 +94,10 @@ def test_drawings_single_pixels_and_damaged_images_have_a_reason(cars):
             with pytest.raises(SourceError) as refusal:
                 item.read()
             reasons.append(str(refusal.value))
-    assert "a drawing (SVG), not a picture" in reasons
-    assert "an icon or a stand-in, shortest side under 32 pixels" in reasons
-    assert any(reason.startswith("thumbnail in the page: ") for reason in reasons)
     assert len(reasons) == 3
+    assert "not a picture in a format that is read (data:image/svg+xml)" in reasons
+    assert "an icon or a stand-in, the shortest side is below 32" in reasons
+    assert any("damaged" in reason or "truncated" in reason for reason in reasons)
 
 
 @real
@@ -111,7 +110,7 @@ def test_a_page_becomes_a_dataset_with_thumbnails_marked_and_reasons_for_the_res
     assert table.where(resolution="").table["url"].str.contains("/i/").all()
     assert (table.where(resolution="thumbnail").table["url"] == "").all()
     lines = (table.root / "ledger.jsonl").read_text()
-    assert "data:" not in lines  # not the images themselves
+    assert "base64" not in lines  # not the images themselves
     assert lines.count('"failed"') == 2 * (3 + 2)  # three that are no pictures, one missing and one page of HTML
 
 
@@ -120,6 +119,19 @@ def test_no_more_results_are_read_than_asked_for(world, options):
     before = len(world.server.log)
     assert len(found('practice:"tanks"', options(limit=7))) == 7
     assert len([path for _, path, _ in world.server.log[before:] if "/more" in path]) <= 2
+
+
+@real
+def test_the_practice_page_is_there_for_whoever_asks_for_it():
+    table = scrape.collect(
+        ["page:practice:cars=cars", 'page:practice:"tanks"=tanks'], into="pets", options=Options(limit=3)
+    )
+    assert table.counts()["total"].tolist() == [3, 3, 6]
+
+
+def test_the_practice_page_and_others_are_collected_one_after_the_other():
+    with pytest.raises(SourceError, match="without other pages"):
+        scrape.collect(["page:practice:cars=cars", "page:mine.toml:tanks=tanks"], into="pets")
 
 
 @real
@@ -151,6 +163,25 @@ def test_a_selector_that_is_none_is_a_clear_error(options, changed):
     place = changed(tile="'[['")
     with pytest.raises(SourceError, match="not a valid selector"):
         found(f'{place}:"cars"', options())
+
+
+RECYCLING = b"""<!doctype html><body style="height: 9000px"><main style="position: sticky; top: 0"></main><script>
+const show = () => document.querySelector('main').innerHTML = [0, 1, 2, 3].map(place => {
+  const number = Math.floor(scrollY / 250) + place
+  return `<a href="/${number}.jpg" style="display: block"><img src="data:,">${number}</a>`
+}).join('')
+onscroll = show
+show()</script>"""
+
+
+@real
+def test_a_page_that_takes_off_at_the_top_what_it_adds_below_is_read_whole(tmp_path):
+    lines = ["url = 'http://here/list?q={query}'", "tile = 'main a'", "full_attribute = 'href'", "pause = 0.05"]
+    (tmp_path / "recycling.toml").write_text("\n".join([*lines, "idle = 0.6"]))
+    with served({"/list?q=a": RECYCLING}) as (address, _):
+        here = Options(endpoints={"page": address.rstrip("/")})
+        addresses = {item.url for item in found(f"{tmp_path}/recycling.toml:a", here)}
+    assert {f"{address}{number}.jpg" for number in (0, 10, 20, 30)} <= addresses
 
 
 @real
@@ -222,19 +253,19 @@ def test_a_page_that_robots_txt_forbids_is_not_asked_for(world, options, changed
 )
 def test_programs_that_are_not_wanted_or_not_told_stay_away(answer):
     with served({"/robots.txt": answer}) as (address, _), pytest.raises(SourceError, match="to allow programs"):
-        page.check_robots(f"{address}search")
+        robots.check(f"{address}search")
 
 
 @pytest.mark.parametrize("answer", [None, b"", b"User-agent: other\nDisallow: /\n", b"\xff\xfe nonsense"])
 def test_what_robots_txt_does_not_forbid_is_allowed(answer):
     with served({"/robots.txt": answer}) as (address, asked):
-        page.check_robots(f"{address}search")
+        robots.check(f"{address}search")
     assert asked == ["/robots.txt"]
 
 
 def test_a_host_that_does_not_answer_is_a_clear_error():
     with pytest.raises(SourceError, match="expected 127.0.0.1:9 to answer, got ConnectionError; check the address"):
-        page.check_robots("http://127.0.0.1:9/search")
+        robots.check("http://127.0.0.1:9/search")
 
 
 # What must be there, and what is off
@@ -261,7 +292,7 @@ def test_without_a_browser_or_driver_the_error_names_what_to_install_and_how_to_
 ):
     monkeypatch.setattr(browser, f"{name.upper()}S", ("nothing-of-this-name",))
     with pytest.raises(SourceError) as refusal:
-        found('practice:"cars"', options(**{"browser": os.fspath(Path("/bin/sh"))} if name == "driver" else {}))
+        found('practice:"cars"', options(browser="/bin/sh" if name == "driver" else None))
     assert f"expected a {name} for pages, found none; install it with `apt install chromium chromium-driver`" in str(
         refusal.value
     )
@@ -280,9 +311,9 @@ def test_a_browser_that_does_not_start_is_a_clear_error(options):
 
 
 def test_without_selenium_the_error_says_how_to_install_it(options, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "selenium", None)
+    monkeypatch.setitem(sys.modules, "selenium", None)
     with pytest.raises(SourceError, match="expected Selenium, found none; install it with `pip install selenium`"):
-        found('practice:"cars"', options())
+        found('practice:"cars"', options(browser="/bin/sh", driver="/bin/sh"))
 
 
 # Profiles
@@ -337,47 +368,60 @@ def test_an_unknown_profile_is_answered_with_the_known_ones():
 # Pictures in the page itself
 
 
-@given(st.binary(), st.sampled_from(["image/png", "IMAGE/JPEG", "", "text/plain;charset=utf-8"]), st.booleans())
-def test_what_was_written_as_a_data_address_is_read_back(content, kind, as_base64):
+@given(st.binary(), st.sampled_from(["image/png", "IMAGE/JPEG", "", "image/jpeg;charset=utf-8"]), st.booleans())
+def test_a_picture_that_was_written_as_a_data_address_is_read_back(tail, kind, as_base64):
+    content = PICTURE + tail  # after its end a file may hold anything
     body = base64.b64encode(content).decode() if as_base64 else quote_from_bytes(content)
-    told, read = datauri.decode(f"data:{kind}{';base64' if as_base64 else ''},{body}")
-    assert read == content
-    assert told == (kind.partition(";")[0].lower() or "text/plain")
+    assert page.thumbnail(f"data:{kind}{';base64' if as_base64 else ''},{body}") == content
 
 
-@given(st.binary(min_size=1), st.data())
-def test_sloppy_base64_is_read_all_the_same(content, data):
-    letters = base64.b64encode(content).decode()
+@given(st.binary(), st.data())
+def test_sloppy_base64_is_read_all_the_same(tail, data):
+    letters = base64.b64encode(PICTURE + tail).decode()
     if data.draw(st.booleans()):
         letters = letters.rstrip("=")
     if data.draw(st.booleans()):
         letters = letters.translate(str.maketrans("+/", "-_"))
+    place = data.draw(st.integers(0, len(letters)))
+    letters = letters[:place] + data.draw(st.sampled_from(["", "\n ", "%0A"])) + letters[place:]
     if data.draw(st.booleans()):
-        letters = "".join(f"%{ord(letter):02X}" if letter in "+/=" else letter for letter in letters)
-    place = data.draw(st.integers(0, len(letters) - 1))
-    if "%" not in letters:
-        letters = letters[:place] + "\n " + letters[place:]
-    assert datauri.decode(f"DATA:image/png;x=1;BASE64,{letters}")[1] == content
+        letters = letters.replace("+", "%2B").replace("/", "%2f")
+    assert page.thumbnail(f"DATA:image/png;x=1;BASE64,{letters}") == PICTURE + tail
 
 
 @given(st.text())
 def test_whatever_a_page_holds_is_a_picture_or_a_reason(text):
     for address in (text, f"data:{text}", f"data:image/png;base64,{text}"):
         with pytest.raises(SourceError):
-            datauri.picture(address)
+            page.thumbnail(address)
+
+
+@pytest.mark.parametrize(
+    "about", ["", "[]", "7", '"a"', "{", '{"f": null}', '{"f": 7}', '{"f": "\\ud800"}', '{"f": {}}']
+)
+def test_a_result_that_says_something_else_is_read_as_far_as_it_can_be(about):
+    asked = profile.Profile("http://here/{query}", "a", full_attribute="data-m", full_key="f", title_key="t")
+    item = page._item({"about": about, "image": "http://[", "base": "http://here/"}, asked, "http://here/x", "cars")
+    assert item.url in ("http://[", "http://here/7", "http://here/")
+    assert item.record()
+
+
+@given(st.integers(0, len(PICTURE) - 1), st.binary(min_size=1, max_size=4))
+def test_a_damaged_picture_is_a_picture_or_a_reason(place, damage):
+    content = PICTURE[:place] + damage + PICTURE[place + len(damage) :]
+    try:
+        assert page.thumbnail("data:;base64," + base64.b64encode(content).decode()) == content
+    except SourceError as refusal:
+        assert str(refusal)
 
 
 @pytest.mark.parametrize("address", ["", "http://x", "data:image/png;base64", "data:image/png;base64,@@@", "data:,A%"])
 def test_what_is_no_data_address_or_no_picture_has_a_reason(address):
-    with pytest.raises(SourceError, match="thumbnail in the page: "):
-        datauri.picture(address)
+    with pytest.raises(SourceError, match=r"expected an address such as data:|not base64|not a picture"):
+        page.thumbnail(address)
 
 
 def test_a_data_address_over_the_limit_is_refused_before_and_after_it_is_decoded():
-    for body in ("A" * 400, "A" * 160):
-        with pytest.raises(ValueError, match="more than the limit of 100 bytes"):
+    for body in ("A" * 600, "A" * 160):
+        with pytest.raises(SourceError, match="more than the limit of 100 bytes"):
             datauri.decode(f"data:image/png;base64,{body}", max_bytes=100)
-
-
-def test_a_picture_in_a_data_address_keeps_its_bytes():
-    assert datauri.picture("data:;base64," + base64.b64encode(PICTURE).decode()) == PICTURE

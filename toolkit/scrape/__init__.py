@@ -4,7 +4,7 @@ A source is written `kind:what=label`:
 
     folder:PICTURES            class folders on this machine, or a zip or tar of them
     reddit:carporn=cars        a subreddit
-    page:PROFILE:"pizza"=pizza a result page, seen with a browser
+    page:PROFILE:"pizza"=pizza a result page, seen with a browser; page:practice:cars=cars practises on drawn pictures
     practice:300               300 drawn pictures per class, served on this machine through Reddit's protocol
 
 Files are named by the hash of their content. Whatever was had once is not asked for again.
@@ -93,7 +93,8 @@ def collect(
 def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str], Options]]:
     """Keep the practice world running while its pictures are fetched; other sources pass through."""
     if not any(name.startswith("practice:") for name in names):
-        yield names, options
+        with _practice_page(names, options) as options:
+            yield names, options
         return
     pictures = names[0].removeprefix("practice:") or "300"
     if len(names) > 1 or not pictures.isdecimal() or int(pictures) < 10:
@@ -102,6 +103,22 @@ def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str],
 
     with practice.world(pictures=int(pictures)) as world:
         yield list(world.sources), replace(options, reddit=world.reddit)
+
+
+@contextmanager
+def _practice_page(names: list[str], options: Options) -> Iterator[Options]:
+    """Likewise for its result page, unless the options say that one is running."""
+    pages = [name for name in names if name.startswith("page:")]
+    if "page" in options.endpoints or not any(name.startswith("page:practice:") for name in pages):
+        yield options
+        return
+    if not all(name.startswith("page:practice:") for name in pages):
+        raise SourceError("expected page:practice: without other pages; collect from them one after the other")
+    from toolkit import practice
+
+    with practice.world(pictures=100) as world:
+        here = {**options.endpoints, "page": world.server.url}
+        yield replace(options, endpoints=here, allow=(*options.allow, "127.0.0.1/32"))
 
 
 def _check(known: dict, name: str) -> None:

@@ -49,12 +49,13 @@ def chromium(options: Options, *, hosts: Iterable[str]) -> Iterator["WebDriver"]
     >>> with chromium(Options(), hosts=["example.org"]) as browser:  # doctest: +SKIP
     ...     browser.get("https://example.org")
     """
+    browser = _program("browser", options.browser, BROWSERS)
+    program = _program("driver", options.driver, DRIVERS)
     try:
         from selenium import webdriver
     except ImportError as error:
         raise SourceError("expected Selenium, found none; install it with `pip install selenium`") from error
-    browser = _program("browser", options.browser, BROWSERS)
-    service = webdriver.ChromeService(executable_path=_program("driver", options.driver, DRIVERS))
+    service = webdriver.ChromeService(executable_path=program)
     with tempfile.TemporaryDirectory(prefix="toolkit-browser-", ignore_cleanup_errors=True) as folder:
         try:
             driver = _started(service, _settings(browser, folder, hosts))

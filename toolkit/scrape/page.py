@@ -17,21 +17,20 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
-from urllib.robotparser import RobotFileParser
 
-import requests
-
-from toolkit.errors import SourceError
+from toolkit import images
+from toolkit.errors import ImageError, SourceError
 from toolkit.paths import check_label
-from toolkit.scrape import datauri
+from toolkit.scrape import datauri, robots
 from toolkit.scrape.browser import chromium, in_words
-from toolkit.scrape.fetch import USER_AGENT
 from toolkit.scrape.item import Item, Options
 from toolkit.scrape.profile import Profile, load
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
+MIN_SIDE = 32  # pixels; what is smaller is an icon, or stands for a picture still to come
+MAX_BYTES = 5_000_000  # of a picture in the page itself
 UNLINKED = 12  # results without a link to a picture, after which the profile must be wrong
 
 # One look: everything that is to be seen in one answer, then one thing a person would do next. All tiles of a page in
@@ -47,10 +46,10 @@ const tiles = [...document.querySelectorAll(profile.tile)].map(tile => {
   const values = image ? profile.image_attributes.map(name => image.getAttribute(name)) : []
   return {about: link && link.getAttribute(profile.full_attribute) || '', image: values.find(value => value) || ''}
 })
-const look = {tiles, base: document.baseURI, end: !!seen('end'), consent: false, moved: false}
+const look = {tiles, base: document.baseURI, end: !!seen('end'), moved: true}
 const consent = seen('consent'), more = seen('more'), before = scrollY
-if (consent) { consent.click(); look.consent = true }
-else if (more) { more.click(); look.moved = true }
+if (consent) consent.click()
+else if (more) more.click()
 else { scrollBy(0, 0.8 * innerHeight); look.moved = scrollY > before }
 return look
 """
@@ -71,7 +70,7 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
     name, query = _read(argument)
     profile, label = load(name), check_label(label or query)
     address = profile.address(query, endpoint=options.endpoints.get("page", ""))
-    check_robots(address, timeout=options.timeout)
+    robots.check(address, timeout=options.timeout)
     with chromium(options, hosts=(urlsplit(address).hostname or "", *profile.hosts)) as browser:
         for count, item in enumerate(_results(browser, profile, address, label), start=1):
             yield item
@@ -87,40 +86,15 @@ def _read(argument: str) -> tuple[str, str]:
     return (parts[1], parts[2]) if parts[1] else (parts[3], parts[4])
 
 
-def check_robots(address: str, *, timeout: float = 15.0) -> None:
-    """Ask a host whether programs may have an address.
-
-    Args:
-        address: of a page.
-        timeout: seconds to wait for robots.txt.
-
-    Raises:
-        SourceError: they may not, or the host does not say.
-    """
-    host, robots = urlsplit(address).netloc, RobotFileParser()
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(urljoin(address, "/robots.txt"), headers={"User-Agent": USER_AGENT}, timeout=timeout)
-    except (requests.exceptions.RequestException, ValueError) as error:
-        raise SourceError(f"expected {host} to answer, got {type(error).__name__}; check the address") from error
-    robots.disallow_all = answer.status_code in (401, 403) or answer.status_code >= 500
-    robots.parse(answer.text.splitlines() if answer.ok else [])
-    if not robots.can_fetch(USER_AGENT, address):
-        raise SourceError(
-            f"expected {host} to allow programs, got a robots.txt that forbids {address} (HTTP {answer.status_code}); "
-            "take another source"
-        )
-
-
 def _results(browser: "WebDriver", profile: Profile, address: str, label: str) -> Iterator[Item]:
     """What is to be had, each once; last what turned out to be no picture."""
-    known, done, odd, linked = set(), set(), {}, False
+    known, done, odd, linked = set(), set(), {}, not profile.full_attribute
+    unlinked = _changed(profile, address, f"links by the attribute {profile.full_attribute!r} of its results")
     for tile in _tiles(browser, profile, address):
         item = _item(tile, profile, address, label)
-        linked = linked or item.resolution == ""
-        if profile.full_attribute and not linked and len(known) >= UNLINKED:
-            raise _changed(profile, address, f"links by the attribute {profile.full_attribute!r} of its results")
+        linked = linked or not item.resolution
+        if not linked and len(known) >= UNLINKED:
+            raise unlinked
         if item.source_id in known:
             continue
         known.add(item.source_id)
@@ -129,6 +103,8 @@ def _results(browser: "WebDriver", profile: Profile, address: str, label: str) -
             yield item
         else:
             odd[item.source_id] = tile["about"], item  # perhaps only so far: thumbnails come when they are looked at
+    if not linked:
+        raise unlinked
     yield from (item for about, item in odd.values() if about not in done)
 
 
@@ -143,13 +119,40 @@ def _item(tile: dict[str, str], profile: Profile, address: str, label: str) -> I
     """The picture a result links to, or else its thumbnail."""
     told = _told(tile["about"], profile)
     place, resolution = (told["full"], "") if told["full"] else (tile["image"], "thumbnail")
-    page = urljoin(address, told["page"]) if told["page"] else address
+    page = _whole(address, told["page"]) if told["page"] else address
     more = {"page_url": page, "title": told["title"], "resolution": resolution}
     if place[:5].lower() == "data:":
         name = hashlib.sha256(place.encode(errors="replace")).hexdigest()
-        return Item(label, "page", name, read=partial(datauri.picture, place), **more)
-    url = urljoin(tile["base"], place)
+        return Item(label, "page", name, read=partial(thumbnail, place), **more)
+    url = _whole(tile["base"], place)
     return Item(label, "page", url, url=url, **more)
+
+
+def _whole(base: str, address: str) -> str:
+    """An address with the host it lacks; one that cannot be read is left to fail when it is asked for."""
+    try:
+        return urljoin(base, address)
+    except ValueError:
+        return address
+
+
+def thumbnail(address: str) -> bytes:
+    """The bytes of a picture that a page holds in itself.
+
+    Args:
+        address: from "data:" on.
+
+    Raises:
+        SourceError: with the reason, if that is no picture worth having.
+    """
+    content = datauri.decode(address, max_bytes=MAX_BYTES)
+    try:
+        side = min(images.read(content).size)
+    except ImageError as error:
+        raise SourceError(error.reason) from error
+    if side < MIN_SIDE:
+        raise SourceError(f"an icon or a stand-in, the shortest side is below {MIN_SIDE}")
+    return content
 
 
 def _told(about: str, profile: Profile) -> dict[str, str]:
@@ -157,12 +160,12 @@ def _told(about: str, profile: Profile) -> dict[str, str]:
     if not profile.full_key:
         return {"full": about, "page": "", "title": ""}
     try:
-        values = json.loads(about or "{}")
+        values = json.loads(about)
     except ValueError:
         values = {}
     keys = {"full": profile.full_key, "page": profile.page_key, "title": profile.title_key}
-    values = values if isinstance(values, dict) else {}
-    return {name: str(values.get(key) or "") if key else "" for name, key in keys.items()}
+    texts = {name: str(values.get(key) or "") if isinstance(values, dict) else "" for name, key in keys.items()}
+    return {name: text.encode(errors="replace").decode() for name, text in texts.items()}  # half characters do occur
 
 
 def _tiles(browser: "WebDriver", profile: Profile, address: str) -> Iterator[dict[str, str]]:
@@ -188,14 +191,14 @@ def _tiles(browser: "WebDriver", profile: Profile, address: str) -> Iterator[dic
 
 def _looks(browser: "WebDriver", profile: Profile) -> Iterator[dict]:
     """Look, go on, pause, look again: until the end, or nothing new for a while, or the time is up."""
-    count, started = 0, time.monotonic()
+    before, started = [], time.monotonic()
     changed = started
     while True:
         look = browser.execute_script(LOOK, asdict(profile))
         yield look
         now = time.monotonic()
-        if len(look["tiles"]) != count:  # of tiles: the height of a page grows for many reasons
-            count, changed = len(look["tiles"]), now
+        if look["tiles"] != before:  # neither height nor number: long lists take off at the top what they add below
+            before, changed = look["tiles"], now
         at_end = look["end"] and not look["moved"]
         if at_end or now - changed > profile.idle or now - started > profile.max_seconds:
             return

@@ -56,7 +56,7 @@ def test_every_verb_explains_its_options(verb, capsys):
 
 
 def test_an_unknown_verb_is_answered_with_the_known_ones(capsys):
-    assert "scrape, verify" in complaint(capsys, "scrap")
+    assert "scrape, show, verify" in complaint(capsys, "scrap")
 
 
 def test_the_stages_can_be_called_one_by_one(pictures, capsys):
@@ -76,6 +76,33 @@ def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
 def test_licences_are_named_with_commas(capsys):
     words = ("scrape", "openverse:pizza=pizza", "--into", "mine", "--licenses", "cc0, gpl")
     assert "expected licences among cc0, pdm" in complaint(capsys, *words)
+
+
+def test_show_says_what_there_is_where_from_and_what_was_left_out_and_draws_it(pictures, capsys):
+    (pictures / "cars" / "small.png").write_bytes(encoded(coloured(0, 99, side=8)))
+    (pictures / "tanks" / "huge.png").write_bytes(encoded(coloured(1, 99)) + bytes(26 << 20))
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["show", "mine"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "too small the shortest side is below 32 1" in said
+    assert "folder more than the limit of 26,214,400 bytes 1" in said
+    assert "source license pictures thumbnails folder unknown 33 0" in said
+    for label in ("cars", "tanks"):
+        sheet = paths.dataset("mine") / "sheets" / f"{label}-1.png"
+        assert str(sheet) in said
+        assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_gives_the_same_to_programs_and_draws_nothing_if_told_so(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["show", "mine", "--no-sheets", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["provenance"] == [{"source": "folder", "license": "unknown", "pictures": 32, "thumbnails": 0}]
+    assert (told["left_out"], told["failed"], told["sheets"]) == ([], [], [])
+    assert not (paths.dataset("mine") / "sheets").exists()
 
 
 @pytest.mark.slow

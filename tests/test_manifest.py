@@ -212,6 +212,35 @@ def test_an_update_replaces_cells_and_keeps_their_types(pets):
     assert same(changed, manifest.load(changed.save().root))
 
 
+def test_reasons_are_counted_whichever_files_they_name(pets):
+    left = {
+        "raw/cat/0.jpg": {"status": "duplicate", "reason": "the same picture as raw/cat/2.jpg"},
+        "raw/cat/1.jpg": {"status": "duplicate", "reason": "the same picture as raw/cat/2.jpg"},
+        "raw/dog/0.jpg": {"status": "label conflict", "reason": "the same picture as raw/cat/a b.jpg, raw/cat/2.jpg"},
+        "raw/dog/1.jpg": {"status": "too small", "reason": "8x9 pixels, the shortest side is below 32"},
+    }
+    assert pets.update(left).left_out_reasons().values.tolist() == [
+        ["duplicate", "the same picture as one in cat", 2],
+        ["label conflict", "the same picture as one in cat", 1],
+        ["too small", "the shortest side is below 32", 1],
+    ]
+    assert len(pets.left_out_reasons()) == 0
+
+
+def test_provenance_counts_by_source_and_licence_and_says_where_the_licence_is_unknown(pets):
+    told = pets.assign(
+        source=["folder", "page", "page", "page", "page", "page"],
+        license=["CC0", "", "", "", "CC0", "CC0"],
+        resolution=["", "thumbnail", "", "thumbnail", "", "thumbnail"],
+    )
+    assert told.provenance().values.tolist() == [
+        ["page", "unknown", 3, 2],
+        ["page", "CC0", 2, 1],
+        ["folder", "CC0", 1, 0],
+    ]
+    assert list(told.provenance()) == ["source", "license", "pictures", "thumbnails"]
+
+
 def test_counts_add_up_by_class_and_status(pets):
     counts = pets.update({"raw/cat/1.jpg": {"status": "ok"}, "raw/dog/0.jpg": {"status": "duplicate"}}).counts()
     assert counts.loc["cat"].to_dict() == {"new": 2, "ok": 1, "duplicate": 0, "total": 3}

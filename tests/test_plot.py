@@ -38,6 +38,26 @@ def test_a_sample_grid_has_a_row_per_class_and_depends_on_the_seed_alone(table):
     assert plot.png(grid) != plot.png(plot.sample_grid(table, per_class=4, seed=2))
 
 
+def test_contact_sheets_show_every_picture_of_a_label_and_mark_what_is_not_used(table):
+    first, second = table.where(label="cars").table["path"][:2]
+    marked = table.update({first: {"status": "duplicate"}, second: {"status": "too small"}})
+    assert plot.sheets(marked, "cars", per_sheet=6) == 2
+    sheet = plot.contact_sheet(marked, "cars", columns=3, rows=2)
+    assert [text.get_text() for text in sheet.axes[0].texts] == ["duplicate", "too small"]
+    assert sheet.axes[0].get_title("left") == "cars, sheet 1 of 2"
+    rest = plot.contact_sheet(marked, "cars", page=2, columns=3, rows=2)
+    assert size(rest)[0] > 200
+    shown = [figure.axes[0].images[0].get_array() for figure in (sheet, rest)]
+    assert sum((pixels < 250).any(axis=2).sum() for pixels in shown) > 0.8 * 10 * 114**2
+
+
+def test_a_sheet_or_label_that_is_not_there_is_refused(table):
+    with pytest.raises(ValueError, match="expected a sheet from 1 to 1 of 'cars', got 2"):
+        plot.contact_sheet(table, "cars", page=2)
+    with pytest.raises(ValueError, match="expected a label of cars, tanks, got 'boats'"):
+        plot.contact_sheet(table, "boats")
+
+
 def test_a_picture_that_cannot_be_opened_is_an_empty_frame(table):
     table.files[0].write_bytes(b"no picture")
     assert size(plot.sample_grid(table, per_class=10))[0] > 300

@@ -1,6 +1,7 @@
 """The practice world: drawings that differ and repeat, and a server that the real PRAW takes for Reddit."""
 
 import io
+import json
 import socket
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -334,3 +335,40 @@ def test_the_server_is_gone_after_the_block():
 def test_a_world_without_pictures_is_refused():
     with pytest.raises(ValueError, match="1 picture or more"), practice.world(pictures=0):
         pass
+
+
+# The result page
+
+
+def batches(world, asked):
+    """What the result page asks for, until there is no more."""
+    tiles, done = [], False
+    while not done:
+        answer = json.loads(fetch(f"{world.server.url}/search/more?q={asked}&start={len(tiles)}"))
+        tiles, done = tiles + answer["tiles"], answer["done"]
+    return tiles
+
+
+def test_the_result_page_asks_first_and_shows_all_pictures_of_a_label_a_few_at_a_time(world):
+    assert b"Reject all" in fetch(f"{world.server.url}/search?q=cars")
+    tiles = batches(world, "red+car")
+    assert len(tiles) == len(world.server.pages.results("cars")) > 24
+    linked = [tile["about"]["full"] for tile in tiles if "full" in tile["about"]]
+    assert len(linked) == len(set(linked)) > len(tiles) / 2
+    assert sum("data:image/jpeg" in tile["image"] for tile in tiles) > len(tiles) / 4
+
+
+def test_a_thumbnail_is_a_small_upright_copy(world):
+    file = next(file for file in world.server.content.files.values() if file.kind == "plain" and file.turned != 1)
+    with Image.open(io.BytesIO(fetch(f"{world.server.url}/thumb/{file.name}"))) as small:
+        assert max(small.size) <= 240
+        assert (small.width > small.height) == (picture_of(file).width > picture_of(file).height)
+
+
+def test_a_search_for_something_else_finds_nothing(world):
+    assert batches(world, "boats") == []
+
+
+def test_programs_are_told_where_they_may_go(world):
+    assert fetch(f"{world.server.url}/robots.txt") == b"User-agent: *\nDisallow: /private\n"
+    assert status(f"{world.server.url}/thumb/nothing.jpg") == 404

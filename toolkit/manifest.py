@@ -7,6 +7,7 @@ manifest and give a new one; nothing is ever removed from it.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,24 @@ class Manifest:
         unused = ~self.table["status"].isin(["new", "ok"])
         return self.table.loc[unused, ["path", "status", "reason"]].reset_index(drop=True)
 
+    def left_out_reasons(self) -> pd.DataFrame:
+        """How many images are not used, for which status and reason; the most frequent first."""
+        unused = self.left_out()
+        return tally(unused.assign(reason=unused["reason"].map(_in_general))[["status", "reason"]])
+
+    def provenance(self) -> pd.DataFrame:
+        """How many images came from which source under which licence, and how many of them are thumbnails.
+
+        >>> manifest.provenance()  # doctest: +SKIP
+              source       license  pictures  thumbnails
+        0  wikimedia  CC BY-SA 4.0       120           0
+        1       page       unknown        80          12
+        """
+        told = self.table[["source", "license"]].replace({"license": {"": "unknown"}})
+        thumbnails = (self.table["resolution"] == "thumbnail").groupby([told["source"], told["license"]]).sum()
+        counted = tally(told)
+        return counted.assign(thumbnails=[int(thumbnails[row.source, row.license]) for row in counted.itertuples()])
+
     def fingerprint(self) -> str:
         """Hash of what a training run depends on: classes, files, labels, statuses and splits."""
         lines = self.table[["sha256", "label", "class_index", "status", "split"]].to_csv(index=False)
@@ -233,6 +252,24 @@ def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
         return manifest
     table = pd.concat([manifest.table, _completed(pd.DataFrame(added))], ignore_index=True)
     return Manifest(manifest.root, _numbered(table))
+
+
+def _in_general(reason: str) -> str:
+    """A reason without what differs from picture to picture: the file it repeats, and its own size."""
+    reason = re.sub(r"raw/([^/]+)/[^,]+(, raw/[^/]+/[^,]+)*", r"one in \1", reason)
+    return re.sub(r"^\d+x\d+ pixels, ", "", reason)
+
+
+def tally(table: pd.DataFrame) -> pd.DataFrame:
+    """How often each row of a table of words is there, as the column "pictures"; the most frequent first.
+
+    >>> tally(pd.DataFrame({"reason": ["HTTP 404", "empty", "HTTP 404"]}))
+         reason  pictures
+    0  HTTP 404         2
+    1     empty         1
+    """
+    counted = table.groupby(list(table), as_index=False).size().rename(columns={"size": "pictures"})
+    return counted.sort_values("pictures", ascending=False, kind="stable", ignore_index=True)
 
 
 def _completed(table: pd.DataFrame) -> pd.DataFrame:

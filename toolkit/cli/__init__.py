@@ -20,6 +20,7 @@ from toolkit.errors import ToolkitError
 
 SUMMARIES = {
     "scrape": "bring labelled pictures into a dataset",
+    "show": "what a dataset holds, where from, and what was left out; a contact sheet per label",
     "verify": "open every file once; say which cannot be used, and why",
     "dedup": "find the pictures that are there more than once",
     "resize": "make square copies of one size",

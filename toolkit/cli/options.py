@@ -5,7 +5,17 @@ An option that is not given is not passed on, so the defaults live in the module
 
 from argparse import SUPPRESS, ArgumentParser
 
-SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "licenses", "connections", "retry_failed")
+SOURCE_OPTIONS = (
+    "limit",
+    "sort",
+    "time_filter",
+    "over_18",
+    "licenses",
+    "connections",
+    "retry_failed",
+    "browser",
+    "driver",
+)
 TRAINING_OPTIONS = (
     "style",
     "size",
@@ -42,7 +52,14 @@ def _scrape(parser: ArgumentParser) -> None:
     _add(parser, "--over-18", "also posts marked as adult", action="store_true")
     _add(parser, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=_names)
     _add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
+    _add(parser, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
+    _add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
+
+
+def _show(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument("--no-sheets", action="store_true", help="only the numbers")
 
 
 def _training(parser: ArgumentParser) -> None:
@@ -137,6 +154,7 @@ def _demo(parser: ArgumentParser) -> None:
 
 OPTIONS = {
     "scrape": _scrape,
+    "show": _show,
     "verify": _verify,
     "dedup": _dedup,
     "resize": _resize,

@@ -26,6 +26,34 @@ def scrape(arguments: Namespace) -> dict:
     return _counted(scrape.collect(arguments.sources, into=arguments.into, options=options), arguments)
 
 
+def show(arguments: Namespace) -> dict:
+    """Look before you keep."""
+    from toolkit import scrape
+
+    table, say = manifest.load(arguments.dataset), _say(arguments)
+    result = _counted(table, arguments)
+    failed = manifest.tally(scrape.failures(table.root)[["source", "reason"]])
+    parts = {"provenance": table.provenance(), "left_out": table.left_out_reasons(), "failed": failed}
+    titles = ("where from, and what may be done with it", "left out", "could not be had")
+    for title, part in zip(titles, parts.values(), strict=True):
+        say(f"\n{title}\n{part.to_string(index=False) if len(part) else 'none'}")
+    sheets = [] if arguments.no_sheets else _sheets(table)
+    say("\n" + "\n".join(map(str, sheets)) if sheets else "")
+    return result | {name: part.to_dict(orient="records") for name, part in parts.items()} | {"sheets": sheets}
+
+
+def _sheets(table: manifest.Manifest) -> list[Path]:
+    """Write the contact sheets of all labels into the folder of the dataset."""
+    from toolkit import parallel, plot
+
+    numbers = [(label, page) for label in table.classes for page in range(1, plot.sheets(table, label) + 1)]
+    written = []
+    for label, page in parallel.progress(numbers, description="draw", unit=" sheets"):
+        picture = plot.png(plot.contact_sheet(table, label, page=page))
+        written.append(paths.write(table.root / "sheets" / f"{label}-{page}.png", picture))
+    return written
+
+
 def verify(arguments: Namespace) -> dict:
     """Open every file once."""
     from toolkit import verify

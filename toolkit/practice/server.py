@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from toolkit.practice.files import KINDS, PAGE, encode
 from toolkit.practice.listings import ORDERS, page
+from toolkit.practice.pages import Pages
 from toolkit.practice.posts import HERE, Content
 
 CLIENT, SECRET = "practice-client", "practice-secret"
@@ -77,6 +78,7 @@ class PracticeServer:
         self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._bytes = lru_cache(maxsize=4096)(encode)
+        self.pages = Pages(content, self._bytes)
         handler = type("PracticeHandler", (_Handler,), {"practice": self})
         self._http = _Http(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -128,6 +130,9 @@ class PracticeServer:
             return self._picture(path.removeprefix("/i/"))
         if path == "/article.html":
             return Answer(200, PAGE, "text/html")
+        shown = self.pages.get(path, query)
+        if shown is not None:
+            return Answer(200, *shown)
         parts = path.strip("/").split("/")
         if parts[0] != "r" and path.rstrip("/") != "/api/info":
             return _refusal(404, "Not Found")

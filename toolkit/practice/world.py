@@ -15,7 +15,7 @@ from toolkit.practice.server import CLIENT, SECRET, PracticeServer
 class World:
     """What a scraper needs to know to work here, and what a test needs to check it.
 
-    `sources` are the addresses to scrape, `reddit` the settings for `praw.Reddit`, `server` the running server,
+    `sources` are the subreddits to scrape, `reddit` the settings for `praw.Reddit`, `server` the running server,
     `truth` what each picture is, by the name in its address.
     """
 
@@ -23,6 +23,17 @@ class World:
     reddit: dict[str, object]
     server: PracticeServer
     truth: dict[str, str]
+
+    def page_source(self, query: str) -> str:
+        """The source that reads this world's result page; it also takes `Options(endpoints={"page": server.url})`.
+
+        `query` is what to search for, one of the labels.
+
+        >>> with world(pictures=20) as here:
+        ...     here.page_source("cars")
+        'page:practice:"cars"=cars'
+        """
+        return f'page:practice:"{query}"={query}'
 
 
 @contextmanager

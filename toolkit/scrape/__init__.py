@@ -10,7 +10,9 @@ A source is written `kind:what=label`:
     flickr:"thumbs up"=up                        openly licensed photographs, with a key of your own
     kaggle:OWNER/NAME                            an image dataset
     reddit:carporn=cars                          a subreddit
+    page:PROFILE:"pizza"=pizza                   a result page, seen with a browser
     practice:300                                 300 drawn pictures per class, served on this machine
+    page:practice:cars=cars                      the same pictures on a result page of this machine
 
 Files are named by the hash of their content. Whatever was had once is not asked for again.
 """
@@ -28,11 +30,12 @@ from pathlib import Path
 from toolkit import images, manifest, parallel, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
+from toolkit.scrape.failed import failures
 from toolkit.scrape.fetch import Fetcher, Refused
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 
-__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
+__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "sources"]
 
 PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 
@@ -42,7 +45,7 @@ def sources(
 ) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
     """The kinds of sources by name; each takes what follows the colon, a label, and options."""
     # here, so that pictures from a folder need no PRAW
-    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, reddit, urls, wikimedia
+    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, page, reddit, urls, wikimedia
 
     return {
         "folder": folder.items,
@@ -54,6 +57,7 @@ def sources(
         "flickr": partial(flickr.items, sleep=sleep),
         "kaggle": partial(kaggle.items, sleep=sleep, into=into),
         "reddit": partial(reddit.items, sleep=sleep),
+        "page": page.items,
     }
 
 
@@ -105,7 +109,8 @@ def collect(
 def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str], Options]]:
     """Keep the practice world running while its pictures are fetched; other sources pass through."""
     if not any(name.startswith("practice:") for name in names):
-        yield names, options
+        with _practice_page(names, options) as options:
+            yield names, options
         return
     pictures = names[0].removeprefix("practice:") or "300"
     if len(names) > 1 or not pictures.isdecimal() or int(pictures) < 10:
@@ -114,6 +119,22 @@ def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str],
 
     with practice.world(pictures=int(pictures)) as world:
         yield list(world.sources), replace(options, reddit=world.reddit)
+
+
+@contextmanager
+def _practice_page(names: list[str], options: Options) -> Iterator[Options]:
+    """Likewise for its result page, unless the options say that one is running."""
+    pages = [name for name in names if name.startswith("page:")]
+    if "page" in options.endpoints or not any(name.startswith("page:practice:") for name in pages):
+        yield options
+        return
+    if not all(name.startswith("page:practice:") for name in pages):
+        raise SourceError("expected page:practice: without other pages; collect from them one after the other")
+    from toolkit import practice
+
+    with practice.world(pictures=100) as world:
+        here = {**options.endpoints, "page": world.server.url}
+        yield replace(options, endpoints=here, allow=(*options.allow, "127.0.0.1/32"))
 
 
 def _check(known: dict, name: str) -> None:

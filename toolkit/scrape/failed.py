@@ -1,0 +1,35 @@
+"""What could not be had, and why."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit import paths
+from toolkit.scrape.ledger import FILE
+
+COLUMNS = ["label", "source", "reason", "url", "page_url", "source_id"]
+
+
+def failures(dataset: str | Path) -> pd.DataFrame:
+    """The pictures that were tried and could not be had, each once, with the last reason.
+
+    Args:
+        dataset: name of a dataset in `data/`, or the path of its folder.
+
+    Returns:
+        A table with the columns label, source, reason, url, page_url and source_id; empty if nothing failed.
+
+    >>> failures("cars_tanks")["reason"].value_counts()  # doctest: +SKIP
+    reason
+    HTTP 404    12
+    empty        3
+    """
+    file, last = paths.dataset(dataset) / FILE, {}
+    for line in file.read_bytes().splitlines() if file.exists() else []:
+        try:
+            record = json.loads(line)
+            last[record["key"]] = record if record["status"] == "failed" else None
+        except (ValueError, KeyError, TypeError):
+            continue  # torn or damaged, which the next run mends
+    return pd.DataFrame([record for record in last.values() if record], columns=COLUMNS).fillna("")

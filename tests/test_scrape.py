@@ -20,6 +20,7 @@ from toolkit.practice import Fault
 from toolkit.scrape import Item, Options
 from toolkit.scrape.ledger import Ledger
 
+HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 UNUSABLE = ("html", "empty", "missing", "text")  # what the downloader refuses
 
 
@@ -40,7 +41,9 @@ def collect(world):
     """Scrape the practice world; what differs is said."""
 
     def scraped(into="pets", wanted=world.sources, **options):
-        return scrape.collect(wanted, into=into, options=Options(reddit=world.reddit, **options), sleep=lambda _: None)
+        return scrape.collect(
+            wanted, into=into, options=Options(allow=HERE, reddit=world.reddit, **options), sleep=lambda _: None
+        )
 
     return scraped
 
@@ -159,7 +162,7 @@ PROGRAM = """
     from toolkit import scrape
 
     settings, wanted, root = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
-    scrape.collect(wanted, into=root, options=scrape.Options(reddit=settings, connections=4))
+    scrape.collect(wanted, into=root, options=scrape.Options(allow=["127.0.0.1/32"], reddit=settings, connections=4))
 """
 
 
@@ -304,6 +307,7 @@ def test_a_picture_is_taken_from_its_second_address_when_the_first_is_gone(world
     (tmp_path / "pets" / "tanks").mkdir(parents=True)
     (tmp_path / "pets" / "tanks" / "1.png").write_bytes(zoo.encoded(zoo.scene(), "PNG"))
     monkeypatch.setattr("toolkit.scrape.reddit.items", lambda *args, **options: iter([one]))
-    table = scrape.collect(["reddit:any=cars", f"folder:{tmp_path / 'pets'}"], into="both")
+    wanted = ["reddit:any=cars", f"folder:{tmp_path / 'pets'}"]
+    table = scrape.collect(wanted, into="both", options=Options(allow=HERE))
     assert table.classes == ("cars", "tanks")
     assert os.fspath(table.files[0]).endswith(".png")

@@ -14,6 +14,7 @@ from toolkit.errors import SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Options, reddit
 
+HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 SKIPPED = ("is_self", "is_video", "over_18", "removed_by_category")
 
 
@@ -43,7 +44,7 @@ def slept():
 
 def items(world, name, slept=None, **options):
     sleep = (lambda seconds: None) if slept is None else slept.append
-    return list(reddit.items(name, "", Options(reddit=world.reddit, **options), sleep=sleep))
+    return list(reddit.items(name, "", Options(allow=HERE, reddit=world.reddit, **options), sleep=sleep))
 
 
 def posts(world, name):
@@ -230,7 +231,7 @@ def test_a_subreddit_that_cannot_be_read_is_one_clear_line(small, slept, subredd
 def test_wrong_credentials_are_one_clear_line(small, slept):
     settings = small.reddit | {"client_secret": "guess"}
     with pytest.raises(SourceError, match="check praw_client_id and praw_client_secret") as caught:
-        list(reddit.items("practice_cars", "", Options(reddit=settings), sleep=slept.append))
+        list(reddit.items("practice_cars", "", Options(allow=HERE, reddit=settings), sleep=slept.append))
     assert "\n" not in str(caught.value) and "guess" not in str(caught.value) and slept == []
 
 
@@ -279,7 +280,7 @@ def test_the_time_reddit_asks_for_is_waited(small, slept):
 
 def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(reddit=shared.reddit), sleep=slept.append)
+    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.faults += [Fault("/r/practice_tanks", drop=True, times=4), Fault("/r/practice_tanks", truncate=True)]
     assert [*first, *found] == expected
@@ -288,7 +289,7 @@ def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, s
 
 def test_a_token_that_expires_in_the_middle_of_a_listing_is_renewed(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(reddit=shared.reddit), sleep=slept.append)
+    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.expire_tokens()
     assert [*first, *found] == expected and slept == []
@@ -323,26 +324,30 @@ def test_a_cursor_that_runs_in_a_circle_ends(small):
 def test_a_bad_source_among_good_ones_is_a_warning_and_the_others_are_kept(small, slept):
     wanted = [*small.sources, "reddit:practice_private=tanks"]
     with pytest.warns(UserWarning, match="left out a source: r/practice_private is private"):
-        table = scrape.collect(wanted, into="both", options=Options(reddit=small.reddit), sleep=slept.append)
+        table = scrape.collect(
+            wanted, into="both", options=Options(allow=HERE, reddit=small.reddit), sleep=slept.append
+        )
     assert table.classes == ("cars", "tanks")
 
 
 def test_when_no_source_can_be_read_all_reasons_are_given(small):
     wanted = ["reddit:practice_private=cars", "reddit:practice_banned=tanks"]
     with pytest.raises(SourceError, match="practice_private is private.*practice_banned does not exist"):
-        scrape.collect(wanted, into="none", options=Options(reddit=small.reddit))
+        scrape.collect(wanted, into="none", options=Options(allow=HERE, reddit=small.reddit))
 
 
 def test_several_subreddits_under_several_labels(small, slept):
     wanted = [small.sources[0], "reddit:practice_tanks=armour", "reddit:practice_tanks"]
-    options = Options(reddit=small.reddit, limit=5)
+    options = Options(allow=HERE, reddit=small.reddit, limit=5)
     table = scrape.collect(wanted, into="three", options=options, sleep=slept.append)
     assert table.classes == ("armour", "cars", "practice_tanks")
     assert set(table.table["source"]) == {"reddit"}
 
 
 def test_no_name_of_an_author_is_kept(small, slept):
-    table = scrape.collect(small.sources, into="both", options=Options(reddit=small.reddit), sleep=slept.append)
+    table = scrape.collect(
+        small.sources, into="both", options=Options(allow=HERE, reddit=small.reddit), sleep=slept.append
+    )
     kept = (table.root / "ledger.jsonl").read_text() + (table.root / "manifest.csv").read_text()
     authors = {post["author"] for label in small.server.content.posts.values() for post in label}
     assert len(authors) > 10

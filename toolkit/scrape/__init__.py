@@ -94,7 +94,8 @@ def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str],
     from toolkit import practice
 
     with practice.world(pictures=int(pictures)) as world:
-        yield list(world.sources), replace(options, reddit=world.reddit)
+        here = (*options.allow, "127.0.0.1/32")
+        yield list(world.sources), replace(options, reddit=world.reddit, allow=here)
 
 
 def _check(known: dict, name: str) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
+from toolkit import images
+
 SORTS = ("new", "hot", "top", "rising", "controversial")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
 
@@ -70,6 +72,7 @@ class Options:
         timeout: seconds to wait for a connection, and for the next bytes.
         deadline: seconds one download may take in all.
         max_bytes: size above which a file is refused.
+        max_pixels: width times height above which a download is refused, as its header tells them.
         backoff: seconds; the wait before attempt n is drawn from 0 to backoff * 2**n (full jitter).
         max_wait: seconds; longest pause a server may ask for.
         retry_failed: try again what failed in an earlier run.
@@ -90,6 +93,7 @@ class Options:
     timeout: float = 15.0
     deadline: float = 60.0
     max_bytes: int = 25 << 20
+    max_pixels: int = images.MAX_PIXELS
     backoff: float = 0.5
     max_wait: float = 120.0
     retry_failed: bool = False

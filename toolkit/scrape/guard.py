@@ -123,6 +123,7 @@ class _Guarded:
         finally:
             late.cancel()
         if time.monotonic() - started >= self.deadline:  # and what came was cut short
+            response.close()
             raise TimeoutError(f"no answer in {self.deadline:g} seconds")
         return response
 

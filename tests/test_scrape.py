@@ -1,5 +1,6 @@
 """Scraping as a whole: a dataset that comes out the same however often the work is stopped and started."""
 
+import itertools
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import zoo
 from toolkit import manifest, practice, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.practice import Fault
-from toolkit.scrape import Item, Options
+from toolkit.scrape import Item, Options, reddit
 from toolkit.scrape.ledger import Ledger
 
 HERE = ("127.0.0.1/32",)  # where the practice world may be reached
@@ -153,6 +154,63 @@ def test_faults_on_the_way_change_nothing(world, collect):
 def test_pictures_are_fetched_here_whatever_backend_was_chosen(collect):
     with joblib.parallel_config(backend="loky", n_jobs=2):
         assert len(collect()) > 40
+
+
+# Many at a time
+
+
+def test_what_was_found_before_a_listing_broke_off_is_there(world, collect):
+    def broken(argument, label, options, **rest):
+        yield from itertools.islice(items(argument, label, options, **rest), 12)
+        raise SourceError("the line went dead; try again later")
+
+    def some_broken(argument, *rest, **more):
+        return (broken if "cars" in argument else items)(argument, *rest, **more)
+
+    items = reddit.items
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="the line went dead"):
+        patch.setattr(reddit, "items", some_broken)
+        table = collect()
+    assert 0 < table.counts().loc["cars", "total"] <= 12
+
+
+def test_a_placeholder_that_shows_itself_later_is_marked_in_rows_that_are_there(world, tmp_path, monkeypatch):
+    names = [name for name, kind in world.truth.items() if kind == "placeholder"][:3]
+    shown = [Item("cars", "reddit", f"{name}-0", url=f"{world.server.url}/i/{name}") for name in names]
+    other = next(name for name, kind in world.truth.items() if kind == "plain")
+    shown.insert(0, Item("tanks", "reddit", "plain-0", url=f"{world.server.url}/i/{other}"))
+    for count, expected in ((3, "new"), (4, "excluded")):
+        monkeypatch.setattr(reddit, "items", lambda *args, count=count, **options: iter(shown[:count]))
+        table = scrape.collect("reddit:any", into="pets", options=Options(allow=HERE)).table
+        assert dict(zip(table["label"], table["status"], strict=True)) == {"tanks": "new", "cars": expected}
+
+
+def test_a_picture_listed_twice_is_fetched_once(world, collect):
+    asked = len(pictures_asked_for(world))
+    collect("once", wanted=world.sources)
+    once = len(pictures_asked_for(world)) - asked
+    collect("twice", wanted=[*world.sources, *world.sources])
+    assert len(pictures_asked_for(world)) - asked == 2 * once
+
+
+def test_the_bar_tells_posts_bytes_and_failures(world, collect, monkeypatch):
+    told = []
+    monkeypatch.setattr("tqdm.auto.tqdm.set_postfix", lambda self, facts, refresh: told.append(facts))
+    table = collect()
+    lines = records(table.root)
+    assert told[-1]["failed"] == sum(line["status"] == "failed" for line in lines)
+    assert told[-1]["posts"] == len({line["page_url"] for line in lines})
+    assert told[-1]["MB"] == round(sum(line.get("bytes", 0) for line in lines) / 1e6, 1)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_when_it_is_old(collect):
+    table = collect()
+    old, fresh = (table.root / "raw" / "cars" / f".{name}.7.abcd.png" for name in ("old", "fresh"))
+    for file in (old, fresh):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    collect()
+    assert not old.exists() and fresh.exists()
 
 
 # Killed

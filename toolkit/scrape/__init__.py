@@ -9,7 +9,6 @@ A source is written `kind:what=label`:
 Files are named by the hash of their content. Whatever was had once is not asked for again.
 """
 
-import hashlib
 import time
 import warnings
 from collections import defaultdict
@@ -19,12 +18,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import images, manifest, parallel, paths
+from toolkit import manifest, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
-from toolkit.scrape.fetch import Fetcher, Refused
+from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
+from toolkit.scrape.store import Store
 
 __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
 
@@ -72,7 +72,8 @@ def collect(
         readers = [partial(_items, known, name, options) for name in names]
         fetcher = Fetcher(options, sleep=sleep)
         with Ledger(root) as ledger:
-            problems = [_one_source(reader, root, ledger, fetcher) for reader in readers]
+            with Store(root, ledger, fetcher) as store:
+                problems = [store.bring(reader) for reader in readers]
             rows = list(_rows(ledger, root))
     reasons = [problem for problem in problems if problem]
     if reasons and (len(reasons) == len(names) or not rows):
@@ -115,55 +116,6 @@ def _items(known: dict, name: str, options: Options) -> Iterator[Item]:
     return known[kind](what, paths.check_label(label) if label else "", options)
 
 
-def _one_source(reader: Callable[[], Iterator[Item]], root: Path, ledger: Ledger, fetcher: Fetcher) -> str:
-    """Bring in what one source gives; the reason if it failed, else ""."""
-    retry = fetcher.options.retry_failed
-    try:
-        items = (item for item in reader() if not ledger.has(item.key, root=root, retry_failed=retry))
-        remote = []
-        for item in parallel.progress(items, description="collect", unit=" pictures"):
-            if item.read is None:
-                remote.append(item)
-            else:
-                _store(item, root, ledger, fetcher)
-    except SourceError as error:
-        return str(error)
-    store = partial(_store, root=root, ledger=ledger, fetcher=fetcher)
-    jobs = fetcher.options.connections
-    for failure in parallel.map(store, remote, description="download", jobs=jobs, shared=True):
-        if failure:  # not of the picture, which is a line in the ledger, but of the disk
-            raise DatasetError(f"expected to write pictures to {root}, got {failure.reason}; make room and go on")
-    return ""
-
-
-def _store(item: Item, root: Path, ledger: Ledger, fetcher: Fetcher) -> None:
-    """Get one picture, write it, then its ledger line; a failure is a line too."""
-    record = item.record()
-    try:
-        content = item.read() if item.read else _download(item, fetcher)
-    except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
-        ledger.add(record | {"status": "failed", "reason": str(error) or type(error).__name__})
-        return
-    sha256 = hashlib.sha256(content).hexdigest()
-    ending = images.sniff(content[:16]) or "bin"
-    path = Path("raw", item.label, f"{sha256}.{ending}")
-    if not (root / path).exists():
-        paths.write(root / path, content)
-    record |= {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}
-    ledger.add(record)
-
-
-def _download(item: Item, fetcher: Fetcher) -> bytes:
-    """The bytes at the item's address, or at the first fallback that answers."""
-    reasons = []
-    for url in (item.url, *item.fallbacks):
-        try:
-            return fetcher.get(url)
-        except Refused as refused:
-            reasons.append(refused.reason)
-    raise Refused(reasons[0])
-
-
 def _rows(ledger: Ledger, root: Path) -> Iterator[dict]:
     """One manifest row per file that is there.
 
@@ -193,6 +145,10 @@ def _manifest(root: Path, rows: list[dict]) -> Manifest:
     if not rows and not known:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
     table = manifest.merge(manifest.load(root), rows) if known else manifest.from_rows(root, rows)
+    # A placeholder is known as one only at its third address, perhaps in a later run.
+    table = table.update(
+        {row["path"]: {"status": "excluded", "reason": row["reason"]} for row in rows if row["status"] == "excluded"}
+    )
     if len(table.classes) < 2:
         raise DatasetError(
             f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "

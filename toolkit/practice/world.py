@@ -24,6 +24,10 @@ class World:
     server: PracticeServer
     truth: dict[str, str]
 
+    def remove(self, post_id: str, *, category: str = "deleted") -> None:
+        """Do as if a post had been removed; `category` says by whom in Reddit's words, "deleted" is its author."""
+        self.server.remove(post_id, category=category)
+
 
 @contextmanager
 def world(*, pictures: int = 300, seed: int = 7) -> Iterator[World]:

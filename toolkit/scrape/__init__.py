@@ -3,7 +3,7 @@
 A source is written `kind:what=label`:
 
     folder:PICTURES            class folders on this machine, or a zip or tar of them
-    reddit:carporn=cars        a subreddit
+    reddit:carporn=cars        a subreddit; reddit:carporn/flair:Spotted=cars and reddit:carporn/search:red car=cars too
     practice:300               300 drawn pictures per class, served on this machine through Reddit's protocol
 
 Files are named by the hash of their content. Whatever was had once is not asked for again.
@@ -31,11 +31,17 @@ __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
 PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 
 
-def sources(*, sleep: Callable[[float], None] = time.sleep) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
-    """The kinds of sources by name; each takes what follows the colon, a label, and options."""
+def sources(
+    *, root: Path | None = None, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
+    """The kinds of sources by name; each takes what follows the colon, a label, and options.
+
+    `root` is the folder of the dataset, for what a source has to remember until it is done.
+    """
     from toolkit.scrape import folder, reddit  # here, so that pictures from a folder need no PRAW
 
-    return {"folder": folder.items, "zip": folder.items, "reddit": partial(reddit.items, sleep=sleep)}
+    from_reddit = partial(reddit.items, folder=root, sleep=sleep)
+    return {"folder": folder.items, "zip": folder.items, "reddit": from_reddit}
 
 
 def collect(
@@ -66,7 +72,7 @@ def collect(
     """
     root, names = paths.dataset(into), [wanted] if isinstance(wanted, str) else list(wanted)
     with _practising(names, options or Options()) as (names, options):
-        known = sources(sleep=sleep)
+        known = sources(root=root, sleep=sleep)
         for name in names:
             _check(known, name)
         readers = [partial(_items, known, name, options) for name in names]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from toolkit import images
 
-SORTS = ("new", "hot", "top", "rising", "controversial")
+SORTS = ("new", "hot", "top", "rising", "controversial", "all")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
 
 
@@ -62,10 +62,12 @@ class Options:
 
     Args:
         limit: pictures per source and label; None takes all there are.
-        sort: order of a Reddit listing, one of `SORTS`.
+        sort: order of a Reddit listing, one of `SORTS`; "all" takes the union of all orders and periods, which goes
+            beyond the thousand posts that one listing shows.
         time_filter: period for the orders "top" and "controversial", one of `TIME_FILTERS`.
         over_18: also take posts marked as adult.
         reddit: settings for `praw.Reddit`, such as client_id; None takes them from the environment or praw.ini.
+        permission: True says that you may use pictures from Reddit for what you are about to do.
         connections: downloads at the same time.
         per_host: downloads at the same time from one host.
         tries: attempts per address, at least 1.
@@ -87,6 +89,7 @@ class Options:
     time_filter: str = "all"
     over_18: bool = False
     reddit: Mapping[str, object] | None = None
+    permission: bool = False
     connections: int = 16
     per_host: int = 4
     tries: int = 4

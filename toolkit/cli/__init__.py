@@ -28,6 +28,7 @@ SUMMARIES = {
     "predict": "say what is on new pictures",
     "report": "write one page with all of it",
     "run": "all of the above in one go",
+    "prune": "remove pictures whose posts were removed on Reddit",
     "demo": "run the notebooks in order, on drawn pictures or your own",
 }
 

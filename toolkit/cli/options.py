@@ -5,7 +5,7 @@ An option that is not given is not passed on, so the defaults live in the module
 
 from argparse import SUPPRESS, ArgumentParser
 
-SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "connections", "retry_failed")
+SOURCE_OPTIONS = ("limit", "sort", "time_filter", "over_18", "permission", "connections", "retry_failed", "allow")
 TRAINING_OPTIONS = (
     "style",
     "size",
@@ -32,11 +32,24 @@ def _scrape(parser: ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, reddit:NAME=LABEL or practice:")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
     _add(parser, "--limit", "pictures per source and label (default: all)", type=int)
-    _add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial (default: hot)")
+    _add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial, or all of them (default: hot)")
     _add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
     _add(parser, "--over-18", "also posts marked as adult", action="store_true")
     _add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
+    _add(parser, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
+    _permission(parser)
+
+
+def _permission(parser: ArgumentParser) -> None:
+    said = "you have Reddit's approval, and the right to use the pictures as you will"
+    _add(parser, "--i-have-permission", said, action="store_true", dest="permission")
+
+
+def _prune(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument("--yes", action="store_true", help="remove them (default: only say what would be removed)")
+    _permission(parser)
 
 
 def _training(parser: ArgumentParser) -> None:
@@ -121,6 +134,7 @@ OPTIONS = {
     "dedup": _dedup,
     "resize": _resize,
     "split": _split,
+    "prune": _prune,
     "train": _train,
     "evaluate": _runs,
     "compare": _runs,

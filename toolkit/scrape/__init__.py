@@ -11,7 +11,6 @@ Files are named by the hash of their content. Whatever was had once is not asked
 
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,11 +23,10 @@ from toolkit.manifest import Manifest
 from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
+from toolkit.scrape.rows import rows
 from toolkit.scrape.store import Store
 
 __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "sources"]
-
-PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 
 
 def sources(
@@ -80,13 +78,13 @@ def collect(
         with Ledger(root) as ledger:
             with Store(root, ledger, fetcher) as store:
                 problems = [store.bring(reader) for reader in readers]
-            rows = list(_rows(ledger, root))
+            found = list(rows(ledger.records, root))
     reasons = [problem for problem in problems if problem]
-    if reasons and (len(reasons) == len(names) or not rows):
+    if reasons and (len(reasons) == len(names) or not found):
         raise SourceError("; ".join(reasons))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
-    return _manifest(root, rows).save()
+    return _manifest(root, found).save()
 
 
 @contextmanager
@@ -122,38 +120,14 @@ def _items(known: dict, name: str, options: Options) -> Iterator[Item]:
     return known[kind](what, paths.check_label(label) if label else "", options)
 
 
-def _rows(ledger: Ledger, root: Path) -> Iterator[dict]:
-    """One manifest row per file that is there.
-
-    The same file may have come several ways, in an order that depends on the threads; the row tells of the first by
-    name, so that a run that was interrupted ends with the same manifest as one that was not.
-    """
-    ways = defaultdict(list)
-    for record in ledger.records.values():
-        if record["status"] == "ok" and (root / record["path"]).exists():
-            ways[record["path"]].append(record)
-    addresses = defaultdict(set)
-    for records in ways.values():
-        for record in records:
-            addresses[record["sha256"]].add(record["url"] or record["source_id"])
-    for records in ways.values():
-        first = min(records, key=lambda record: (record["source"], record["source_id"], record["url"]))
-        row = {column: first[column] for column in manifest.COLUMNS if column in first}
-        row |= {"status": "new", "reason": ""}
-        count = len(addresses[first["sha256"]])
-        if first["url"] and count >= PLACEHOLDER_ADDRESSES:
-            row |= {"status": "excluded", "reason": f"the same bytes under {count} addresses: a placeholder"}
-        yield row
-
-
-def _manifest(root: Path, rows: list[dict]) -> Manifest:
+def _manifest(root: Path, found: list[dict]) -> Manifest:
     known = (root / manifest.FILE).exists()
-    if not rows and not known:
+    if not found and not known:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
-    table = manifest.merge(manifest.load(root), rows) if known else manifest.from_rows(root, rows)
+    table = manifest.merge(manifest.load(root), found) if known else manifest.from_rows(root, found)
     # A placeholder is known as one only at its third address, perhaps in a later run.
     table = table.update(
-        {row["path"]: {"status": "excluded", "reason": row["reason"]} for row in rows if row["status"] == "excluded"}
+        {row["path"]: {"status": "excluded", "reason": row["reason"]} for row in found if row["status"] == "excluded"}
     )
     if len(table.classes) < 2:
         raise DatasetError(

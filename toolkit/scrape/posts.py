@@ -10,6 +10,7 @@ from toolkit.scrape.item import Item, Options
 
 DIRECT = ("i.redd.it", "i.imgur.com")
 BY_AUTHOR = ("deleted", "author")
+DELETED = "[deleted by user]"  # what Reddit puts in place of a title
 
 
 def found_in(post: Mapping[str, object], options: Options) -> list[Item]:
@@ -44,15 +45,16 @@ def pictures(post: Mapping[str, object], *, over_18: bool = False) -> list[Item]
 
 def removed(post: Mapping[str, object]) -> str:
     """Why a post, or the one it is a crosspost of, is no longer shown, in words; "" if it is."""
-    category = post.get("removed_by_category") or _shown(post).get("removed_by_category")
-    if not category:
-        return ""
-    return "removed by its author on Reddit" if category in BY_AUTHOR else "removed on Reddit"
+    shown = _shown(post)
+    category = post.get("removed_by_category") or shown.get("removed_by_category")
+    if category in BY_AUTHOR or DELETED in (post.get("title"), shown.get("title")):
+        return "removed by its author on Reddit"
+    return "removed on Reddit" if category else ""
 
 
 def _shown(post: Mapping[str, object]) -> Mapping[str, object]:
     """The post that holds the pictures: of a crosspost, the one it points to."""
-    return next((parent for parent in post.get("crosspost_parent_list") or [] if parent), post)
+    return next((parent for parent in post.get("crosspost_parent_list") or [] if isinstance(parent, Mapping)), post)
 
 
 def _gallery(post: Mapping[str, object]) -> list[list[str]]:

@@ -231,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         lines = {"content-type": answer.kind, "content-length": str(len(answer.body))}
         lines.update({name.lower(): text for name, text in answer.headers.items()})
+        if self.close_connection:  # the client asked for it; told nothing, it might send its next request here
+            lines["connection"] = "close"
         for name, text in lines.items():
             self.send_header(name, text)
         self.end_headers()

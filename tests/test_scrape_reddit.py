@@ -394,6 +394,7 @@ def test_a_user_agent_that_pretends_to_be_a_browser_is_refused():
         Fault("/r/practice_cars", status=503, times=5),
         Fault("/r/practice_cars", status=500, times=2),
         Fault("/r/practice_cars", status=524),
+        Fault("/r/practice_cars", status=401),
         Fault("/r/practice_cars", status=200, body="<html>Our CDN was unable to reach our servers</html>"),
         Fault("/r/practice_cars", drop=True, times=4),
         Fault("/r/practice_cars", truncate=True),
@@ -442,13 +443,12 @@ def test_a_fault_that_stays_is_given_up_in_one_line(small, slept):
 
 
 def test_a_page_that_is_json_but_no_listing_is_refused(small):
-    for body in ({"message": "ok"}, {"data": None}, [], {"data": {"children": []}}):
+    for body in ({"message": "ok"}, {"data": None}, {"data": [1]}, {"data": {"children": None}}, [], None):
         small.server.faults[:] = [Fault("/r/practice_cars", status=200, body=json.dumps(body))]
-        if isinstance(body, dict) and (body.get("data") or {}).get("children") == []:
-            assert items(small, "practice_cars") == []
-        else:
-            with pytest.raises(SourceError, match="expected a listing"):
-                items(small, "practice_cars")
+        with pytest.raises(SourceError, match="expected a listing"):
+            items(small, "practice_cars")
+    small.server.faults[:] = [Fault("/r/practice_cars", status=200, body={"data": {"children": [], "after": None}})]
+    assert items(small, "practice_cars") == []
 
 
 def test_a_cursor_that_runs_in_a_circle_ends(small):
@@ -467,7 +467,7 @@ def test_cursors_that_run_in_a_circle_end(small):
 
 
 def test_a_thing_in_a_listing_that_is_no_post_is_passed_over(small):
-    children = [{"kind": "t1", "data": {"id": "c"}}, {"kind": "t3", "data": None}, {"kind": "t3", "data": {}}]
+    children = [{"kind": "t1", "data": {"id": "c"}}, None, {"kind": "t3", "data": None}, {"kind": "t3", "data": {}}]
     children += [{"kind": "t3", "data": post(url="https://i.redd.it/a.jpg", author=None, title=None, preview=None)}]
     small.server.faults.append(Fault("/r/practice_cars", body={"data": {"after": None, "children": children}}))
     assert len(items(small, "practice_cars")) == 1

@@ -192,12 +192,14 @@ def pages(
     while True:
         params = {"limit": PAGE, **query, **({"after": after, "count": len(seen)} if after else {})}
         page = _patiently(partial(reddit.request, method="GET", path=path, params=params), what, sleep=sleep)
-        if not isinstance(page, dict) or not isinstance((page.get("data") or {}).get("children"), list):
+        data = page.get("data") if isinstance(page, dict) else None
+        if not isinstance(data, dict) or not isinstance(data.get("children"), list):
             raise SourceError(f"expected a listing of {what}, got {str(page)[:60]!r}; try again later")
-        children = [child.get("data") or {} for child in page["data"]["children"] if child.get("kind") == "t3"]
-        fresh = [post for post in children if post.get("id") and post["id"] not in seen]
+        children = [child for child in data["children"] if isinstance(child, dict) and child.get("kind") == "t3"]
+        posts = [child["data"] for child in children if isinstance(child.get("data"), dict)]
+        fresh = [post for post in posts if post.get("id") and post["id"] not in seen]
         seen.update(post["id"] for post in fresh)
-        after = page["data"].get("after") or ""
+        after = data.get("after") or ""
         if not fresh or after in cursors:  # the cursor runs in a circle
             after = ""
         cursors.add(after)
@@ -231,8 +233,8 @@ def _patiently(
                 raise SourceError(f"Reddit refused the credentials (HTTP {status}); {CHECK}") from error
             if 300 <= status < 500 and status not in (408, 425, 429):
                 raise SourceError(f"{what} cannot be read: HTTP {status}") from error
-        except (prawcore.exceptions.PrawcoreException, KeyError, ValueError):
-            pass  # a lost connection, a page of HTML, or a header PRAW cannot parse: the next attempt may go better
+        except (prawcore.exceptions.PrawcoreException, AssertionError, KeyError, ValueError):
+            pass  # a lost connection, a page of HTML, or what PRAW cannot parse: the next attempt may go better
         if attempt + 1 < tries:
             sleep(min(300.0, max(wait, random.uniform(0, 2.0**attempt))))
     raise SourceError(f"Reddit did not answer for {what} in {tries} attempts; try again later")

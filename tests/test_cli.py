@@ -198,3 +198,14 @@ def test_the_installed_command_answers():
         [sys.executable, "-m", "toolkit.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip()
+
+
+def test_what_is_said_of_a_source_reaches_its_options(monkeypatch):
+    taken = []
+    monkeypatch.setattr("toolkit.scrape.collect", lambda wanted, into, options: taken.append(options) or sys.exit(0))
+    words = ["--i-have-permission", "--allow", "10.0.0.0/8", "--allow", "::1/128", "--sort", "all", "--over-18"]
+    with pytest.raises(SystemExit):
+        main(["scrape", "reddit:carporn=cars", "--into", "cars", *words])
+    (options,) = taken
+    assert options.permission and options.over_18 and options.sort == "all"
+    assert list(options.allow) == ["10.0.0.0/8", "::1/128"]

@@ -129,3 +129,14 @@ def test_no_bar_is_written_into_a_log_or_without_a_description(monkeypatch, capf
     monkeypatch.setattr(sys, "stderr", screen)
     assert list(parallel.progress([1, 2])) == [1, 2]
     assert screen.shown == ""
+
+
+def test_a_bar_can_be_moved_by_hand(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.delenv("TOOLKIT_PROGRESS")
+    with parallel.progress(None, description="collect", unit=" pictures") as bar:
+        bar.set_postfix({"posts": 3}, refresh=False)
+        bar.update(2)
+        bar.refresh()
+    assert "collect: 2 pictures" in screen.shown and "posts=3" in screen.shown

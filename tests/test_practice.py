@@ -170,6 +170,34 @@ def test_search_about_and_info_answer(shared):
     assert [found.title for found in client.info(fullnames=[post.fullname])] == [post.title]
 
 
+def test_controversial_and_search_have_orders_of_their_own(shared):
+    cars = reddit(shared).subreddit("practice_cars")
+    contested, top = ([post.id for post in listing(limit=None)] for listing in (cars.controversial, cars.top))
+    assert contested != top and set(contested) == set(top)
+    found = {sort: [post.id for post in cars.search("found", sort=sort, limit=None)] for sort in ("new", "top")}
+    assert found["new"] != found["top"] and set(found["new"]) == set(found["top"])
+
+
+def test_a_listing_can_be_read_backwards(shared):
+    def names(**query):
+        page = reddit(shared).request(method="GET", path="r/practice_cars/new", params={"limit": 10, **query})["data"]
+        return [child["data"]["name"] for child in page["children"]], page
+
+    first, page = names()
+    second, following = names(after=page["after"])
+    assert page["before"] is None and following["before"] == second[0]
+    assert names(before=second[0])[0] == first
+
+
+def test_a_post_can_be_removed_while_the_server_runs(world):
+    client = reddit(world)
+    post = next(client.subreddit("practice_cars").new(limit=1))
+    world.remove(post.id)
+    (again,) = client.info(fullnames=[post.fullname])
+    assert (again.removed_by_category, again.author) == ("deleted", None)
+    assert "/i/" not in json.dumps({name: str(value) for name, value in vars(again).items()})
+
+
 def test_no_listing_goes_beyond_a_thousand_posts():
     with practice.world(pictures=1000) as world:
         assert len(list(reddit(world).subreddit("practice_cars").new(limit=None))) == 1000

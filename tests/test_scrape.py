@@ -1,5 +1,7 @@
 """Scraping as a whole: a dataset that comes out the same however often the work is stopped and started."""
 
+import hashlib
+import itertools
 import json
 import os
 import random
@@ -9,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from urllib.parse import urlsplit
 
 import joblib
 import pytest
@@ -17,9 +20,10 @@ import zoo
 from toolkit import manifest, practice, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.practice import Fault
-from toolkit.scrape import Item, Options
+from toolkit.scrape import Item, Options, reddit
 from toolkit.scrape.ledger import Ledger
 
+HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 UNUSABLE = ("html", "empty", "missing", "text")  # what the downloader refuses
 
 
@@ -40,7 +44,9 @@ def collect(world):
     """Scrape the practice world; what differs is said."""
 
     def scraped(into="pets", wanted=world.sources, **options):
-        return scrape.collect(wanted, into=into, options=Options(reddit=world.reddit, **options), sleep=lambda _: None)
+        return scrape.collect(
+            wanted, into=into, options=Options(allow=HERE, reddit=world.reddit, **options), sleep=lambda _: None
+        )
 
     return scraped
 
@@ -152,6 +158,63 @@ def test_pictures_are_fetched_here_whatever_backend_was_chosen(collect):
         assert len(collect()) > 40
 
 
+# Many at a time
+
+
+def test_what_was_found_before_a_listing_broke_off_is_there(world, collect):
+    def broken(argument, label, options, **rest):
+        yield from itertools.islice(items(argument, label, options, **rest), 12)
+        raise SourceError("the line went dead; try again later")
+
+    def some_broken(argument, *rest, **more):
+        return (broken if "cars" in argument else items)(argument, *rest, **more)
+
+    items = reddit.items
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(UserWarning, match="the line went dead"):
+        patch.setattr(reddit, "items", some_broken)
+        table = collect()
+    assert 0 < table.counts().loc["cars", "total"] <= 12
+
+
+def test_a_placeholder_that_shows_itself_later_is_marked_in_rows_that_are_there(world, tmp_path, monkeypatch):
+    names = [name for name, kind in world.truth.items() if kind == "placeholder"][:3]
+    shown = [Item("cars", "reddit", f"{name}-0", url=f"{world.server.url}/i/{name}") for name in names]
+    other = next(name for name, kind in world.truth.items() if kind == "plain")
+    shown.insert(0, Item("tanks", "reddit", "plain-0", url=f"{world.server.url}/i/{other}"))
+    for count, expected in ((3, "new"), (4, "excluded")):
+        monkeypatch.setattr(reddit, "items", lambda *args, count=count, **options: iter(shown[:count]))
+        table = scrape.collect("reddit:any", into="pets", options=Options(allow=HERE)).table
+        assert dict(zip(table["label"], table["status"], strict=True)) == {"tanks": "new", "cars": expected}
+
+
+def test_a_picture_listed_twice_is_fetched_once(world, collect):
+    asked = len(pictures_asked_for(world))
+    collect("once", wanted=world.sources)
+    once = len(pictures_asked_for(world)) - asked
+    collect("twice", wanted=[*world.sources, *world.sources])
+    assert len(pictures_asked_for(world)) - asked == 2 * once
+
+
+def test_the_bar_tells_posts_bytes_and_failures(world, collect, monkeypatch):
+    told = []
+    monkeypatch.setattr("tqdm.auto.tqdm.set_postfix", lambda self, facts, refresh: told.append(facts))
+    table = collect()
+    lines = records(table.root)
+    assert told[-1]["failed"] == sum(line["status"] == "failed" for line in lines)
+    assert told[-1]["posts"] == len({line["page_url"] for line in lines})
+    assert told[-1]["MB"] == round(sum(line.get("bytes", 0) for line in lines) / 1e6, 1)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_when_it_is_old(collect):
+    table = collect()
+    old, fresh = (table.root / "raw" / "cars" / f".{name}.7.abcd.png" for name in ("old", "fresh"))
+    for file in (old, fresh):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    collect()
+    assert not old.exists() and fresh.exists()
+
+
 # Killed
 
 PROGRAM = """
@@ -159,17 +222,16 @@ PROGRAM = """
     from toolkit import scrape
 
     settings, wanted, root = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
-    scrape.collect(wanted, into=root, options=scrape.Options(reddit=settings, connections=4))
+    scrape.collect(wanted, into=root, options=scrape.Options(allow=["127.0.0.1/32"], reddit=settings, connections=2))
 """
 
 
 def killed(world, root, *, after):
-    """Scrape in another process and kill it so many seconds after its first picture; False if it was done before."""
-    ledger = root / "ledger.jsonl"
-    lines = ledger.read_text().count("\n") if ledger.exists() else 0
+    """Scrape in another process and kill it so many seconds after its first request; False if it was done before."""
     words = [json.dumps(world.reddit), json.dumps(world.sources), str(root)]
+    asked = len(world.server.log)
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(PROGRAM), *words]) as process:
-        while process.poll() is None and not (ledger.exists() and ledger.read_bytes().count(b"\n") > lines):
+        while process.poll() is None and len(world.server.log) == asked:
             time.sleep(0.002)
         time.sleep(after)
         process.send_signal(signal.SIGKILL)
@@ -177,19 +239,24 @@ def killed(world, root, *, after):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_goes_on_to_the_same_manifest(world, collect, tmp_path, monkeypatch):
+def test_runs_that_were_killed_at_any_moment_end_with_the_same_files(world, collect, tmp_path, monkeypatch):
     whole = collect("whole")
-    root, rng = tmp_path / "home" / "data" / "killed", random.Random(7)
-    monkeypatch.setattr(world.server, "latency", 0.02)  # so that there is something to interrupt
-    assert any([killed(world, root, after=rng.uniform(0, 0.06)) for _ in range(3)])
+    shown = Counter(record["url"] for record in records(whole.root))  # one that two posts show is asked for twice
+    root, rng, kills, fetched_again = tmp_path / "home" / "data" / "killed", random.Random(7), 0, []
+    for _ in range(20):
+        lines = records(root) if (root / "ledger.jsonl").exists() else []
+        had = {urlsplit(line["url"]).path for line in lines if shown[line["url"]] == 1}
+        asked = len(pictures_asked_for(world))
+        monkeypatch.setattr(world.server, "latency", 0.02)  # so that there is something to interrupt
+        kills += killed(world, root, after=rng.uniform(0, 0.2))
+        fetched_again += [path for path in pictures_asked_for(world)[asked:] if path in had]
     monkeypatch.setattr(world.server, "latency", 0.0)
-    asked = len(pictures_asked_for(world))
-    half = len(records(root))
+    assert kills >= 10 and fetched_again == []
     table = collect(root)
-    assert 0 < half and len(pictures_asked_for(world)) - asked < len(records(root))
     assert (table.root / manifest.FILE).read_bytes() == (whole.root / manifest.FILE).read_bytes()
-    for file, sha256 in zip(table.files, whole.table["sha256"], strict=True):
-        assert file.stem == sha256
+    for file in root.glob("raw/*/[!.]*"):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == file.stem
+    assert sorted(table.files) == sorted(root.glob("raw/*/[!.]*"))
 
 
 # The ledger
@@ -304,6 +371,7 @@ def test_a_picture_is_taken_from_its_second_address_when_the_first_is_gone(world
     (tmp_path / "pets" / "tanks").mkdir(parents=True)
     (tmp_path / "pets" / "tanks" / "1.png").write_bytes(zoo.encoded(zoo.scene(), "PNG"))
     monkeypatch.setattr("toolkit.scrape.reddit.items", lambda *args, **options: iter([one]))
-    table = scrape.collect(["reddit:any=cars", f"folder:{tmp_path / 'pets'}"], into="both")
+    wanted = ["reddit:any=cars", f"folder:{tmp_path / 'pets'}"]
+    table = scrape.collect(wanted, into="both", options=Options(allow=HERE))
     assert table.classes == ("cars", "tanks")
     assert os.fspath(table.files[0]).endswith(".png")

@@ -1,8 +1,11 @@
 """Downloading from a server that is busy, slow, broken or lying."""
 
 import email.utils
+import re
+import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +16,11 @@ import zoo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolkit import images
 from toolkit.scrape.fetch import Fetcher, Refused, retry_after
 from toolkit.scrape.item import Options
 
+HERE = ("127.0.0.0/8", "::1/128")  # where the tests' server may be reached
 PICTURE = zoo.encoded(zoo.scene(), "PNG")
 
 
@@ -69,6 +74,25 @@ def drip(handler):
         time.sleep(0.02)
 
 
+def dripping_head(handler):
+    """Begin an answer and never come to its end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(200):
+        handler.wfile.write(f"X-{number}: a\r\n".encode())
+        handler.wfile.flush()
+        time.sleep(0.02)
+
+
+def endless_redirect(handler):
+    """Redirect, with a body that has no end."""
+    handler.send_response(302)
+    handler.send_header("Location", "/a.png")
+    handler.end_headers()
+    for _ in range(500):
+        handler.wfile.write(bytes(1 << 16))
+        time.sleep(0.01)
+
+
 GOOD = reply(200, PICTURE, Content_Type="image/png")
 
 
@@ -108,7 +132,7 @@ def slept():
 
 @pytest.fixture
 def fetcher(slept):
-    made = Fetcher(Options(timeout=5), sleep=slept.append)
+    made = Fetcher(Options(allow=HERE, timeout=5), sleep=slept.append)
     yield made
     made._session().close()
 
@@ -163,7 +187,7 @@ def test_a_date_to_come_back_at_is_waited_for(site, fetcher, slept):
 
 def test_no_server_is_waited_for_longer_than_the_limit(site, slept):
     site.pages["/a.png"] = [reply(429, Retry_After="86400"), GOOD]
-    assert Fetcher(Options(max_wait=20), sleep=slept.append).get(site.address("/a.png")) == PICTURE
+    assert Fetcher(Options(allow=HERE, max_wait=20), sleep=slept.append).get(site.address("/a.png")) == PICTURE
     assert all(pause <= 20 for pause in slept)
 
 
@@ -202,7 +226,7 @@ def test_no_retry_after_is_an_error(header):
 
 def test_a_declared_size_beyond_the_limit_is_refused_before_it_is_read(site, slept):
     site.pages["/a.png"] = [reply(200, PICTURE[:50], length=10**9)]
-    fetcher = Fetcher(Options(max_bytes=1000), sleep=slept.append)
+    fetcher = Fetcher(Options(allow=HERE, max_bytes=1000), sleep=slept.append)
     assert refused(fetcher, site.address("/a.png")) == "1,000,000,000 bytes, more than the limit of 1,000"
     assert slept == []
 
@@ -215,7 +239,7 @@ def test_a_size_that_was_not_declared_is_counted(site, slept):
         handler.close_connection = True
 
     site.pages["/a.png"] = [endless]
-    fetcher = Fetcher(Options(max_bytes=4000), sleep=slept.append)
+    fetcher = Fetcher(Options(allow=HERE, max_bytes=4000), sleep=slept.append)
     assert refused(fetcher, site.address("/a.png")) == "more than the limit of 4,000 bytes"
     assert slept == []
 
@@ -235,6 +259,34 @@ def test_what_is_no_picture_is_refused(site, fetcher, slept, page, reason):
     assert slept == []
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["noai", "noimageai", "noindex, nofollow", "NOINDEX", "none", "otherbot: noai", "max-snippet:0,noimageindex"],
+)
+def test_a_site_that_asks_not_to_be_used_is_not_used(site, fetcher, slept, header):
+    site.pages["/a.png"] = [reply(200, PICTURE, X_Robots_Tag=header)]
+    assert refused(fetcher, site.address("/a.png")).startswith("its site asks not to use it (X-Robots-Tag: no")
+    assert slept == []
+
+
+@pytest.mark.parametrize("header", ["all", "nofollow", "unavailable_after: 2030-01-01", "noarchive", ""])
+def test_other_wishes_of_a_site_are_no_refusal(site, fetcher, header):
+    site.pages["/a.png"] = [reply(200, PICTURE, X_Robots_Tag=header)]
+    assert fetcher.get(site.address("/a.png")) == PICTURE
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(site, slept):
+    site.pages["/a.png"] = [reply(200, PICTURE)]
+    fetcher = Fetcher(Options(allow=HERE, max_pixels=zoo.scene().width * zoo.scene().height - 1), sleep=slept.append)
+    assert "pixels" in refused(fetcher, site.address("/a.png")) and slept == []
+    bomb = bytearray(PICTURE)
+    bomb[16:24] = (200_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    site.pages["/b.png"] = [reply(200, bytes(bomb))]
+    fetcher = Fetcher(Options(allow=HERE), sleep=slept.append)
+    assert refused(fetcher, site.address("/b.png")) == f"more than the limit of {images.MAX_PIXELS:,} pixels"
+
+
 def test_a_picture_with_no_or_another_type_is_taken(site, fetcher):
     site.pages["/a.png"] = [reply(200, PICTURE), reply(200, PICTURE, Content_Type="text/plain")]
     assert fetcher.get(site.address("/a.png")) == fetcher.get(site.address("/a.png")) == PICTURE
@@ -252,9 +304,17 @@ def test_a_connection_that_breaks_is_tried_again(site, fetcher, slept, fault):
 def test_a_slow_drip_meets_the_deadline(site, slept):
     site.pages["/a.png"] = [drip]
     started = time.monotonic()
-    fetcher = Fetcher(Options(deadline=0.5, tries=2), sleep=slept.append)
+    fetcher = Fetcher(Options(allow=HERE, deadline=0.5, tries=2), sleep=slept.append)
     assert refused(fetcher, site.address("/a.png")) == "slower than 0.5 seconds"
     assert time.monotonic() - started < 3
+
+
+def test_an_answer_whose_head_never_ends_meets_the_deadline(site, slept):
+    site.pages["/a.png"] = [dripping_head]
+    started = time.monotonic()
+    fetcher = Fetcher(Options(allow=HERE, deadline=0.3, tries=2), sleep=slept.append)
+    assert refused(fetcher, site.address("/a.png")).startswith("connection: ")
+    assert time.monotonic() - started < 2
 
 
 def test_waiting_for_ones_turn_does_not_count_as_slow(site):
@@ -263,14 +323,14 @@ def test_waiting_for_ones_turn_does_not_count_as_slow(site):
         GOOD(handler)
 
     site.pages["/a.png"] = [slow]
-    fetcher = Fetcher(Options(deadline=0.7, per_host=1, tries=1))
+    fetcher = Fetcher(Options(allow=HERE, deadline=0.7, per_host=1, tries=1))
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(fetcher.get, [site.address("/a.png")] * 4)) == [PICTURE] * 4
 
 
 def test_a_server_that_says_nothing_is_left(site, slept):
     site.pages["/a.png"] = [lambda handler: time.sleep(2)]
-    fetcher = Fetcher(Options(timeout=0.2, tries=2), sleep=slept.append)
+    fetcher = Fetcher(Options(allow=HERE, timeout=0.2, tries=2), sleep=slept.append)
     assert refused(fetcher, site.address("/a.png")) == "connection: ReadTimeout"
 
 
@@ -296,6 +356,81 @@ def test_a_redirect_to_what_is_no_web_address_is_refused(site, fetcher, slept, t
     site.pages["/a.png"] = [reply(302, Location=target)]
     assert refused(fetcher, site.address("/a.png")).startswith("bad address: ")
     assert slept == []
+
+
+def test_a_redirect_is_followed_without_reading_what_comes_with_it(site, fetcher):
+    site.pages["/old.png"], site.pages["/a.png"] = [endless_redirect], [GOOD]
+    started = time.monotonic()
+    assert fetcher.get(site.address("/old.png")) == PICTURE
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://10.0.0.1/a.png", "http://169.254.169.254/latest", "//192.168.1.1/a.png", "http://[::ffff:10.0.0.1]/a.png"],
+)
+def test_a_redirect_to_a_private_address_is_refused(site, fetcher, slept, target):
+    site.pages["/a.png"] = [reply(302, Location=target)]
+    assert refused(fetcher, site.address("/a.png")).endswith("which is not a public address")
+    assert slept == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433", "0x7f.1", "127.1", "[::1]"])
+def test_this_machine_is_refused_however_it_is_written_before_a_byte_is_sent(site, slept, host):
+    site.pages["/a.png"] = [GOOD]
+    fetcher = Fetcher(Options(), sleep=slept.append)
+    assert refused(fetcher, f"http://{host}:{site.port}/a.png").endswith("which is not a public address")
+    assert not site.asked and slept == []
+
+
+def answering(monkeypatch, *addresses):
+    """Every name has these addresses; an address is itself."""
+    real, asked = socket.getaddrinfo, []
+
+    def look_up(host, port, *rest, **options):
+        if re.fullmatch(r"[\d.]+|.*:.*", host):
+            return real(host, port, *rest, **options)
+        asked.append(host)
+        return [entry for address in addresses for entry in real(address, port, *rest, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.parametrize("addresses", [("1.1.1.1", "10.0.0.1"), ("127.0.0.1", "10.0.0.1"), ("2606:4700::1", "fd00::1")])
+def test_a_name_with_a_private_address_among_others_is_refused(monkeypatch, fetcher, slept, addresses):
+    answering(monkeypatch, *addresses)
+    assert refused(fetcher, "http://mixed.example/a.png") == (
+        f"bad address: mixed.example is at {addresses[1]}, which is not a public address"
+    )
+    assert slept == []
+
+
+def test_a_name_is_looked_up_once_and_the_server_is_told_the_name(monkeypatch, site, fetcher):
+    site.pages["/a.png"] = [GOOD]
+    asked = answering(monkeypatch, "127.0.0.2", "127.0.0.1")  # nobody listens at the first
+    assert fetcher.get(f"http://cars.example:{site.port}/a.png") == PICTURE
+    assert asked == ["cars.example"]
+    assert site.headers[-1]["Host"] == f"cars.example:{site.port}"
+
+
+def test_a_name_that_nobody_knows_is_tried_again(monkeypatch, fetcher, slept):
+    def unknown(*place, **options):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert refused(fetcher, "http://nowhere.example/a.png").startswith("connection: ")
+    assert len(slept) == 3
+
+
+def test_neither_proxies_nor_cookies_nor_passwords_of_this_machine_are_used(monkeypatch, site, fetcher, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    site.pages["/a.png"] = [reply(200, PICTURE, Set_Cookie="who=me; Path=/")]
+    assert fetcher.get(site.address("/a.png")) == fetcher.get(site.address("/a.png")) == PICTURE
+    assert not {"Cookie", "Authorization"} & set(site.headers[1])
 
 
 @pytest.mark.parametrize(
@@ -324,7 +459,7 @@ def test_no_more_connections_than_allowed_at_once(site):
         GOOD(handler)
 
     site.pages["/a.png"] = [busy]
-    fetcher = Fetcher(Options(per_host=3))
+    fetcher = Fetcher(Options(allow=HERE, per_host=3))
     with ThreadPoolExecutor(12) as pool:
         assert list(pool.map(fetcher.get, [site.address("/a.png")] * 24)) == [PICTURE] * 24
     assert most[0] == 3

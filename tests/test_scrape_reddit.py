@@ -1,9 +1,11 @@
 """Pictures from subreddits, with the real PRAW against the practice world."""
 
 import json
+import os
 import re
 from collections import Counter
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,9 @@ from toolkit import practice, scrape
 from toolkit.errors import SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Options, reddit
+from toolkit.scrape.posts import found_in, pictures
 
+HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 SKIPPED = ("is_self", "is_video", "over_18", "removed_by_category")
 
 
@@ -43,7 +47,7 @@ def slept():
 
 def items(world, name, slept=None, **options):
     sleep = (lambda seconds: None) if slept is None else slept.append
-    return list(reddit.items(name, "", Options(reddit=world.reddit, **options), sleep=sleep))
+    return list(reddit.items(name, "", Options(allow=HERE, reddit=world.reddit, **options), sleep=sleep))
 
 
 def posts(world, name):
@@ -141,6 +145,119 @@ def test_a_subreddit_may_be_written_as_people_write_it(shared, written):
     assert len(items(shared, written, limit=2)) == 2
 
 
+# Search, flair, and all there is
+
+
+def test_a_flair_gives_the_posts_that_have_it(shared):
+    museum = {post["id"] for post in posts(shared, "practice_cars") if post["link_flair_text"] == "Museum"}
+    found = items(shared, "practice_cars/flair:Museum")
+    assert found and {item.source_id.partition("-")[0] for item in found} <= museum
+    assert {item.label for item in found} == {"practice_cars"}
+
+
+def test_a_search_gives_the_posts_that_hold_its_words(shared):
+    ids = {post["id"] for post in posts(shared, "practice_cars") if "old photo" in post["title"].lower()}
+    found = items(shared, "r/practice_cars/search:old photo", sort="rising")
+    assert found and {item.source_id.partition("-")[0] for item in found} <= ids
+    path = [path for _, path, _ in shared.server.log if "/search?" in path][-1]
+    assert "restrict_sr=1" in path and "sort=top" in path
+
+
+def test_all_orders_together_go_beyond_the_thousand_posts_of_one(slept):
+    with practice.world(pictures=1100) as world:
+        one = {item.source_id for item in items(world, "practice_cars", slept, sort="top")}
+        union = [item.source_id for item in items(world, "practice_cars", slept, sort="all")]
+        total = sum(len(shown(post)) for post in posts(world, "practice_cars"))
+    assert len(one) < len(union) == len(set(union)) <= total
+    assert one < set(union) and len(union) > 0.99 * total
+
+
+def test_all_orders_of_a_search_are_asked_for(small, slept):
+    items(small, "practice_cars/search:found", slept, sort="all", over_18=True)
+    asked = [parse_qs(urlsplit(path).query) for _, path, _ in small.server.log if "/search?" in path]
+    assert {query["sort"][0] for query in asked} == {"new", "hot", "relevance", "top", "comments"}
+    assert len(asked) == 2 + 3 * 6 and all(query["include_over_18"] == ["on"] for query in asked)
+
+
+@pytest.mark.parametrize(
+    "argument", ["practice_cars/best:x", "practice_cars/flair:", "practice_cars/search", "a b/search:x"]
+)
+def test_a_form_that_is_none_is_answered_with_those_that_are(argument, slept):
+    with pytest.raises(SourceError, match="reddit:carporn/flair:Spotted=cars, got"):
+        list(reddit.items(argument, "", Options(), sleep=slept.append))
+
+
+def test_a_search_is_written_with_a_label_like_any_source(small, slept):
+    wanted = ["reddit:practice_cars/search:found=cars", "reddit:practice_tanks/flair:My own=own tanks"]
+    options = Options(allow=HERE, reddit=small.reddit)
+    assert scrape.collect(wanted, into="some", options=options, sleep=slept.append).classes == ("cars", "own tanks")
+
+
+# A listing that was broken off
+
+
+def asked_for(world, name):
+    return [path for _, path, _ in world.server.log if path.startswith(f"/r/{name}/")]
+
+
+def resumed(world, folder, **options):
+    settings = Options(reddit=world.reddit, **options)
+    return reddit.items("practice_cars", "", settings, folder=folder, sleep=lambda _: None)
+
+
+def test_a_listing_that_was_killed_goes_on_where_it_was(shared, tmp_path):
+    whole = [item.source_id for item in resumed(shared, None, sort="all")]
+    listing = resumed(shared, tmp_path, sort="all")
+    for _ in range(40):
+        next(listing)
+    before = len(asked_for(shared, "practice_cars"))
+    again = resumed(shared, tmp_path, sort="all")  # the first is left as a killed process leaves it
+    first = [next(again).source_id for _ in range(40)]
+    assert first == whole[:40] and len(asked_for(shared, "practice_cars")) == before
+    assert [*first, *(item.source_id for item in again)] == whole
+    first_page = asked_for(shared, "practice_cars")[before]
+    assert "after=t3_" in first_page
+
+
+def test_a_listing_that_was_completed_or_reached_its_limit_begins_anew(shared, tmp_path):
+    for limit in (None, 7):
+        assert list(resumed(shared, tmp_path, limit=limit))
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_limit_counts_what_was_listed_before_it_was_broken_off(shared, tmp_path):
+    listing = resumed(shared, tmp_path, limit=120)
+    first = [next(listing) for _ in range(110)]
+    assert [item for item in resumed(shared, tmp_path, limit=120)][:110] == first
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b'{"items": [', b"[]\n", b"\xff\n", b'{"items": [{}], "place": {}}\n'])
+def test_a_torn_or_damaged_page_is_asked_for_again(shared, tmp_path, damage):
+    whole = list(resumed(shared, None))
+    listing = resumed(shared, tmp_path)
+    next(listing)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes() + damage)
+    assert list(resumed(shared, tmp_path)) == whole
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_listing_of_yesterday_is_forgotten(shared, tmp_path):
+    next(resumed(shared, tmp_path))
+    (file,) = tmp_path.iterdir()
+    os.utime(file, (0, 0))
+    asked = len(asked_for(shared, "practice_cars"))
+    list(resumed(shared, tmp_path))
+    assert "after=" not in asked_for(shared, "practice_cars")[asked]
+
+
+def test_an_unfinished_listing_holds_no_author(shared, tmp_path):
+    next(resumed(shared, tmp_path))
+    (file,) = tmp_path.iterdir()
+    assert not [post["author"] for post in posts(shared, "practice_cars") if post["author"] in file.read_text()]
+
+
 # What posts look like
 
 
@@ -174,22 +291,22 @@ def post(**fields):
     ],
 )
 def test_the_address_of_a_link_keeps_its_case_and_leads_to_the_original(url, addresses):
-    found = reddit._pictures_or_none(post(url=url), Options())
+    found = found_in(post(url=url), Options())
     assert [[item.url, *item.fallbacks] for item in found] == ([addresses] if addresses else [])
 
 
 def test_a_preview_is_a_fallback_for_a_link_that_is_no_picture():
     preview = {"images": [{"source": {"url": "https://external-preview.redd.it/x.jpg?a=1&amp;s=2"}}]}
-    (item,) = reddit.pictures(post(url="https://www.flickr.com/photos/1/2", post_hint="image", preview=preview))
+    (item,) = pictures(post(url="https://www.flickr.com/photos/1/2", post_hint="image", preview=preview))
     assert item.url == "https://external-preview.redd.it/x.jpg?a=1&s=2"
-    assert reddit.pictures(post(url="https://example.org/news", post_hint="link", preview=preview)) == []
+    assert pictures(post(url="https://example.org/news", post_hint="link", preview=preview)) == []
 
 
 def test_a_crosspost_of_an_adult_post_is_adult():
     parent = post(url="https://i.redd.it/a.jpg", over_18=True)
     crosspost = post(crosspost_parent_list=[parent], over_18=False)
-    assert reddit.pictures(crosspost) == []
-    assert len(reddit.pictures(crosspost, over_18=True)) == 1
+    assert pictures(crosspost) == []
+    assert len(pictures(crosspost, over_18=True)) == 1
 
 
 ANYTHING = st.recursive(
@@ -204,7 +321,7 @@ FIELDS = ["url", "url_overridden_by_dest", "preview", "gallery_data", "media_met
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "is_gallery", "post_hint", "permalink"]), ANYTHING))
 def test_an_odd_post_costs_nothing_but_itself(fields):
-    for item in reddit._pictures_or_none(post(**fields), Options()):
+    for item in found_in(post(**fields), Options()):
         assert replace(item, label="cars").key
 
 
@@ -230,7 +347,7 @@ def test_a_subreddit_that_cannot_be_read_is_one_clear_line(small, slept, subredd
 def test_wrong_credentials_are_one_clear_line(small, slept):
     settings = small.reddit | {"client_secret": "guess"}
     with pytest.raises(SourceError, match="check praw_client_id and praw_client_secret") as caught:
-        list(reddit.items("practice_cars", "", Options(reddit=settings), sleep=slept.append))
+        list(reddit.items("practice_cars", "", Options(allow=HERE, reddit=settings), sleep=slept.append))
     assert "\n" not in str(caught.value) and "guess" not in str(caught.value) and slept == []
 
 
@@ -240,6 +357,29 @@ def test_no_credentials_are_one_clear_line(monkeypatch, tmp_path):
     with pytest.raises(SourceError, match="expected Reddit API credentials, found none") as caught:
         scrape.collect("reddit:carporn=cars", into="cars")
     assert "\n" not in str(caught.value)
+
+
+REAL = {"client_id": "a", "client_secret": "b", "user_agent": "linux:test:v1 (by /u/nobody)"}
+
+
+def test_the_real_reddit_is_not_asked_without_a_word_that_one_may(slept):
+    for said in ("", "no"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="--i-have-permission") as caught:
+            patch.setenv("TOOLKIT_REDDIT_PERMISSION", said)
+            list(reddit.items("carporn", "", Options(reddit=REAL), sleep=slept.append))
+        assert "\n" not in str(caught.value)
+
+
+def test_the_word_is_given_by_an_option_or_the_environment(monkeypatch):
+    assert reddit.connect(Options(reddit=REAL, permission=True)).read_only
+    monkeypatch.setenv("TOOLKIT_REDDIT_PERMISSION", "yes")
+    assert reddit.connect(Options(reddit=REAL)).read_only
+
+
+def test_a_user_agent_that_pretends_to_be_a_browser_is_refused():
+    settings = REAL | {"user_agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+    with pytest.raises(SourceError, match="expected a user agent that says who asks"):
+        reddit.connect(Options(reddit=settings, permission=True))
 
 
 # What goes wrong on the way
@@ -254,6 +394,7 @@ def test_no_credentials_are_one_clear_line(monkeypatch, tmp_path):
         Fault("/r/practice_cars", status=503, times=5),
         Fault("/r/practice_cars", status=500, times=2),
         Fault("/r/practice_cars", status=524),
+        Fault("/r/practice_cars", status=401),
         Fault("/r/practice_cars", status=200, body="<html>Our CDN was unable to reach our servers</html>"),
         Fault("/r/practice_cars", drop=True, times=4),
         Fault("/r/practice_cars", truncate=True),
@@ -279,7 +420,7 @@ def test_the_time_reddit_asks_for_is_waited(small, slept):
 
 def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(reddit=shared.reddit), sleep=slept.append)
+    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.faults += [Fault("/r/practice_tanks", drop=True, times=4), Fault("/r/practice_tanks", truncate=True)]
     assert [*first, *found] == expected
@@ -288,7 +429,7 @@ def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, s
 
 def test_a_token_that_expires_in_the_middle_of_a_listing_is_renewed(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(reddit=shared.reddit), sleep=slept.append)
+    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.expire_tokens()
     assert [*first, *found] == expected and slept == []
@@ -302,13 +443,12 @@ def test_a_fault_that_stays_is_given_up_in_one_line(small, slept):
 
 
 def test_a_page_that_is_json_but_no_listing_is_refused(small):
-    for body in ({"message": "ok"}, {"data": None}, [], {"data": {"children": []}}):
+    for body in ({"message": "ok"}, {"data": None}, {"data": [1]}, {"data": {"children": None}}, [], None):
         small.server.faults[:] = [Fault("/r/practice_cars", status=200, body=json.dumps(body))]
-        if isinstance(body, dict) and (body.get("data") or {}).get("children") == []:
-            assert items(small, "practice_cars") == []
-        else:
-            with pytest.raises(SourceError, match="expected a listing"):
-                items(small, "practice_cars")
+        with pytest.raises(SourceError, match="expected a listing"):
+            items(small, "practice_cars")
+    small.server.faults[:] = [Fault("/r/practice_cars", status=200, body={"data": {"children": [], "after": None}})]
+    assert items(small, "practice_cars") == []
 
 
 def test_a_cursor_that_runs_in_a_circle_ends(small):
@@ -317,32 +457,62 @@ def test_a_cursor_that_runs_in_a_circle_ends(small):
     assert len(items(small, "practice_cars")) == 1
 
 
+def test_cursors_that_run_in_a_circle_end(small):
+    def page(cursor):
+        child = {"kind": "t3", "data": post(id=f"a{cursor}", url="https://i.redd.it/a.jpg")}
+        return {"data": {"after": f"t3_{cursor}", "children": [child]}}
+
+    small.server.faults += [Fault("/r/practice_cars", body=page(number % 3)) for number in range(20)]
+    assert len(items(small, "practice_cars")) == 3
+
+
+def test_a_thing_in_a_listing_that_is_no_post_is_passed_over(small):
+    children = [{"kind": "t1", "data": {"id": "c"}}, None, {"kind": "t3", "data": None}, {"kind": "t3", "data": {}}]
+    children += [{"kind": "t3", "data": post(url="https://i.redd.it/a.jpg", author=None, title=None, preview=None)}]
+    small.server.faults.append(Fault("/r/practice_cars", body={"data": {"after": None, "children": children}}))
+    assert len(items(small, "practice_cars")) == 1
+
+
+def test_reddits_pace_is_kept(small, slept, monkeypatch):
+    waited = []
+    monkeypatch.setattr("prawcore.rate_limit.time.sleep", waited.append)
+    headers = {"x-ratelimit-used": "600", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "42"}
+    body = {"data": {"after": "t3_x", "children": [{"kind": "t3", "data": post(url="https://i.redd.it/a.jpg")}]}}
+    small.server.faults.append(Fault("/r/practice_cars", body=body, headers=headers))
+    items(small, "practice_cars", slept)
+    assert any(seconds > 5 for seconds in waited)
+
+
 # Several at once
 
 
 def test_a_bad_source_among_good_ones_is_a_warning_and_the_others_are_kept(small, slept):
     wanted = [*small.sources, "reddit:practice_private=tanks"]
     with pytest.warns(UserWarning, match="left out a source: r/practice_private is private"):
-        table = scrape.collect(wanted, into="both", options=Options(reddit=small.reddit), sleep=slept.append)
+        table = scrape.collect(
+            wanted, into="both", options=Options(allow=HERE, reddit=small.reddit), sleep=slept.append
+        )
     assert table.classes == ("cars", "tanks")
 
 
 def test_when_no_source_can_be_read_all_reasons_are_given(small):
     wanted = ["reddit:practice_private=cars", "reddit:practice_banned=tanks"]
     with pytest.raises(SourceError, match="practice_private is private.*practice_banned does not exist"):
-        scrape.collect(wanted, into="none", options=Options(reddit=small.reddit))
+        scrape.collect(wanted, into="none", options=Options(allow=HERE, reddit=small.reddit))
 
 
 def test_several_subreddits_under_several_labels(small, slept):
     wanted = [small.sources[0], "reddit:practice_tanks=armour", "reddit:practice_tanks"]
-    options = Options(reddit=small.reddit, limit=5)
+    options = Options(allow=HERE, reddit=small.reddit, limit=5)
     table = scrape.collect(wanted, into="three", options=options, sleep=slept.append)
     assert table.classes == ("armour", "cars", "practice_tanks")
     assert set(table.table["source"]) == {"reddit"}
 
 
 def test_no_name_of_an_author_is_kept(small, slept):
-    table = scrape.collect(small.sources, into="both", options=Options(reddit=small.reddit), sleep=slept.append)
+    table = scrape.collect(
+        small.sources, into="both", options=Options(allow=HERE, reddit=small.reddit), sleep=slept.append
+    )
     kept = (table.root / "ledger.jsonl").read_text() + (table.root / "manifest.csv").read_text()
     authors = {post["author"] for label in small.server.content.posts.values() for post in label}
     assert len(authors) > 10

@@ -1,6 +1,7 @@
 """Opening, cropping and scaling pictures: the one way, used in cleaning, training, prediction and service alike."""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,21 @@ def sniff(head: bytes) -> str | None:
     starts = {"jpg": (b"\xff\xd8\xff",), "png": (b"\x89PNG\r\n\x1a\n",), "gif": (b"GIF87a", b"GIF89a")}
     starts |= {"bmp": (b"BM",), "tif": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
     return next((ending for ending, magics in starts.items() if head.startswith(magics)), None)
+
+
+def pixels(content: bytes) -> float:
+    """Width times height as the header of a file tells them; 0 if it tells nothing, infinite beyond what Pillow opens.
+
+    >>> pixels(b"no picture")
+    0
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return image.width * image.height
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return math.inf
+    except Exception:  # whatever is wrong with it, it is not its size
+        return 0
 
 
 def _load(source: Source, *, min_side: int, max_pixels: int) -> tuple[Image.Image, dict]:

@@ -58,10 +58,8 @@ def map(
         raise
 
 
-def progress(
-    items: Iterable[Any], *, total: int | None = None, description: str = "", unit: str = "it"
-) -> Iterable[Any]:
-    """Wrap `items` in a progress bar.
+def progress(items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it") -> tqdm:
+    """Wrap `items` in a progress bar; with None it is moved by hand, with its `update` and `set_postfix`.
 
     None is shown for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
     """

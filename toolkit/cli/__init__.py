@@ -33,6 +33,7 @@ SUMMARIES = {
     "credits": "write the page that names whoever made the pictures",
     "report": "write one page with all of it",
     "run": "all of the above in one go",
+    "prune": "remove pictures whose posts were removed on Reddit",
     "demo": "run the notebooks in order, on drawn pictures or your own",
 }
 

@@ -10,11 +10,13 @@ SOURCE_OPTIONS = (
     "sort",
     "time_filter",
     "over_18",
+    "permission",
     "licenses",
     "connections",
     "retry_failed",
     "browser",
     "driver",
+    "allow",
 )
 TRAINING_OPTIONS = (
     "style",
@@ -47,7 +49,7 @@ def _scrape(parser: ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, wikimedia:WORDS=LABEL, practice:, …")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
     _add(parser, "--limit", "pictures per source and label (default: all)", type=int)
-    _add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial (default: hot)")
+    _add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial, or all of them (default: hot)")
     _add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
     _add(parser, "--over-18", "also posts marked as adult", action="store_true")
     _add(parser, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=_names)
@@ -55,6 +57,19 @@ def _scrape(parser: ArgumentParser) -> None:
     _add(parser, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
     _add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
+    _add(parser, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
+    _permission(parser)
+
+
+def _permission(parser: ArgumentParser) -> None:
+    said = "you have Reddit's approval, and the right to use the pictures as you will"
+    _add(parser, "--i-have-permission", said, action="store_true", dest="permission")
+
+
+def _prune(parser: ArgumentParser) -> None:
+    _dataset(parser)
+    parser.add_argument("--yes", action="store_true", help="remove them (default: only say what would be removed)")
+    _permission(parser)
 
 
 def _show(parser: ArgumentParser) -> None:
@@ -160,6 +175,7 @@ OPTIONS = {
     "resize": _resize,
     "exclude": _exclude,
     "split": _split,
+    "prune": _prune,
     "train": _train,
     "evaluate": _runs,
     "compare": _runs,

@@ -97,6 +97,20 @@ def split(arguments: Namespace) -> dict:
     return _counted(table, arguments, by="split")
 
 
+def prune(arguments: Namespace) -> list[dict]:
+    """Remove what was removed on Reddit, or say what would be."""
+    from toolkit import scrape
+    from toolkit.scrape import prune
+
+    options = scrape.Options(**_given(arguments, "permission"))
+    found, say = prune.posts(arguments.dataset, delete=arguments.yes, options=options), _say(arguments)
+    if len(found):
+        say(f"{found['reason'].value_counts().to_string()}\n{found[['path', 'reason']].to_string(index=False)}\n")
+    done = "removed" if arguments.yes else "to be removed; --yes removes them" if len(found) else "to be removed"
+    say(f"{len(found)} pictures {done}")
+    return found.to_dict(orient="records")
+
+
 def train(arguments: Namespace) -> dict:
     """Train a network."""
     from toolkit import resize, train

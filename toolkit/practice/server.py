@@ -124,6 +124,14 @@ class PracticeServer:
         with self._lock:
             self._tokens = dict.fromkeys(self._tokens, 0.0)
 
+    def remove(self, post_id: str, *, category: str = "deleted") -> None:
+        """Do as if a post had been removed: by its author, or by what else Reddit calls a `category`."""
+        post = next(post for posts in self.content.posts.values() for post in posts if post["id"] == post_id)
+        place = HERE + post["permalink"]
+        post.update(removed_by_category=category, title=f"[ {category} ]", author="[deleted]", url=place)
+        for name in ("url_overridden_by_dest", "preview", "media_metadata", "gallery_data", "crosspost_parent_list"):
+            post.pop(name, None)
+
     def get(self, path: str, query: dict[str, str], authorization: str) -> Answer:
         """The answer to a GET: a picture, a page, or the API."""
         if path.startswith("/i/"):
@@ -175,7 +183,7 @@ class PracticeServer:
     def _info(self, query: dict[str, str]) -> Answer:
         wanted = query.get("id", "").split(",")
         known = {post["name"]: post for posts in self.content.posts.values() for post in posts}
-        return self._listing([known[name] for name in wanted if name in known], {"limit": "100"})
+        return self._listing([known[name] for name in wanted[:100] if name in known], {"limit": "100"})
 
     def _listing(self, posts: list[dict], query: dict[str, str]) -> Answer:
         return Answer(200, json.dumps(page(posts, query)).replace(HERE, self.url).encode())
@@ -228,6 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         lines = {"content-type": answer.kind, "content-length": str(len(answer.body))}
         lines.update({name.lower(): text for name, text in answer.headers.items()})
+        if self.close_connection:  # the client asked for it; told nothing, it might send its next request here
+            lines["connection"] = "close"
         for name, text in lines.items():
             self.send_header(name, text)
         self.end_headers()

@@ -35,6 +35,10 @@ class World:
         """
         return f'page:practice:"{query}"={query}'
 
+    def remove(self, post_id: str, *, category: str = "deleted") -> None:
+        """Do as if a post had been removed; `category` says by whom in Reddit's words, "deleted" is its author."""
+        self.server.remove(post_id, category=category)
+
 
 @contextmanager
 def world(*, pictures: int = 300, seed: int = 7) -> Iterator[World]:

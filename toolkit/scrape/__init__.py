@@ -10,6 +10,7 @@ A source is written `kind:what=label`:
     flickr:"thumbs up"=up                        openly licensed photographs, with a key of your own
     kaggle:OWNER/NAME                            an image dataset
     reddit:carporn=cars                          a subreddit
+    reddit:carporn/flair:Spotted=cars            posts of it with a flair, or reddit:carporn/search:red car=cars
     page:PROFILE:"pizza"=pizza                   a result page, seen with a browser
     practice:300                                 300 drawn pictures per class, served on this machine
     page:practice:cars=cars                      the same pictures on a result page of this machine
@@ -17,33 +18,34 @@ A source is written `kind:what=label`:
 Files are named by the hash of their content. Whatever was had once is not asked for again.
 """
 
-import hashlib
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import images, manifest, parallel, paths
+from toolkit import manifest, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
 from toolkit.scrape.failed import failures
-from toolkit.scrape.fetch import Fetcher, Refused
+from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
+from toolkit.scrape.rows import rows
+from toolkit.scrape.store import Store
 
 __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "sources"]
 
-PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
-
 
 def sources(
-    *, sleep: Callable[[float], None] = time.sleep, into: Path | None = None
+    *, root: Path | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
-    """The kinds of sources by name; each takes what follows the colon, a label, and options."""
+    """The kinds of sources by name; each takes what follows the colon, a label, and options.
+
+    `root` is the folder of the dataset, for what a source has to remember until it is done.
+    """
     # here, so that pictures from a folder need no PRAW
     from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, page, reddit, urls, wikimedia
 
@@ -55,8 +57,8 @@ def sources(
         "wikimedia": partial(wikimedia.items, sleep=sleep),
         "openverse": partial(openverse.items, sleep=sleep),
         "flickr": partial(flickr.items, sleep=sleep),
-        "kaggle": partial(kaggle.items, sleep=sleep, into=into),
-        "reddit": partial(reddit.items, sleep=sleep),
+        "kaggle": partial(kaggle.items, sleep=sleep, into=root),
+        "reddit": partial(reddit.items, folder=root, sleep=sleep),
         "page": page.items,
     }
 
@@ -89,20 +91,21 @@ def collect(
     """
     root, names = paths.dataset(into), [wanted] if isinstance(wanted, str) else list(wanted)
     with _practising(names, options or Options()) as (names, options):
-        known = sources(sleep=sleep, into=root)
+        known = sources(root=root, sleep=sleep)
         for name in names:
             _check(known, name)
         readers = [partial(_items, known, name, options) for name in names]
         fetcher = Fetcher(options, sleep=sleep)
         with Ledger(root) as ledger:
-            problems = [_one_source(reader, root, ledger, fetcher) for reader in readers]
-            rows = list(_rows(ledger, root))
+            with Store(root, ledger, fetcher) as store:
+                problems = [store.bring(reader) for reader in readers]
+            found = list(rows(ledger.records, root))
     reasons = [problem for problem in problems if problem]
-    if reasons and (len(reasons) == len(names) or not rows):
+    if reasons and (len(reasons) == len(names) or not found):
         raise SourceError("; ".join(reasons))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
-    return _manifest(root, rows).save()
+    return _manifest(root, found).save()
 
 
 @contextmanager
@@ -118,7 +121,8 @@ def _practising(names: list[str], options: Options) -> Iterator[tuple[list[str],
     from toolkit import practice
 
     with practice.world(pictures=int(pictures)) as world:
-        yield list(world.sources), replace(options, reddit=world.reddit)
+        here = (*options.allow, "127.0.0.1/32")
+        yield list(world.sources), replace(options, reddit=world.reddit, allow=here)
 
 
 @contextmanager
@@ -154,84 +158,15 @@ def _items(known: dict, name: str, options: Options) -> Iterator[Item]:
     return known[kind](what, paths.check_label(label) if label else "", options)
 
 
-def _one_source(reader: Callable[[], Iterator[Item]], root: Path, ledger: Ledger, fetcher: Fetcher) -> str:
-    """Bring in what one source gives; the reason if it failed, else ""."""
-    retry = fetcher.options.retry_failed
-    try:
-        items = (item for item in reader() if not ledger.has(item.key, root=root, retry_failed=retry))
-        remote = []
-        for item in parallel.progress(items, description="collect", unit=" pictures"):
-            if item.read is None:
-                remote.append(item)
-            else:
-                _store(item, root, ledger, fetcher)
-    except SourceError as error:
-        return str(error)
-    store = partial(_store, root=root, ledger=ledger, fetcher=fetcher)
-    jobs = fetcher.options.connections
-    for failure in parallel.map(store, remote, description="download", jobs=jobs, shared=True):
-        if failure:  # not of the picture, which is a line in the ledger, but of the disk
-            raise DatasetError(f"expected to write pictures to {root}, got {failure.reason}; make room and go on")
-    return ""
-
-
-def _store(item: Item, root: Path, ledger: Ledger, fetcher: Fetcher) -> None:
-    """Get one picture, write it, then its ledger line; a failure is a line too."""
-    record = item.record()
-    try:
-        content = item.read() if item.read else _download(item, fetcher)
-    except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
-        ledger.add(record | {"status": "failed", "reason": str(error) or type(error).__name__})
-        return
-    sha256 = hashlib.sha256(content).hexdigest()
-    ending = images.sniff(content[:16]) or "bin"
-    path = Path("raw", item.label, f"{sha256}.{ending}")
-    if not (root / path).exists():
-        paths.write(root / path, content)
-    record |= {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}
-    ledger.add(record)
-
-
-def _download(item: Item, fetcher: Fetcher) -> bytes:
-    """The bytes at the item's address, or at the first fallback that answers."""
-    reasons = []
-    for url in (item.url, *item.fallbacks):
-        try:
-            return fetcher.get(url)
-        except Refused as refused:
-            reasons.append(refused.reason)
-    raise Refused(reasons[0])
-
-
-def _rows(ledger: Ledger, root: Path) -> Iterator[dict]:
-    """One manifest row per file that is there.
-
-    The same file may have come several ways, in an order that depends on the threads; the row tells of the first by
-    name, so that a run that was interrupted ends with the same manifest as one that was not.
-    """
-    ways = defaultdict(list)
-    for record in ledger.records.values():
-        if record["status"] == "ok" and (root / record["path"]).exists():
-            ways[record["path"]].append(record)
-    addresses = defaultdict(set)
-    for records in ways.values():
-        for record in records:
-            addresses[record["sha256"]].add(record["url"] or record["source_id"])
-    for records in ways.values():
-        first = min(records, key=lambda record: (record["source"], record["source_id"], record["url"]))
-        row = {column: first[column] for column in manifest.COLUMNS if column in first}
-        row |= {"status": "new", "reason": ""}
-        count = len(addresses[first["sha256"]])
-        if first["url"] and count >= PLACEHOLDER_ADDRESSES:
-            row |= {"status": "excluded", "reason": f"the same bytes under {count} addresses: a placeholder"}
-        yield row
-
-
-def _manifest(root: Path, rows: list[dict]) -> Manifest:
+def _manifest(root: Path, found: list[dict]) -> Manifest:
     known = (root / manifest.FILE).exists()
-    if not rows and not known:
+    if not found and not known:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
-    table = manifest.merge(manifest.load(root), rows) if known else manifest.from_rows(root, rows)
+    table = manifest.merge(manifest.load(root), found) if known else manifest.from_rows(root, found)
+    # A placeholder is known as one only at its third address, perhaps in a later run.
+    table = table.update(
+        {row["path"]: {"status": "excluded", "reason": row["reason"]} for row in found if row["status"] == "excluded"}
+    )
     if len(table.classes) < 2:
         raise DatasetError(
             f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "

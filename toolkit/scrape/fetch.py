@@ -3,22 +3,26 @@
 import email.utils
 import os
 import random
+import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
 import toolkit
 from toolkit import images
+from toolkit.scrape import guard
 from toolkit.scrape.item import Options
 
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+REDIRECTS = 5
+OPT_OUTS = re.compile(r"\b(noai|noimageai|noindex|noimageindex|none)\b", re.IGNORECASE)  # whoever is asked for it
 PLACEHOLDERS = ("i.imgur.com/removed.png",)  # where hosts send a request for a picture they no longer have
 
 
@@ -73,18 +77,28 @@ class Fetcher:
         raise Refused("no attempt was made")
 
     def _once(self, url: str) -> bytes:
-        with self._turn(url) as host:
-            started = time.monotonic()  # not before: waiting for one's turn is no fault of the server
-            try:
-                with self._session().get(url, stream=True, timeout=self.options.timeout) as response:
-                    self._check(response, host)
-                    return self._body(response, started)
-            except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
-                raise Refused(f"bad address: {error}") from error
-            except requests.exceptions.TooManyRedirects as error:
-                raise Refused("too many redirects") from error
-            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise Refused(f"connection: {type(error).__name__}", again=True) from error
+        try:
+            for _ in range(REDIRECTS + 1):
+                with self._turn(url) as host:
+                    answer = self._ask(url, host)
+                if isinstance(answer, bytes):
+                    return answer
+                url = urljoin(url, answer)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
+            raise Refused(f"bad address: {error}") from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Refused(f"connection: {type(error).__name__}", again=True) from error
+        raise Refused("too many redirects")
+
+    def _ask(self, url: str, host: _Host) -> bytes | str:
+        """The picture at `url`, or the address it redirects to."""
+        started = time.monotonic()  # not before: waiting for one's turn is no fault of the server
+        session = self._session()
+        with session.get(url, stream=True, timeout=self.options.timeout) as response:
+            if target := session.target(response):
+                return target
+            self._check(response, host)
+            return self._body(response, started)
 
     @contextmanager
     def _turn(self, url: str) -> Iterator[_Host]:
@@ -101,11 +115,10 @@ class Fetcher:
                 self.sleep(wait)
             yield host
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> guard.Session:
         """One session per thread: they are not thread-safe."""
         if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.trust_env, session.max_redirects = False, 5
+            session = guard.session(self.options.allow, deadline=self.options.deadline)
             session.headers.update({"User-Agent": user_agent(), "Accept": "image/*", "Accept-Encoding": "identity"})
             self._local.session = session
         return self._local.session
@@ -120,6 +133,8 @@ class Fetcher:
             raise Refused(f"HTTP {response.status_code}")
         if response.url.split("?")[0].endswith(PLACEHOLDERS):
             raise Refused("placeholder of a removed picture")
+        if opt_out := OPT_OUTS.search(response.headers.get("X-Robots-Tag", "")):
+            raise Refused(f"its site asks not to use it (X-Robots-Tag: {opt_out[0].lower()})")
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
             raise Refused("a web page, not a picture")
         if _declared(response) > self.options.max_bytes:
@@ -137,6 +152,8 @@ class Fetcher:
             raise Refused("connection: closed early", again=True)
         if images.sniff(bytes(body[:16])) is None:
             raise Refused("empty" if not body else "not a picture in a format that is read")
+        if images.pixels(bytes(body)) > self.options.max_pixels:
+            raise Refused(f"more than the limit of {self.options.max_pixels:,} pixels")
         return bytes(body)
 
 

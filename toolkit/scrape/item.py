@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
-SORTS = ("new", "hot", "top", "rising", "controversial")
+from toolkit import images
+
+SORTS = ("new", "hot", "top", "rising", "controversial", "all")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
 
 
@@ -60,16 +62,19 @@ class Options:
 
     Args:
         limit: pictures per source and label; None takes all there are.
-        sort: order of a Reddit listing, one of `SORTS`.
+        sort: order of a Reddit listing, one of `SORTS`; "all" takes the union of all orders and periods, which goes
+            beyond the thousand posts that one listing shows.
         time_filter: period for the orders "top" and "controversial", one of `TIME_FILTERS`.
         over_18: also take posts marked as adult.
         reddit: settings for `praw.Reddit`, such as client_id; None takes them from the environment or praw.ini.
+        permission: True says that you may use pictures from Reddit for what you are about to do.
         connections: downloads at the same time.
         per_host: downloads at the same time from one host.
         tries: attempts per address, at least 1.
         timeout: seconds to wait for a connection, and for the next bytes.
         deadline: seconds one download may take in all.
         max_bytes: size above which a file is refused.
+        max_pixels: width times height above which a download is refused, as its header tells them.
         backoff: seconds; the wait before attempt n is drawn from 0 to backoff * 2**n (full jitter).
         max_wait: seconds; longest pause a server may ask for.
         retry_failed: try again what failed in an earlier run.
@@ -84,12 +89,14 @@ class Options:
     time_filter: str = "all"
     over_18: bool = False
     reddit: Mapping[str, object] | None = None
+    permission: bool = False
     connections: int = 16
     per_host: int = 4
     tries: int = 4
     timeout: float = 15.0
     deadline: float = 60.0
     max_bytes: int = 25 << 20
+    max_pixels: int = images.MAX_PIXELS
     backoff: float = 0.5
     max_wait: float = 120.0
     retry_failed: bool = False

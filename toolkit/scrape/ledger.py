@@ -1,4 +1,5 @@
-"""The ledger of a dataset: one JSON line for every picture tried, appended and never changed.
+"""The ledger of a dataset: one JSON line for every picture tried, appended and not changed, unless something has to be
+forgotten.
 
 It is what a run that was killed goes on from, and what the manifest is made from.
 """
@@ -9,7 +10,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from toolkit import paths
+
 FILE = "ledger.jsonl"
+REMOVED = "removed"  # status of what its author took back
 
 
 class Ledger:
@@ -28,7 +32,7 @@ class Ledger:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
-        self.records: dict[str, dict] = _heal_and_read(self.path)
+        self.records = read(folder)
         self._lock = threading.Lock()
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
@@ -41,20 +45,29 @@ class Ledger:
 
     def add(self, record: Mapping[str, object]) -> None:
         """Append a record; the last one with a key is the one that counts."""
-        line = json.dumps(dict(record), ensure_ascii=False, sort_keys=True) + "\n"
         with self._lock:
-            os.write(self._file, line.encode())
+            os.write(self._file, _line(record).encode())
             self.records[str(record["key"])] = dict(record)
 
     def has(self, key: str, *, root: Path, retry_failed: bool) -> bool:
-        """True if nothing is left to do for this key: its file is there, or it failed and is not to be tried again."""
+        """True if nothing is left to do for this key: its file is there, or it is not to be tried again."""
         record = self.records.get(key)
-        if record is None:
-            return False
+        if record is None or record["status"] == REMOVED:
+            return record is not None
         return (root / record["path"]).exists() if record["status"] == "ok" else not retry_failed
 
 
-def _heal_and_read(path: Path) -> dict[str, dict]:
+def forget(folder: Path, reasons: Mapping[str, str]) -> None:
+    """Write the ledger anew, with nothing left of these keys but the reason why they are not to be fetched again."""
+    records = read(folder)
+    for key, reason in reasons.items():
+        records[key] = {"key": key, "label": records[key]["label"], "status": REMOVED, "reason": reason}
+    paths.write(folder / FILE, "".join(map(_line, records.values())))
+
+
+def read(folder: Path) -> dict[str, dict]:
+    """The records of a dataset's ledger by their key; a last line torn by a crash is cut off."""
+    path = folder / FILE
     if not path.exists():
         return {}
     content = path.read_bytes()
@@ -69,3 +82,7 @@ def _heal_and_read(path: Path) -> dict[str, dict]:
         except (ValueError, KeyError, TypeError):
             continue  # a line damaged by something else than us costs one download, not the dataset
     return records
+
+
+def _line(record: Mapping[str, object]) -> str:
+    return json.dumps(dict(record), ensure_ascii=False, sort_keys=True) + "\n"

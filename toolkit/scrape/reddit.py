@@ -1,36 +1,52 @@
 """Pictures from subreddits, through PRAW.
 
-Listings are asked for with `Reddit.request`, which keeps PRAW's authorization, pacing and retries, and gives plain
-JSON: an odd post costs nothing but itself, and a post without some field is not fetched again to look for it.
+    reddit:carporn=cars                     a listing, in the order of `Options.sort`
+    reddit:carporn/search:red car=cars      what a search in it finds
+    reddit:carporn/flair:Spotted=cars       posts with a flair
+
+Reddit shows no more than the first thousand posts of a listing; with `sort="all"` the union of all orders and periods
+is taken. Listings are asked for with `Reddit.request`, which keeps PRAW's authorization, pacing and retries, and gives
+plain JSON: an odd post costs nothing but itself, and a post without some field is not fetched again to look for it.
+
+Reddit's terms, in short: access is granted on request; pictures belong to those who posted them, and training on them
+takes their consent; what was deleted there must be deleted here, which `toolkit prune` does. No author is stored.
 """
 
-import html
+import json
+import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import praw
 import prawcore
 
 from toolkit.errors import SourceError
 from toolkit.paths import check_label
-from toolkit.scrape.folder import ENDINGS
-from toolkit.scrape.item import Item, Options
+from toolkit.scrape.item import TIME_FILTERS, Item, Options
+from toolkit.scrape.journal import Journal
+from toolkit.scrape.posts import found_in
 
 PAGE = 100  # posts Reddit gives at a time, at most
 TIMEOUT = (5, 30)  # seconds to connect, and to wait for bytes
-DIRECT = ("i.redd.it", "i.imgur.com")
+TIMELESS, TIMED = ("new", "hot", "rising"), ("top", "controversial")  # orders of a listing, without and with a period
+SEARCH_TIMELESS, SEARCH_TIMED = ("new", "hot"), ("relevance", "top", "comments")
 CREDENTIALS = (
     "expected Reddit API credentials, found none; set praw_client_id, praw_client_secret and praw_user_agent in the "
-    "environment or in praw.ini (reddit.com/prefs/apps makes them), or practise without: "
+    "environment or in praw.ini (Reddit grants them on request), or practise without: "
     "`toolkit run practice: --into practice`"
 )
-
 CHECK = "check praw_client_id and praw_client_secret"
+PERMISSION = (
+    "expected your word that you may use pictures from Reddit, got none: its terms ask for approved access, and for "
+    "the consent of those who posted before a model is trained on their pictures; give it with --i-have-permission, "
+    "Options(permission=True) or TOOLKIT_REDDIT_PERMISSION=yes"
+)
 
 
 class _Requestor(prawcore.Requestor):
@@ -40,140 +56,161 @@ class _Requestor(prawcore.Requestor):
         return super().request(*args, timeout=TIMEOUT, **options)
 
 
-def connect(settings: Mapping[str, object] | None = None) -> praw.Reddit:
+def connect(options: Options) -> praw.Reddit:
     """A read-only connection to Reddit.
 
     Args:
-        settings: keyword arguments of `praw.Reddit`; None takes them from the environment or praw.ini.
+        options: `reddit` holds keyword arguments of `praw.Reddit`, None takes them from the environment or praw.ini;
+            `permission` says that its pictures may be used, which a server on this machine does not ask for.
 
     Raises:
-        SourceError: no credentials.
+        SourceError: no credentials, no permission, or a user agent that pretends to be a browser.
     """
+    settings = {"check_for_updates": False, "requestor_class": _Requestor, **(options.reddit or {})}
     try:
-        return praw.Reddit(**{"check_for_updates": False, "requestor_class": _Requestor, **(settings or {})})
+        reddit = praw.Reddit(**settings)
     except praw.exceptions.MissingRequiredAttributeException as error:
         raise SourceError(CREDENTIALS) from error
+    host = urlsplit(reddit.config.oauth_url).hostname or ""
+    permitted = options.permission or os.environ.get("TOOLKIT_REDDIT_PERMISSION") == "yes"
+    if not permitted and not re.fullmatch(r"localhost|127\.[\d.]+", host):
+        raise SourceError(PERMISSION)
+    if "mozilla" in reddit.config.user_agent.lower():
+        raise SourceError(
+            "expected a user agent that says who asks, such as 'linux:my-cars:v1 (by /u/name)', got "
+            f"{reddit.config.user_agent[:40]!r}; Reddit bans those that pretend to be a browser"
+        )
+    return reddit
 
 
 def items(
-    argument: str, label: str, options: Options, *, sleep: Callable[[float], None] = time.sleep
+    argument: str,
+    label: str,
+    options: Options,
+    *,
+    folder: Path | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Item]:
     """The pictures of a subreddit's posts.
 
     Args:
-        argument: name of a subreddit, with or without `r/`.
+        argument: name of a subreddit, with or without `r/`; then perhaps `/search:WORDS` or `/flair:NAME`.
         label: class of its pictures; "" takes the subreddit's name.
-        options: `sort`, `time_filter`, `limit` (pictures), `over_18`, `reddit`.
+        options: `sort`, `time_filter`, `limit` (pictures), `over_18`, `reddit`, `permission`.
+        folder: where the place in the listing is kept until it is complete, so that a killed run goes on there; None
+            keeps it nowhere.
         sleep: waits between attempts, given a number of seconds.
 
     Raises:
-        SourceError: wrong credentials, or a private, banned or missing subreddit.
+        SourceError: see `connect`; or a private, banned or missing subreddit.
     """
-    name = argument.strip("/").removeprefix("r/")
-    if not re.fullmatch(r"\w{2,21}(\+\w{2,21})*", name):
-        raise SourceError(f"expected a subreddit such as reddit:carporn=cars, got {argument!r}")
-    label, found = check_label(label or name), 0
-    for post in posts(connect(options.reddit), name, options, sleep=sleep):
-        for item in _pictures_or_none(post, options):
-            yield replace(item, label=label)
-            found += 1
-            if found == options.limit:
-                return
-
-
-def posts(
-    reddit: praw.Reddit, name: str, options: Options, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[dict]:
-    """The posts of a listing, page by page, as Reddit's JSON describes them, each once."""
+    form = re.fullmatch(r"/?(?:r/)?(\w{2,21}(?:\+\w{2,21})*)/?(?:/(search|flair):(.+))?", argument)
+    if not form:
+        raise SourceError(
+            "expected a subreddit such as reddit:carporn=cars, reddit:carporn/search:red car=cars or "
+            f"reddit:carporn/flair:Spotted=cars, got {argument!r}"
+        )
+    name, kind, words = form.groups()
+    label, reddit = check_label(label or name), connect(options)
+    listings = _searches(name, kind, words, options) if kind else _listings(name, options)
+    journal = Journal(folder, json.dumps([reddit.config.oauth_url, options.over_18, listings]))
     seen: set[str] = set()
-    query: dict[str, object] = {"limit": PAGE, "t": options.time_filter}
-    while True:
-        ask = partial(reddit.request, method="GET", path=f"r/{name}/{options.sort}", params=dict(query))
-        page = _patiently(ask, name, sleep=sleep)
-        if not isinstance(page, dict) or "children" not in (page.get("data") or {}):
-            raise SourceError(f"expected a listing of r/{name}, got {str(page)[:60]!r}; try again later")
-        children = [child.get("data") or {} for child in page["data"]["children"] if child.get("kind") == "t3"]
-        fresh = [post for post in children if post.get("id") and post["id"] not in seen]
-        seen.update(post["id"] for post in fresh)
-        yield from fresh
-        after = page["data"].get("after")
-        if not after or not fresh:  # nothing fresh: the cursor runs in a circle
-            return
-        query |= {"after": after, "count": len(seen)}
+    for item in _listed(reddit, name, listings, journal, options, sleep=sleep):
+        if item.source_id not in seen:
+            seen.add(item.source_id)
+            yield replace(item, label=label)
+        if len(seen) == options.limit:
+            break
+    journal.finish()
 
 
-def _pictures_or_none(post: Mapping[str, object], options: Options) -> list[Item]:
-    """What `pictures` finds; nothing in a post that is not as Reddit's posts are."""
-    try:
-        return pictures(post, over_18=options.over_18)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return []
+def _listings(name: str, options: Options) -> list[tuple[str, dict]]:
+    """Path and query of each listing to go through."""
+    return [(f"r/{name}/{sort}", {"t": period}) for sort, period in _orders(options, TIMELESS, TIMED)]
 
 
-def pictures(post: Mapping[str, object], *, over_18: bool = False) -> list[Item]:
-    """The pictures a post shows, in their order; none if it was removed or shows none.
+def _searches(name: str, kind: str, words: str, options: Options) -> list[tuple[str, dict]]:
+    quoted = words.replace('"', "")
+    query = {"q": f'flair:"{quoted}"' if kind == "flair" else words, "restrict_sr": "1", "type": "link"}
+    query |= {"include_over_18": "on"} if options.over_18 else {}
+    known = (*SEARCH_TIMELESS, *SEARCH_TIMED, "all")
+    options = options if options.sort in known else replace(options, sort="top")  # which is as near as search comes
+    orders = _orders(options, SEARCH_TIMELESS, SEARCH_TIMED)
+    return [(f"r/{name}/search", {**query, "sort": sort, "t": period}) for sort, period in orders]
 
-    A crosspost's pictures are those of the post it points to. Addresses keep their case: most hosts care.
+
+def _orders(options: Options, timeless: tuple[str, ...], timed: tuple[str, ...]) -> list[tuple[str, str]]:
+    if options.sort != "all":
+        return [(options.sort, options.time_filter)]
+    return [(sort, "all") for sort in timeless] + [(sort, period) for sort in timed for period in TIME_FILTERS[::-1]]
+
+
+def _listed(
+    reddit: praw.Reddit,
+    name: str,
+    listings: list[tuple[str, dict]],
+    journal: Journal,
+    options: Options,
+    *,
+    sleep: Callable[[float], None],
+) -> Iterator[Item]:
+    """What the listings show, first from the journal, and from where it ends from Reddit."""
+    place = {"listing": 0, "after": ""}
+    for known, place in journal.pages():  # noqa: B007 - the last place is where to go on
+        yield from known
+    start, cursor = place["listing"], place["after"]
+    for number, (path, query) in enumerate(listings[start:], start=start):
+        for posts, after in pages(reddit, f"r/{name}", path, query, after=cursor, sleep=sleep):
+            found = [item for post in posts for item in found_in(post, options)]
+            journal.add(found, {"listing": number + (not after), "after": after})
+            yield from found
+        cursor = ""
+
+
+def pages(
+    reddit: praw.Reddit,
+    what: str,
+    path: str,
+    query: Mapping[str, object],
+    *,
+    after: str = "",
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[list[dict], str]]:
+    """The pages of a listing: posts as Reddit's JSON describes them, each once, and the cursor after them.
+
+    Args:
+        reddit: a connection.
+        what: what is listed, for messages.
+        path, query: of the request.
+        after: cursor to go on from; "" begins. The last page gives "".
+        sleep: waits between attempts, given a number of seconds.
+
+    Raises:
+        SourceError: it cannot be listed.
     """
-    shown = next((parent for parent in post.get("crosspost_parent_list") or [] if parent), post)
-    if post.get("removed_by_category") or shown.get("removed_by_category"):
-        return []
-    if shown.get("is_video") or ((post.get("over_18") or shown.get("over_18")) and not over_18):
-        return []
-    if shown.get("is_gallery") or shown.get("gallery_data"):
-        addresses = _gallery(shown)
-    else:
-        addresses = _single(shown)
-    page = "https://www.reddit.com" + str(post.get("permalink") or f"/comments/{post.get('id')}/")
-    return [
-        Item("", "reddit", f"{post['id']}-{place}", url=first, fallbacks=tuple(others), page_url=page)
-        for place, (first, *others) in enumerate(addresses)
-        if first.isprintable()
-    ]
-
-
-def _gallery(post: Mapping[str, object]) -> list[list[str]]:
-    """Addresses per picture of a gallery; its order is that of gallery_data, media_metadata has none."""
-    metadata, found = post.get("media_metadata") or {}, []
-    for entry in (post.get("gallery_data") or {}).get("items") or []:
-        media = metadata.get(entry.get("media_id")) or {}
-        address = html.unescape((media.get("s") or {}).get("u") or "")
-        if media.get("status") == "valid" and media.get("e", "Image") == "Image" and address:
-            found.append(_originals(address))
-    return found
-
-
-def _single(post: Mapping[str, object]) -> list[list[str]]:
-    """Addresses of the one picture a post links to, or none."""
-    address = html.unescape(str(post.get("url_overridden_by_dest") or post.get("url") or ""))
-    parts = urlsplit(address)
-    if (parts.hostname or "").endswith("reddit.com") and parts.path == "/media":
-        address = parse_qs(parts.query).get("url", [""])[0]
-        parts = urlsplit(address)
-    host, path = parts.hostname or "", parts.path.lower()
-    previews = (post.get("preview") or {}).get("images") or [{}]
-    preview = html.unescape((previews[0].get("source") or {}).get("url") or "")
-    if path.endswith((".gifv", ".mp4", ".gif", ".webm")) or parts.scheme not in ("http", "https"):
-        return []
-    if re.fullmatch(r"(www\.|m\.)?imgur\.com", host):
-        name = parts.path.strip("/")
-        return [[f"https://i.imgur.com/{name}.jpg"]] if re.fullmatch(r"\w{5,8}", name) else []
-    if host in DIRECT or path.endswith(ENDINGS):
-        return [[*_originals(address), *([preview] if preview else [])]]
-    return [[preview]] if post.get("post_hint") == "image" and preview else []
-
-
-def _originals(address: str) -> list[str]:
-    """A preview's original first, then the preview itself, whose signed query must not be touched."""
-    parts = urlsplit(address)
-    if parts.hostname != "preview.redd.it":
-        return [address]
-    name = re.sub(r"^.*-v0-", "", parts.path.rpartition("/")[2])
-    return [f"https://i.redd.it/{name}", address]
+    seen: set[str] = set()
+    cursors = {after}
+    while True:
+        params = {"limit": PAGE, **query, **({"after": after, "count": len(seen)} if after else {})}
+        page = _patiently(partial(reddit.request, method="GET", path=path, params=params), what, sleep=sleep)
+        data = page.get("data") if isinstance(page, dict) else None
+        if not isinstance(data, dict) or not isinstance(data.get("children"), list):
+            raise SourceError(f"expected a listing of {what}, got {str(page)[:60]!r}; try again later")
+        children = [child for child in data["children"] if isinstance(child, dict) and child.get("kind") == "t3"]
+        posts = [child["data"] for child in children if isinstance(child.get("data"), dict)]
+        fresh = [post for post in posts if post.get("id") and post["id"] not in seen]
+        seen.update(post["id"] for post in fresh)
+        after = data.get("after") or ""
+        if not fresh or after in cursors:  # the cursor runs in a circle
+            after = ""
+        cursors.add(after)
+        yield fresh, after
+        if not after:
+            return
 
 
 def _patiently(
-    call: Callable[[], object], name: str, *, tries: int = 6, sleep: Callable[[float], None] = time.sleep
+    call: Callable[[], object], what: str, *, tries: int = 6, sleep: Callable[[float], None] = time.sleep
 ) -> object:
     """The answer of an API call, with the retries that PRAW leaves to its caller."""
     for attempt in range(tries):
@@ -185,9 +222,9 @@ def _patiently(
                 f"expected valid Reddit credentials, got {error}; check praw_client_id and secret"
             ) from error
         except prawcore.exceptions.Forbidden as error:
-            raise SourceError(f"r/{name} is {_why(error)}; leave it out or ask its moderators") from error
+            raise SourceError(f"{what} is {_why(error)}; leave it out or ask its moderators") from error
         except (prawcore.exceptions.NotFound, prawcore.exceptions.Redirect) as error:
-            raise SourceError(f"r/{name} does not exist or was banned; check its name") from error
+            raise SourceError(f"{what} does not exist or was banned; check its name") from error
         except prawcore.exceptions.TooManyRequests as error:
             headers = error.response.headers
             wait = max(_seconds(headers.get("retry-after")), _seconds(headers.get("x-ratelimit-reset")))
@@ -196,12 +233,12 @@ def _patiently(
             if status in (400, 401, 403) and "access_token" in error.response.url:
                 raise SourceError(f"Reddit refused the credentials (HTTP {status}); {CHECK}") from error
             if 300 <= status < 500 and status not in (408, 425, 429):
-                raise SourceError(f"r/{name} cannot be read: HTTP {status}") from error
-        except (prawcore.exceptions.PrawcoreException, KeyError, ValueError):
-            pass  # a lost connection, a page of HTML, or a header PRAW cannot parse: the next attempt may go better
+                raise SourceError(f"{what} cannot be read: HTTP {status}") from error
+        except (prawcore.exceptions.PrawcoreException, AssertionError, KeyError, ValueError):
+            pass  # a lost connection, a page of HTML, or what PRAW cannot parse: the next attempt may go better
         if attempt + 1 < tries:
             sleep(min(300.0, max(wait, random.uniform(0, 2.0**attempt))))
-    raise SourceError(f"Reddit did not answer for r/{name} in {tries} attempts; try again later")
+    raise SourceError(f"Reddit did not answer for {what} in {tries} attempts; try again later")
 
 
 def _why(error: prawcore.exceptions.Forbidden) -> str:

@@ -1,0 +1,97 @@
+"""Which pictures a Reddit post shows, from the JSON that describes it."""
+
+import html
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from toolkit.scrape.folder import ENDINGS
+from toolkit.scrape.item import Item, Options
+
+DIRECT = ("i.redd.it", "i.imgur.com")
+BY_AUTHOR = ("deleted", "author")
+DELETED = "[deleted by user]"  # what Reddit puts in place of a title
+
+
+def found_in(post: Mapping[str, object], options: Options) -> list[Item]:
+    """What `pictures` finds; nothing in a post that is not as Reddit's posts are."""
+    try:
+        return pictures(post, over_18=options.over_18)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []
+
+
+def pictures(post: Mapping[str, object], *, over_18: bool = False) -> list[Item]:
+    """The pictures a post shows, in their order; none if it was removed or shows none.
+
+    A crosspost's pictures are those of the post it points to. Addresses keep their case: most hosts care.
+    """
+    shown = _shown(post)
+    if removed(post):
+        return []
+    if shown.get("is_video") or ((post.get("over_18") or shown.get("over_18")) and not over_18):
+        return []
+    if shown.get("is_gallery") or shown.get("gallery_data"):
+        addresses = _gallery(shown)
+    else:
+        addresses = _single(shown)
+    page = "https://www.reddit.com" + str(post.get("permalink") or f"/comments/{post.get('id')}/")
+    return [
+        Item("", "reddit", f"{post['id']}-{place}", url=first, fallbacks=tuple(others), page_url=page)
+        for place, (first, *others) in enumerate(addresses)
+        if first.isprintable()
+    ]
+
+
+def removed(post: Mapping[str, object]) -> str:
+    """Why a post, or the one it is a crosspost of, is no longer shown, in words; "" if it is."""
+    shown = _shown(post)
+    category = post.get("removed_by_category") or shown.get("removed_by_category")
+    if category in BY_AUTHOR or DELETED in (post.get("title"), shown.get("title")):
+        return "removed by its author on Reddit"
+    return "removed on Reddit" if category else ""
+
+
+def _shown(post: Mapping[str, object]) -> Mapping[str, object]:
+    """The post that holds the pictures: of a crosspost, the one it points to."""
+    return next((parent for parent in post.get("crosspost_parent_list") or [] if isinstance(parent, Mapping)), post)
+
+
+def _gallery(post: Mapping[str, object]) -> list[list[str]]:
+    """Addresses per picture of a gallery; its order is that of gallery_data, media_metadata has none."""
+    metadata, found = post.get("media_metadata") or {}, []
+    for entry in (post.get("gallery_data") or {}).get("items") or []:
+        media = metadata.get(entry.get("media_id")) or {}
+        address = html.unescape((media.get("s") or {}).get("u") or "")
+        if media.get("status") == "valid" and media.get("e", "Image") == "Image" and address:
+            found.append(_originals(address))
+    return found
+
+
+def _single(post: Mapping[str, object]) -> list[list[str]]:
+    """Addresses of the one picture a post links to, or none."""
+    address = html.unescape(str(post.get("url_overridden_by_dest") or post.get("url") or ""))
+    parts = urlsplit(address)
+    if (parts.hostname or "").endswith("reddit.com") and parts.path == "/media":
+        address = parse_qs(parts.query).get("url", [""])[0]
+        parts = urlsplit(address)
+    host, path = parts.hostname or "", parts.path.lower()
+    previews = (post.get("preview") or {}).get("images") or [{}]
+    preview = html.unescape((previews[0].get("source") or {}).get("url") or "")
+    if path.endswith((".gifv", ".mp4", ".gif", ".webm")) or parts.scheme not in ("http", "https"):
+        return []
+    if re.fullmatch(r"(www\.|m\.)?imgur\.com", host):
+        name = parts.path.strip("/")
+        return [[f"https://i.imgur.com/{name}.jpg"]] if re.fullmatch(r"\w{5,8}", name) else []
+    if host in DIRECT or path.endswith(ENDINGS):
+        return [[*_originals(address), *([preview] if preview else [])]]
+    return [[preview]] if post.get("post_hint") == "image" and preview else []
+
+
+def _originals(address: str) -> list[str]:
+    """A preview's original first, then the preview itself, whose signed query must not be touched."""
+    parts = urlsplit(address)
+    if parts.hostname != "preview.redd.it":
+        return [address]
+    name = re.sub(r"^.*-v0-", "", parts.path.rpartition("/")[2])
+    return [f"https://i.redd.it/{name}", address]

@@ -1,0 +1,125 @@
+"""Remove what was removed on Reddit: its terms ask for it, and so do those who posted the pictures."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit import manifest, parallel, signatures
+from toolkit.errors import SourceError
+from toolkit.manifest import Manifest
+from toolkit.scrape import journal, ledger, reddit
+from toolkit.scrape.item import Options
+from toolkit.scrape.posts import removed
+from toolkit.scrape.rows import rows
+
+BATCH = 100  # posts Reddit tells about at a time, at most
+KEPT = ("path", "label", "class_index", "source")  # of a row whose picture was removed
+FOUND = ("label", "path", "source_id", "reason")
+MISSING = "no longer on Reddit"
+
+
+def posts(
+    dataset: str | Path,
+    *,
+    delete: bool = False,
+    options: Options | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> pd.DataFrame:
+    """Ask Reddit about every post of a dataset, and find those that were removed since.
+
+    Args:
+        dataset: name of a dataset in `data/`, or the path of its folder.
+        delete: False only looks. True removes the pictures from `raw/` and `sized/`, empties their rows and gives them
+            the status "excluded", and leaves nothing of them in the ledger but that they are not to be fetched again.
+            Models that were trained on them stay as they are.
+        options: `reddit` and `permission`; None takes the defaults of `Options`.
+        sleep: waits between attempts, given a number of seconds.
+
+    Returns:
+        A row per picture: `key` in the ledger, `label`, `path` ("" if it was never had), `source_id` and `reason`.
+
+    Raises:
+        SourceError: Reddit does not answer, or knows none of the posts.
+        DatasetError: there is no such dataset.
+
+    >>> posts("cars_tanks")["reason"].value_counts()  # doctest: +SKIP
+    """
+    table = manifest.load(dataset)
+    records = ledger.read(table.root)
+    asked = {key: _post(record) for key, record in records.items() if record.get("source") == "reddit"}
+    reasons = _reasons(sorted(set(asked.values()) - {""}), options or Options(), sleep)
+    gone = {key: records[key] | {"reason": reasons[post]} for key, post in asked.items() if post in reasons}
+    if delete and gone:
+        _delete(table, records, gone)
+    columns = {name: [str(record.get(name, "")) for record in gone.values()] for name in FOUND}
+    return pd.DataFrame({"key": list(gone), **columns})
+
+
+def _post(record: Mapping[str, object]) -> str:
+    return str(record.get("source_id", "")).rpartition("-")[0]
+
+
+def _reasons(ids: list[str], options: Options, sleep: Callable[[float], None]) -> dict[str, str]:
+    """Why posts are gone, by their id; those that are still there are left out."""
+    if not ids:
+        return {}
+    connection, found = reddit.connect(options), {}
+    batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+    for batch in parallel.progress(batches, description="prune", unit="00 posts"):
+        names = {"id": ",".join(f"t3_{post_id}" for post_id in batch)}
+        answer, _ = next(reddit.pages(connection, "posts", "api/info", names, sleep=sleep))
+        found |= {str(post["id"]): removed(post) for post in answer}
+    if not found:
+        raise SourceError(
+            f"expected Reddit to know some of {len(ids)} posts, got none; check that it is Reddit you ask"
+        )
+    reasons = {post_id: found.get(post_id, MISSING) for post_id in ids}
+    return {post_id: reason for post_id, reason in reasons.items() if reason}
+
+
+def _delete(table: Manifest, records: Mapping[str, dict], gone: Mapping[str, dict]) -> None:
+    """Files first, then the table, the ledger last: a run that is killed finds the same posts again."""
+    left = {key: record for key, record in records.items() if key not in gone}
+    shown = {row["path"]: row for row in rows(left, table.root)}
+    lost = {record["path"]: record["reason"] for record in gone.values() if record.get("path")}
+    dead = {path: reason for path, reason in lost.items() if path not in shown}
+    for file in _files(table.root, dead):
+        file.unlink(missing_ok=True)
+    known = signatures.load(table.root)
+    if known:
+        signatures.save(table.root, {name: grey for name, grey in known.items() if name not in _stems(dead)})
+    _blank(table, dead).update(_of_others(table, shown, lost)).save()
+    journal.forget(table.root)
+    ledger.forget(table.root, {key: record["reason"] for key, record in gone.items()})
+
+
+def _files(root: Path, dead: Mapping[str, str]) -> Iterator[Path]:
+    """The pictures at these paths, and their copies of every size."""
+    for path in dead:
+        yield root / path
+        copy = Path(path).relative_to("raw").with_suffix(".png")
+        yield from (folder / copy for folder in (root / "sized").glob("*"))
+
+
+def _stems(dead: Mapping[str, str]) -> set[str]:
+    return {Path(path).stem for path in dead}
+
+
+def _blank(table: Manifest, dead: Mapping[str, str]) -> Manifest:
+    """The table with nothing left of these pictures but that they are excluded, and why."""
+    empty = {name: value for name, value in manifest.COLUMNS.items() if name not in KEPT}
+    there = set(table.table["path"])
+    return table.update(
+        {path: {**empty, "status": "excluded", "reason": reason} for path, reason in dead.items() if path in there}
+    )
+
+
+def _of_others(table: Manifest, shown: Mapping[str, dict], lost: Mapping[str, str]) -> dict[str, dict]:
+    """Where pictures came from that another post still shows: from that one."""
+    there = set(table.table["path"])
+    shared = [shown[path] for path in lost if path in shown and path in there]
+    return {
+        row["path"]: {name: row[name] for name in row if name not in ("path", "status", "reason")} for row in shared
+    }

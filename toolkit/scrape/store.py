@@ -1,0 +1,137 @@
+"""From what a source lists to files in `raw/` and lines in the ledger."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from toolkit import images, parallel, paths
+from toolkit.errors import DatasetError, SourceError
+from toolkit.scrape.crew import Crew
+from toolkit.scrape.fetch import Fetcher, Refused
+from toolkit.scrape.item import Item
+from toolkit.scrape.ledger import Ledger
+
+ABANDONED = 3600  # seconds after which a temporary file is one that a killed run left behind
+
+
+class Store:
+    """Brings pictures into a dataset, many at a time, while their source is still being listed.
+
+    Leaving the `with` block waits for the last of them.
+
+    Args:
+        root: folder of the dataset.
+        ledger: its ledger, open.
+        fetcher: downloads; its options say how many at a time.
+
+    Raises, on leaving or on `bring`, DatasetError if the disk takes no more.
+    """
+
+    def __init__(self, root: Path, ledger: Ledger, fetcher: Fetcher):
+        self.root, self.ledger, self.fetcher = root, ledger, fetcher
+        self._crew = Crew(fetcher.options.connections, per_host=fetcher.options.per_host)
+        self._begun: set[str] = set()
+        self._tally = _Tally()
+
+    def __enter__(self) -> "Store":
+        _sweep(self.root / "raw")
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        try:
+            self._crew.__exit__(*problem)
+        finally:
+            self._tally.bar.close()
+
+    def bring(self, list_items: Callable[[], Iterable[Item]]) -> str:
+        """Bring in what a source lists; the reason if its listing broke off, else "". What came before it is kept."""
+        try:
+            for item in list_items():
+                self._tally.listed(item)
+                if item.key not in self._begun and not self._has(item):
+                    self._begin(item)
+        except SourceError as error:
+            return str(error)
+        return ""
+
+    def _has(self, item: Item) -> bool:
+        return self.ledger.has(item.key, root=self.root, retry_failed=self.fetcher.options.retry_failed)
+
+    def _begin(self, item: Item) -> None:
+        self._begun.add(item.key)
+        if item.read:  # now: an archive gives its pictures in their order only
+            self._keep(item)
+        else:
+            self._crew.add(_host(item.url), partial(self._keep, item))
+
+    def _keep(self, item: Item) -> None:
+        """Get one picture, write it, then its ledger line; a failure is a line too."""
+        record = item.record()
+        try:
+            content = item.read() if item.read else self._download(item)
+        except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
+            record |= {"status": "failed", "reason": str(error) or type(error).__name__}
+            content = b""
+        try:
+            self.ledger.add(record if "status" in record else record | self._write(item, content))
+        except OSError as error:
+            raise DatasetError(
+                f"expected to write pictures to {self.root}, got {error}; make room and go on"
+            ) from error
+        self._tally.done(len(content), failed="status" in record)
+
+    def _download(self, item: Item) -> bytes:
+        """The bytes at the item's address, or at the first fallback that answers."""
+        reasons = []
+        for url in (item.url, *item.fallbacks):
+            try:
+                return self.fetcher.get(url)
+            except Refused as refused:
+                reasons.append(refused.reason)
+        raise Refused(reasons[0])
+
+    def _write(self, item: Item, content: bytes) -> dict[str, object]:
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = Path("raw", item.label, f"{sha256}.{images.sniff(content[:16]) or 'bin'}")
+        if not (self.root / path).exists():
+            paths.write(self.root / path, content)
+        return {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}
+
+
+class _Tally:
+    """The bar: pictures that came, and beside it posts, bytes and failures."""
+
+    def __init__(self):
+        self.bar = parallel.progress(None, description="collect", unit=" pictures")
+        self._lock, self._page = threading.Lock(), ""
+        self._posts = self._bytes = self._failed = 0
+
+    def listed(self, item: Item) -> None:
+        self._posts += bool(item.page_url) and item.page_url != self._page
+        self._page = item.page_url
+
+    def done(self, size: int, *, failed: bool) -> None:
+        with self._lock:
+            self._bytes += size
+            self._failed += failed
+            told = {"posts": self._posts, "MB": round(self._bytes / 1e6, 1), "failed": self._failed}
+            self.bar.set_postfix(told, refresh=False)
+            self.bar.update(not failed)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""  # the download will say what is wrong with it
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed."""
+    for file in folder.glob("*/.*"):
+        if time.time() - file.stat().st_mtime > ABANDONED:
+            file.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from toolkit import demo
@@ -65,6 +66,7 @@ def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(t
     values = {"epochs": 2, "width": 0.1, "size": 32}
     said = []
     outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", say=said.append)
+    assert not psutil.Process().children(), "a kernel was left running"
     assert len(said) == len(FILES)
     assert sorted(outcome.comparison.index) == ["dual_stack", "vgg", "xception"]
     assert "new_picture.jpg: " in outcome.prediction
@@ -73,5 +75,5 @@ def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(t
     assert [page.stem for page in pages] == [file.stem for file in FILES]
     for page in pages:
         text = page.read_text()
-        assert "application/vnd.jupyter.stderr" not in text, f"{page.name} shows warnings"
+        assert 'data-mime-type="application/vnd.jupyter.stderr"' not in text, f"{page.name} shows warnings"
         assert "Traceback" not in text

@@ -102,7 +102,6 @@ def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
         **os.environ,
         "TOOLKIT_PROGRESS": "0",
         "TOOLKIT_HOME": str(paths.home()),
-        "PYTHONWARNINGS": "default",
     }
     with tempfile.TemporaryDirectory() as place:
         private = {"transport": "ipc", "ip": f"{place}/kernel"} if os.name == "posix" else {}
@@ -126,7 +125,7 @@ def _set(notebook: object, given: Mapping[str, object]) -> None:
 
     known, cell = parameters(notebook), _parameter_cell(notebook)
     values = {name: _like(known[name], value) for name, value in given.items() if name in known}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if json.dumps(value) != known[name]]
+    lines = [f"{name} = {_code(value)}" for name, value in values.items() if _code(value) != known[name]]
     if lines:
         place = notebook.cells.index(cell) + 1
         notebook.cells.insert(place, nbformat.v4.new_code_cell("\n".join(lines)))
@@ -134,6 +133,11 @@ def _set(notebook: object, given: Mapping[str, object]) -> None:
 
 def _parameter_cell(notebook: object) -> object | None:
     return next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())), None)
+
+
+def _code(value: object) -> str:
+    """A value as the notebooks write it: text in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _like(example: str, value: object) -> object:

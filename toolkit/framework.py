@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ def _silence() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; nobody who reads it can do anything.
+warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
 with _silence():
     import keras
     import tensorflow as tf

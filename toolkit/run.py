@@ -63,7 +63,8 @@ def pipeline(
     for config in configs:
         networks.check(config.network, size=config.size, style=config.style, **config.options)
     table = scrape.collect(sources, into=into, options=options)
-    say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}")
+    lost = scrape.in_words(table.root)
+    say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
     table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
     bundles = []
     for config in configs:

@@ -23,7 +23,11 @@ def scrape(arguments: Namespace) -> dict:
     from toolkit import scrape
 
     options = scrape.Options(**_given(arguments, *SOURCE_OPTIONS))
-    return _counted(scrape.collect(arguments.sources, into=arguments.into, options=options), arguments)
+    counted = _counted(scrape.collect(arguments.sources, into=arguments.into, options=options), arguments)
+    lost = scrape.in_words(arguments.into)
+    if lost:
+        _say(arguments)(f"{lost}; `toolkit show {arguments.into}` says more")
+    return counted
 
 
 def show(arguments: Namespace) -> dict:

@@ -29,14 +29,14 @@ from pathlib import Path
 from toolkit import manifest, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
-from toolkit.scrape.failed import failures
+from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 from toolkit.scrape.rows import rows
 from toolkit.scrape.store import Store
 
-__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "sources"]
+__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "in_words", "sources"]
 
 
 def sources(

@@ -33,3 +33,13 @@ def failures(dataset: str | Path) -> pd.DataFrame:
         except (ValueError, KeyError, TypeError):
             continue  # torn or damaged, which the next run mends
     return pd.DataFrame([record for record in last.values() if record], columns=COLUMNS).fillna("")
+
+
+def in_words(dataset: str | Path) -> str:
+    """How many pictures could not be had, and the most frequent reasons; "" if there is nothing to say."""
+    table = failures(dataset)
+    if not len(table):
+        return ""
+    reasons = table["reason"].value_counts().head(3)
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return f"{len(table)} could not be had ({told}{', …' if table['reason'].nunique() > 3 else ''})"

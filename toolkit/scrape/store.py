@@ -59,7 +59,8 @@ class Store:
         return ""
 
     def _has(self, item: Item) -> bool:
-        return self.ledger.has(item.key, root=self.root, retry_failed=self.fetcher.options.retry_failed)
+        again = self.fetcher.options.retry_failed or item.read is not None  # a file here costs nothing to try again
+        return self.ledger.has(item.key, root=self.root, retry_failed=again)
 
     def _begin(self, item: Item) -> None:
         self._begun.add(item.key)

@@ -1,0 +1,37 @@
+"""Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
+
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes
+from toolkit.plot.figure import Figure, png
+from toolkit.plot.galleries import (
+    augmentations,
+    before_after,
+    contact_sheet,
+    duplicate_groups,
+    gallery,
+    left_out,
+    mistakes,
+    sample_grid,
+    sheets,
+    sizes_of,
+)
+
+__all__ = [
+    "Figure",
+    "augmentations",
+    "before_after",
+    "comparison",
+    "confusion",
+    "contact_sheet",
+    "counts",
+    "curves",
+    "duplicate_groups",
+    "gallery",
+    "left_out",
+    "mistakes",
+    "png",
+    "prediction",
+    "sample_grid",
+    "sheets",
+    "sizes",
+    "sizes_of",
+]

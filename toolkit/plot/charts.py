@@ -1,0 +1,124 @@
+"""Numbers as lines, bars and dots: counts, sizes, trainings, results."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from toolkit.manifest import Manifest
+from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, figure_with_axes, plain, show
+
+if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
+    from toolkit.bundle import Bundle
+    from toolkit.evaluate import Report
+    from toolkit.predict import Prediction
+
+
+def counts(table: pd.DataFrame) -> Figure:
+    """A table of counts (`Manifest.counts`) as bars, one per class, divided by column."""
+    table = table.drop(index="total", columns="total", errors="ignore")
+    figure, axes = figure_with_axes(7, 0.55 * len(table) + 1)
+    start = np.zeros(len(table))
+    for colour, column in zip(COLOURS, table, strict=False):
+        bars = axes.barh(table.index, table[column], left=start, color=colour, label=column)
+        wide = table.to_numpy().sum(axis=1).max() / 25
+        axes.bar_label(
+            bars, [n if n > wide else "" for n in table[column]], label_type="center", color="white", fontsize=9
+        )
+        start += table[column].to_numpy()
+    axes.invert_yaxis()
+    axes.set_xlabel("pictures")
+    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    return figure
+
+
+def sizes(manifest: Manifest) -> Figure:
+    """Width and height of every picture, and where the shortest side is too small to be scaled down."""
+    figure, axes = figure_with_axes(5.5, 4.5)
+    for colour, label in zip(COLOURS, manifest.classes, strict=False):
+        some = manifest.where(label=label).table
+        axes.scatter(some["width"], some["height"], s=14, alpha=0.5, color=colour, label=label, linewidths=0)
+    most = max(manifest.table["width"].max(), manifest.table["height"].max(), 1)
+    axes.plot([0, most], [0, most], color=FAINT, zorder=0)
+    axes.set(xlabel="width in pixels", ylabel="height in pixels")
+    axes.legend(frameon=False)
+    return figure
+
+
+def curves(*runs: "Bundle") -> Figure:
+    """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    for colour, run in zip(COLOURS, runs, strict=False):
+        history = run.history
+        kept = history.loc[history["val_loss"].idxmin()]
+        for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+            axes.plot(history["epoch"], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
+            axes.plot(history["epoch"], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
+            axes.plot(kept["epoch"], kept[f"val_{name}"], "o", color=colour)
+            axes.set(xlabel="epoch", ylabel=name)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            plain(axes)
+    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def confusion(report: "Report") -> Figure:
+    """How many pictures of each class were named what."""
+    table = report.confusion
+    side = max(3.2, 0.55 * len(table) + 1.6)
+    figure, axes = figure_with_axes(side, side)
+    shares = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True).clip(1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{table.iloc[row, column]}\n{share:.0%}" if len(table) <= 6 else f"{table.iloc[row, column]}"
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else INK)
+    axes.set_xticks(range(len(table)), table.columns, rotation=0 if len(table) <= 4 else 60)
+    axes.set_yticks(range(len(table)), table.index)
+    axes.set(xlabel="named", ylabel="true", title=report.run)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def comparison(table: pd.DataFrame) -> Figure:
+    """The accuracy of every run with its 95 % interval, beside the time a picture takes."""
+    figure, axes = figure_with_axes(7.5, 0.6 * len(table) + 1.1)
+    for row, (_, run) in enumerate(table.iterrows()):
+        colour = COLOURS[row % len(COLOURS)]
+        axes.plot([run["low"], run["high"]], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
+        axes.plot(run["accuracy"], row, "o", color=colour, markersize=9)
+        axes.annotate(
+            f"{run['accuracy']:.1%}",
+            (run["accuracy"], row),
+            (0, 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
+    labels = [f"{name}\n{run['milliseconds']:.0f} ms" for name, run in table.iterrows()]
+    axes.set_yticks(range(len(table)), labels)
+    axes.set_ylim(len(table) - 0.5, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axes.set_xlabel(f"right on {int(table['pictures'].iloc[0])} test pictures, with the 95 % interval")
+    return figure
+
+
+def prediction(answer: "Prediction") -> Figure:
+    """A picture as the network saw it, and its probability for every class."""
+    names, shares = zip(*sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10], strict=True)
+    figure = Figure(figsize=(6.5, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    show(left, answer.pixels, "as the network saw it")
+    bars = right.barh(names, shares, color=[COLOURS[0], *[FAINT] * (len(names) - 1)])
+    right.bar_label(bars, [f"{share:.1%}" for share in shares], padding=4)
+    right.set_xlim(0, 1.18)
+    right.set_xticks([])
+    right.invert_yaxis()
+    right.set_title(f"{answer.label}, {answer.probability:.1%} sure")
+    plain(right)
+    right.spines["bottom"].set_visible(False)
+    return figure

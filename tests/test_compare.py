@@ -87,3 +87,10 @@ def test_the_sentence_claims_no_more_than_the_intervals_allow(right, expected):
     sentence = compare.in_words(rows(**right))
     assert expected in sentence
     assert sentence.startswith("one is right most often")
+
+
+def test_a_xception_without_pretrained_weights_is_said_to_be_small():
+    table = pd.DataFrame({"start": ["nothing", "ImageNet"]}, index=["vgg", "xception"])
+    assert compare.untrained(table) == ""
+    table.loc["xception", "start"] = "nothing"
+    assert "small network" in compare.untrained(table)

@@ -53,6 +53,13 @@ def in_words(comparison: pd.DataFrame) -> str:
     return f"{sentence}; its interval lies above all others." if others and len(best) == 1 else f"{sentence}."
 
 
+def untrained(comparison: pd.DataFrame) -> str:
+    """A line that says so if the Xception of a comparison is only a small network of its kind; "" if it is not."""
+    if "xception" in comparison.index and comparison.loc["xception", "start"] == "nothing":
+        return "xception began without pretrained weights, and so is only a small network of its kind."
+    return ""
+
+
 def _start(run: Bundle) -> str:
     """What its weights were before training: those of ImageNet, of a file, or none."""
     weights = str(run.facts.get("config", {}).get("options", {}).get("weights", "none"))

@@ -46,7 +46,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
             classes=manifest.classes,
             pictures=len(manifest),
             used=int((manifest.table["status"] == "ok").sum()),
-            words=compare.in_words(table),
+            words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
             comparison=_comparison(table),
             charts=_charts(manifest, table, ordered),
             left_out=_left_out(manifest),

@@ -291,6 +291,8 @@ def _compared(table: "pd.DataFrame", arguments: Namespace) -> list[dict]:
     percent = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
     numbers = {name: table[name].map("{:.1f}".format) for name in ("train_seconds", "milliseconds", "megabytes")}
     _say(arguments)(f"\n{table.assign(**percent, **numbers).to_string()}\n\n{compare.in_words(table)}")
+    if compare.untrained(table):
+        _say(arguments)(compare.untrained(table))
     return table.reset_index().to_dict(orient="records")
 
 

@@ -11,8 +11,6 @@ from itertools import combinations
 import numpy as np
 
 WIDTHS = (16, 16, 16, 16)  # bits of each piece, the lowest first
-WIDTHS_OF_MANY = (21, 21, 22)  # more and smaller buckets, for more hashes than
-MANY = 3_000_000
 SMALL = 6_000  # hashes up to which comparing all with all is quicker
 CELLS = 1 << 22  # pairs compared at a time when all are compared with all: bounds the memory
 REACH = 20  # bits; beyond, buckets are near to most others and nothing is gained
@@ -54,13 +52,10 @@ def _all_with_all(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np
     return first, second
 
 
-def _near_buckets(
-    hashes: np.ndarray, max_distance: int, *, widths: tuple[int, ...] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    widths = widths or (WIDTHS_OF_MANY if len(hashes) > MANY else WIDTHS)
-    radii = [max_distance // len(widths) - (piece > max_distance % len(widths)) for piece in range(len(widths))]
-    shifts = np.cumsum((0, *widths[:-1]))
-    pieces = np.array([shifts, widths, radii]).T[np.array(radii) >= 0].astype(np.uint64)
+def _near_buckets(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray]:
+    radii = [max_distance // len(WIDTHS) - (piece > max_distance % len(WIDTHS)) for piece in range(len(WIDTHS))]
+    shifts = np.cumsum((0, *WIDTHS[:-1]))
+    pieces = np.array([shifts, WIDTHS, radii]).T[np.array(radii) >= 0].astype(np.uint64)
     parts = [_one_piece(hashes, max_distance, *piece.tolist(), pieces[:n]) for n, piece in enumerate(pieces)]
     pairs = np.concatenate(parts)
     return pairs.min(axis=1), pairs.max(axis=1)

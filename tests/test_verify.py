@@ -7,7 +7,7 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import images, signatures, verify
+from toolkit import images, manifest, signatures, verify
 
 PICTURES = {
     "a jpeg": ("cars", "jpg", encoded(textured(1, width=200, height=150), "JPEG")),
@@ -125,3 +125,25 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
     assert row_of(table, PICTURES["a png"][2])["status"] == "too small"
     assert "limit" in row_of(table, PICTURES["a large png"][2])["reason"]
     assert row_of(table, PICTURES["a jpeg"][2])["status"] == "ok"
+
+
+def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
+    table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
+    look, seen = verify._facts, []
+
+    def stopping(root, path, **options):
+        if len(seen) == 7:
+            raise KeyboardInterrupt
+        seen.append(path)
+        return look(root, path, **options)
+
+    monkeypatch.setattr(verify, "SAVED_EVERY", 3)
+    monkeypatch.setattr(verify, "_facts", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        verify.check(table, jobs=1)
+    kept = manifest.load(tmp_path)
+    assert (kept.table["status"] == "ok").sum() == 6
+    monkeypatch.setattr(verify, "_facts", look)
+    whole = verify.check(kept, jobs=1)
+    assert whole.table.equals(verify.check(table, jobs=1).table)
+    assert len(signatures.load(tmp_path)) == 8

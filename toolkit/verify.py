@@ -19,6 +19,7 @@ from toolkit.errors import ImageError
 from toolkit.manifest import Manifest
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
+SAVED_EVERY = 5_000  # pictures
 
 
 def check(
@@ -31,7 +32,8 @@ def check(
 ) -> Manifest:
     """Fill the columns of all pictures whose status is "new".
 
-    A file that cannot be used keeps its row, with the status "unreadable" or "too small" and a reason in words.
+    A file that cannot be used keeps its row, with the status "unreadable" or "too small" and a reason in words. Of many
+    pictures what is done is saved now and then, so that a run that is killed does not begin again.
 
     Args:
         manifest: what to check.
@@ -49,12 +51,16 @@ def check(
     todo = list(manifest.table.loc[wanted, "path"])
     work = partial(_facts, manifest.root, min_side=min_side, max_pixels=max_pixels)
     rows, seen = {}, signatures.load(manifest.root)
-    for path, facts in zip(todo, parallel.map(work, todo, description="verify", jobs=jobs), strict=True):
+    checked = zip(todo, parallel.map(work, todo, description="verify", jobs=jobs), strict=True)
+    for number, (path, facts) in enumerate(checked, start=1):
         if isinstance(facts, parallel.Failure):
             rows[path] = {"status": facts.status, "reason": facts.reason}
         else:
             seen[Path(path).stem] = facts.pop("signature")
             rows[path] = facts
+        if number % SAVED_EVERY == 0 and not again and not manifest.partial:
+            signatures.save(manifest.root, seen)
+            manifest.update(rows).save()
     if todo:
         signatures.save(manifest.root, seen)
     if again:  # what dedup found still holds for a file that is as good as before

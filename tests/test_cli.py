@@ -8,7 +8,7 @@ import pytest
 from helpers import coloured, encoded, ready_dataset, untrained
 
 from toolkit import evaluate, manifest, paths
-from toolkit.cli import OPTIONS, SUMMARIES, main
+from toolkit.cli import VERBS, main
 
 
 @pytest.fixture
@@ -43,11 +43,10 @@ def complaint(capsys, *words):
 def test_help_lists_every_verb(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(verb in shown for verb in SUMMARIES)
-    assert set(SUMMARIES) == set(OPTIONS)
+    assert all(verb in shown for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", SUMMARIES)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_its_options(verb, capsys):
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])

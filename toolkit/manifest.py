@@ -37,6 +37,8 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "format": "",  # JPEG, PNG, …
     "sharpness": 0.0,  # variance of the Laplacian; below about 20 looks blurred
     "brightness": 0.0,  # mean grey value, 0 to 255
+    "entropy": 0.0,  # of the grey values, 0 to 8 bits; below about 2 the picture is all but empty
+    "aspect": 0.0,  # width over height
     "source": "",  # folder, reddit, …
     "source_id": "",  # the source's own name for it
     "page_url": "",  # where a person finds it

@@ -7,34 +7,35 @@ Only what a verb needs is loaded, and only when it is asked for, so `toolkit --h
 """
 
 import argparse
+import importlib
 import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 import toolkit
-from toolkit.cli.options import OPTIONS
 from toolkit.errors import ToolkitError
 
-SUMMARIES = {
-    "scrape": "bring labelled pictures into a dataset",
-    "show": "what a dataset holds, where from, and what was left out; a contact sheet per label",
-    "verify": "open every file once; say which cannot be used, and why",
-    "dedup": "find the pictures that are there more than once",
-    "resize": "make square copies of one size",
-    "exclude": "take pictures out of use, with a reason",
-    "split": "divide into train, val and test",
-    "train": "train a network",
-    "evaluate": "measure trained networks on the test pictures",
-    "compare": "put evaluated networks side by side",
-    "predict": "say what is on new pictures",
-    "credits": "write the page that names whoever made the pictures",
-    "report": "write one page with all of it",
-    "run": "all of the above in one go",
-    "prune": "remove pictures whose posts were removed on Reddit",
-    "demo": "run the notebooks in order, on drawn pictures or your own",
+VERBS = {  # name: the module it is in, and what it does
+    "scrape": ("sources", "bring labelled pictures into a dataset"),
+    "show": ("sources", "what a dataset holds, where from, and what was left out; a contact sheet per label"),
+    "verify": ("stages", "open every file once; say which cannot be used, and why"),
+    "dedup": ("stages", "find the pictures that are there more than once"),
+    "resize": ("stages", "make square copies of one size"),
+    "exclude": ("stages", "take pictures out of use, with a reason"),
+    "split": ("stages", "divide into train, val and test"),
+    "train": ("training", "train a network"),
+    "evaluate": ("judging", "measure trained networks on the test pictures"),
+    "compare": ("judging", "put evaluated networks side by side"),
+    "predict": ("using", "say what is on new pictures"),
+    "credits": ("sources", "write the page that names whoever made the pictures"),
+    "report": ("judging", "write one page with all of it"),
+    "run": ("whole", "all of the above in one go"),
+    "prune": ("sources", "remove pictures whose posts were removed on Reddit"),
+    "demo": ("whole", "run the notebooks in order, on drawn pictures or your own"),
 }
 
 
@@ -65,8 +66,8 @@ def _answer(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "--version"):
         print(toolkit.__version__ if words[:1] == ["--version"] else _help(), flush=True)
         return 0
-    if words[0] not in SUMMARIES:
-        raise ValueError(f"expected one of {', '.join(SUMMARIES)}, got {words[0]!r}; see `toolkit --help`")
+    if words[0] not in VERBS:
+        raise ValueError(f"expected one of {', '.join(VERBS)}, got {words[0]!r}; see `toolkit --help`")
     arguments = _parser(words[0]).parse_args(words[1:])
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
@@ -78,9 +79,11 @@ def _answer(words: list[str]) -> int:
 
 
 def _act(verb: str, arguments: argparse.Namespace) -> object:
-    from toolkit.cli import verbs
+    return getattr(_module(verb), verb)(arguments)
 
-    return getattr(verbs, verb)(arguments)
+
+def _module(verb: str) -> ModuleType:
+    return importlib.import_module(f"toolkit.cli.{VERBS[verb][0]}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _help() -> str:
-    verbs = "\n".join(f"  {name:<10} {summary}" for name, summary in SUMMARIES.items())
+    verbs = "\n".join(f"  {name:<10} {summary}" for name, (_, summary) in VERBS.items())
     return (
         "usage: toolkit VERB [options]      toolkit VERB --help says more\n\n"
         "From labelled pictures to a trained, measured image classifier.\n\n"
@@ -100,8 +103,8 @@ def _help() -> str:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(f"toolkit {verb}", description=SUMMARIES[verb])
-    OPTIONS[verb](parser)
+    parser = _Parser(f"toolkit {verb}", description=VERBS[verb][1])
+    getattr(_module(verb), f"{verb}_options")(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     return parser

@@ -1,0 +1,92 @@
+"""What the verbs share: telling people, and finding what was named."""
+
+import json
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit import manifest, paths
+from toolkit.cli.options import TRAINING_OPTIONS
+from toolkit.errors import BundleError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toolkit.bundle import Bundle
+    from toolkit.train import Config
+
+
+def say(arguments: Namespace) -> Callable[[str], None]:
+    """Where lines for people go: nowhere if a program reads along."""
+    return (lambda line: None) if arguments.json else (lambda line: print(line, flush=True))
+
+
+def given(arguments: Namespace, *names: str) -> dict[str, object]:
+    """Those of the named options that were given."""
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
+def configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
+    """How each of the named networks is to be trained."""
+    from toolkit import run
+
+    if not names:
+        raise ValueError("expected at least one network, got none; give --networks vgg, for example")
+    settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
+    return run.configs_for(names, weights=arguments.weights, settings=settings, options=options)
+
+
+def _option(word: str) -> tuple[str, object]:
+    """`width=0.5` as a name and a value; what is no number or list stays text."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"expected an option such as width=0.5, got {word!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def bundles(names: Sequence[str]) -> list["Bundle"]:
+    """The runs of these names; the name of a dataset stands for all its runs."""
+    from toolkit import bundle
+
+    folders: list[Path] = []
+    for name in names:
+        whole = (paths.dataset(name) / manifest.FILE).exists()
+        runs = bundle.runs(paths.dataset(name)) if whole else [paths.run(name)]
+        if not runs:
+            raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
+        folders += [run for run in runs if run not in folders]
+    return [bundle.load(folder) for folder in folders]
+
+
+def evaluated(names: Sequence[str]) -> list["Bundle"]:
+    """The same, without those that were not evaluated yet if there are others."""
+    found = bundles(names)
+    ready = [run for run in found if run.metrics]
+    for run in found:
+        if ready and run not in ready:
+            warnings.warn(f"{run.name} is left out, since it was not evaluated yet", stacklevel=2)
+    return ready or found
+
+
+def counted(table: manifest.Manifest, arguments: Namespace, by: str = "status") -> dict:
+    """How many pictures there are of each kind, said and given back."""
+    counts = table.counts(by)
+    say(arguments)(f"{table.root}\n{counts.to_string()}")
+    return {"dataset": table.root, by: counts.to_dict(orient="index")}
+
+
+def compared(table: "pd.DataFrame", arguments: Namespace) -> list[dict]:
+    """A comparison, said and given back."""
+    from toolkit import compare
+
+    percent = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
+    numbers = {name: table[name].map("{:.1f}".format) for name in ("train_seconds", "milliseconds", "megabytes")}
+    say(arguments)(f"\n{table.assign(**percent, **numbers).to_string()}\n\n{compare.in_words(table)}")
+    if compare.untrained(table):
+        say(arguments)(compare.untrained(table))
+    return table.reset_index().to_dict(orient="records")

@@ -1,0 +1,91 @@
+"""Verbs that take a dataset and give it back a step further."""
+
+import warnings
+from argparse import ArgumentParser, Namespace
+
+from toolkit import manifest
+from toolkit.cli import common, options
+
+
+def verify_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.add(parser, "--min-side", "shortest side in pixels that is enough (default: 32)", type=int)
+    options.add(parser, "--again", "check all pictures again", action="store_true")
+
+
+def verify(arguments: Namespace) -> dict:
+    """Open every file once."""
+    from toolkit import verify
+
+    table = manifest.load(arguments.dataset)
+    return common.counted(verify.check(table, **common.given(arguments, "min_side", "again")).save(), arguments)
+
+
+def dedup_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.add(parser, "--max-distance", "bits of the hash that may differ, 0 to 64 (default: 12)", type=int)
+    options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.03)", type=float)
+
+
+def dedup(arguments: Namespace) -> dict:
+    """Mark near-duplicates."""
+    from toolkit import dedup
+
+    table = manifest.load(arguments.dataset)
+    return common.counted(
+        dedup.group(table, **common.given(arguments, "max_distance", "max_difference")).save(), arguments
+    )
+
+
+def resize_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.add(parser, "--size", "side in pixels (default: 224)", type=int)
+
+
+def resize(arguments: Namespace) -> dict:
+    """Write squares."""
+    from toolkit import resize
+
+    table = manifest.load(arguments.dataset)
+    return common.counted(resize.write(table, **common.given(arguments, "size")).save(), arguments)
+
+
+def exclude_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PATH", help="as in the manifest: raw/cars/3f9a….jpg, or its end"
+    )
+    parser.add_argument("--reason", default="taken out by hand", help="kept in the manifest")
+
+
+def exclude(arguments: Namespace) -> dict:
+    """Take pictures out of use."""
+    table = manifest.load(arguments.dataset)
+    return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
+
+
+def split_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.add(parser, "--val", "share to choose by (default: 0.15)", type=float)
+    options.add(parser, "--test", "share to judge by (default: 0.15)", type=float)
+    options.add(parser, "--again", "forget the split there is", action="store_true")
+    parser.add_argument("--seed", type=int, default=7, help="another seed gives another split (default: 7)")
+    parser.add_argument("--folders", metavar="PATH", help="also lay out train|val|test/LABEL as links there")
+
+
+def split(arguments: Namespace) -> dict:
+    """Divide a dataset."""
+    from toolkit import split
+
+    before = manifest.load(arguments.dataset)
+    table = split.assign(before, seed=arguments.seed, **common.given(arguments, "val", "test", "again")).save()
+    if before.table["split"].equals(table.table["split"]):
+        warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
+    if arguments.folders:
+        split.write_folders(table, arguments.folders)
+    return common.counted(table, arguments, by="split")

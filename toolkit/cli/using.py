@@ -1,0 +1,45 @@
+"""Verbs that put a trained network to use."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from toolkit import paths
+from toolkit.cli import common
+from toolkit.errors import ImageError
+
+
+def predict_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    parser.add_argument("run", metavar="RUN", help="DATASET/RUN, a folder, or a .keras file")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files, or folders of them")
+    parser.add_argument("--show", metavar="PNG", help="draw the first picture as the network saw it into this file")
+
+
+def predict(arguments: Namespace) -> list[dict]:
+    """Say what is on pictures."""
+    from toolkit import bundle, predict
+
+    trained, results, say = bundle.load(arguments.run), [], common.say(arguments)
+    sources = [file for name in arguments.pictures for file in _files(Path(name))]
+    if not sources:
+        raise ImageError(f"expected pictures, found no file in {', '.join(arguments.pictures)}")
+    answers = [predict.picture(trained, sources[0])] if len(sources) == 1 else predict.pictures(trained, sources)
+    for source, answer in zip(sources, answers, strict=True):
+        known = isinstance(answer, predict.Prediction)
+        say(str(answer) if known else f"{source.name}: {answer.status}, {answer.reason}")
+        result = {"label": answer.label, "probabilities": answer.probabilities} if known else {"error": answer.reason}
+        results.append({"picture": source, **result})
+    shown = [answer for answer in answers if isinstance(answer, predict.Prediction)]
+    if not shown:
+        raise ImageError(f"expected pictures, none of the {len(sources)} files could be read")
+    if arguments.show:
+        from toolkit import plot
+
+        paths.write(Path(arguments.show), plot.png(plot.prediction(shown[0])))
+    return results
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))

@@ -9,7 +9,6 @@ the other tools in an environment of their own, which is made at first: it takes
 """
 
 import json
-import os
 import shutil
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
@@ -62,12 +61,10 @@ def first_call(bench: Bench) -> list[dict]:
     """What the toolkit's first search of many hashes costs, while its loops are compiled, and the same later."""
     cache = bench.folder / "compiled"
     shutil.rmtree(cache, ignore_errors=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(cache)
     rows = []
     for what in ("compiled anew", "from the cache"):
-        said = bench.run("hashes.py", "toolkit", 10_000, ours=True).said
+        said = bench.run("hashes.py", "toolkit", 10_000, ours=True, NUMBA_CACHE_DIR=str(cache)).said
         rows.append({"first search": what, "s": said["first call"]})
-    del os.environ["NUMBA_CACHE_DIR"]
     return rows
 
 
@@ -83,14 +80,10 @@ def many_files(bench: Bench, pictures: Path) -> list[dict]:
         row |= {"files per second": files / watched.work, "MB after a third": watched.peak(until=1 / 3)}
         rows.append(row | {"MB": watched.peak()})
         say(f"{stage.strip('_')}, {pictures.name}")
-    twins = judge.load(pairs_file)  # a test picture first, one in train second
-    rows.append({**dict.fromkeys(rows[0], ""), "stage": "test pictures with a twin in train", "files": twins_of(twins)})
+    pairs_file.replace(bench.folder / "twins.csv")
+    twins = {one for one, _ in judge.load(bench.folder / "twins.csv")}  # by name, so that test comes before train
+    rows.append({**dict.fromkeys(rows[0], ""), "stage": "test pictures with a twin in train", "files": len(twins)})
     return rows
-
-
-def twins_of(pairs: judge.Pairs) -> int:
-    """How many different pictures are first in a pair."""
-    return len({one for one, _ in pairs})
 
 
 def wanted_sets(asked: Namespace) -> list[Path]:
@@ -108,15 +101,17 @@ def wanted_sets(asked: Namespace) -> list[Path]:
     return [*folders, known / "pictures"]
 
 
-def measure(asked: Namespace) -> dict[str, list[dict]]:
-    """All tables by their titles, printed as soon as they are there."""
-    done = {}
+def measure(asked: Namespace, file: Path) -> None:
+    """Print every table, and write all of them down, as soon as it is there."""
+    done = {"machine": table.machine()}
 
     def section(title: str, rows: list[dict]) -> None:
         if rows:
             done[title] = rows
             print(f"\n### {title}\n")
             table.print_rows(rows)
+            sys.stdout.flush()
+            file.write_text(json.dumps(done, indent=2, default=str) + "\n")
 
     rounds = 1 if asked.quick else asked.rounds
     python = sys.executable if asked.quick else contest.peers(asked.into / "peers")
@@ -130,11 +125,12 @@ def measure(asked: Namespace) -> dict[str, list[dict]]:
         for folder in sets[1:-1]:
             section(f"All different: {folder.name}", contest.lost(bench, folder, asked.tools, found))
     if asked.hashes:
-        section("First search", first_call(bench))
+        if not asked.quick:
+            section("First search", first_call(bench))
         section("Hash search", hashes(bench, QUICK_HASHES if asked.quick else HASHES + TEN_MILLION * asked.ten_million))
     if asked.cifar:
         section("Many small files", many_files(bench, asked.cifar.resolve()))
-    return done
+    print("\n" + table.in_words(done["machine"]))
 
 
 def main() -> None:
@@ -159,12 +155,7 @@ def main() -> None:
         parser.error(f"expected tools from {', '.join(contest.TOOLS)}, got {', '.join(sorted(unknown))}")
     asked.into = asked.into.resolve()
     asked.into.mkdir(parents=True, exist_ok=True)
-    done = measure(asked)
-    machine = table.machine()
-    print("\n" + table.in_words(machine))
-    file = Path(asked.json or asked.into / "results.json")
-    file.write_text(json.dumps({"machine": machine, **done}, indent=2, default=str) + "\n")
-    print(file)
+    measure(asked, Path(asked.json or asked.into / "results.json"))
 
 
 if __name__ == "__main__":

@@ -59,10 +59,10 @@ class Bench:
     rounds: int
     limit: float
 
-    def run(self, file: str, *words: object, ours: bool) -> watch.Watched:
-        """Run one of the programs beside this one."""
+    def run(self, file: str, *words: object, ours: bool, **environment: str) -> watch.Watched:
+        """Run one of the programs beside this one, for the toolkit's own environment or that of the other tools."""
         python = sys.executable if ours else self.python
-        environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "TOOLKIT_PROGRESS": "0"}
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "TOOLKIT_PROGRESS": "0", **environment}
         return watch.run([python, str(HERE / file), *map(str, words)], limit=self.limit, env=environment)
 
     def search(self, name: str, pictures: Path, limit: str) -> tuple[watch.Watched, judge.Pairs]:
@@ -113,9 +113,10 @@ def duplicates(bench: Bench, sets: Sequence[Path], tools: Sequence[str]) -> tupl
                 try:
                     watched, found[key] = bench.search(name, pictures, TOOLS[name].default)
                     seen.setdefault(key, []).append(watched)
+                    took = f"{watched.start:.2f} + {watched.work:.2f} s"
                 except (RuntimeError, TimeoutError) as error:
-                    seen[key] = str(error)
-                say(f"{name}, {name_of(pictures)}, round {number + 1}")
+                    seen[key] = took = str(error)
+                say(f"round {number + 1}, {name_of(pictures)}, {name}: {took}")
     rows = []
     for pictures in sets:
         for name in tools:
@@ -169,7 +170,7 @@ def at_limits(
             yield from ((name, str(limit), judge.near(pairs, limit)) for limit in TOOLS[name].nearer)
             for limit in TOOLS[name].others:
                 yield name, limit, bench.search(name, pictures, limit)[1]
-                say(f"{name}, {name_of(pictures)}, limit {limit}")
+                say(f"{name_of(pictures)}, {name} with {limit}")
 
 
 def median(runs: Sequence[watch.Watched], part: str) -> float:

@@ -31,14 +31,14 @@ def toolkit_() -> Search:
         options = {limit: True} if limit else {}
         checked = verify.check(manifest.load(folder), jobs=CORES)
         dedup.group(checked, **options).save()
-        return original_names(checked.table, lambda: dedup.pairs(checked, **options))
+        return original_names(checked, lambda: dedup.pairs(checked, **options))
 
     return search
 
 
-def original_names(table: object, pairs: Callable[[], object]) -> Pairs:
-    """The pairs under the names that the files had before they were brought in."""
-    before = dict(zip(table["path"], table["source_id"], strict=True))
+def original_names(manifest: object, pairs: Callable[[], object]) -> Pairs:
+    """The pairs, once they are asked for, under the names that the files had before they were brought in."""
+    before = dict(zip(manifest.table["path"], manifest.table["source_id"], strict=True))
     named = {path: name.rpartition("@")[0].partition("/")[2] for path, name in before.items()}
     found = pairs()
     for path, other, distance in zip(found["path"], found["other"], found["distance"], strict=True):
@@ -74,11 +74,14 @@ def dedup_() -> Search:
     def search(folder: Path, limit: str) -> Pairs:
         checked = manifest.load(folder)
         dedup.group(checked).save()
-        split = dict(zip(checked.table["path"], checked.table["split"], strict=True))
-        table = dedup.pairs(checked)
-        rows = zip(table["path"], table["other"], table["distance"], strict=True)
-        ordered = ((*sorted((one, other), key=split.get), distance) for one, other, distance in rows)
-        return ((one, other, distance) for one, other, distance in ordered if split[one] + split[other] == "testtrain")
+        split = checked.table.set_index("path")["split"]
+
+        def leaked() -> object:
+            found = dedup.pairs(checked)
+            both = split[found["path"]].to_numpy() + split[found["other"]].to_numpy()
+            return found[(both == "testtrain") | (both == "traintest")]
+
+        return original_names(checked, leaked)
 
     return search
 
@@ -190,7 +193,7 @@ def main(tool: str, folder: str, pairs_file: str, limit: str = "") -> None:
     marks = {"begun": begun, "ended": time.monotonic()}
     with Path(pairs_file).open("w", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows(
-            sorted(found if tool == "dedup_" else {(*sorted((one, other)), distance) for one, other, distance in found})
+            sorted({(*sorted((one, other)), distance) for one, other, distance in found})
         )
     print(json.dumps(marks))
 

@@ -63,14 +63,16 @@ def run(words: Sequence[str], *, limit: float | None = None, **options: object) 
         watcher.start()
         try:
             said, complained = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            _stop(process.pid)
-            raise TimeoutError(f"{' '.join(words)} took longer than {limit:.0f} s") from None
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"stopped after {limit:.0f} s") from None
+            raise
         finally:
             done.set()
             watcher.join()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(words)} failed: {(complained.strip().splitlines() or ['no word'])[-1]}")
+        raise RuntimeError(f"failed: {(complained.strip().splitlines() or ['no word'])[-1]}")
     told = json.loads(said.strip().splitlines()[-1])
     return Watched(told, told["begun"] - started, told["ended"] - told["begun"], samples)
 
@@ -100,10 +102,6 @@ def _proportional(process: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
-
-
-def _stop(session: int) -> None:
-    os.killpg(session, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,8 @@ def main() -> None:
     asked.tools = [name for name in chosen.split(",") if name]
     if unknown := set(asked.tools) - set(contest.TOOLS):
         parser.error(f"expected tools from {', '.join(contest.TOOLS)}, got {', '.join(sorted(unknown))}")
+    if len({folder.name for folder in asked.pictures}) < len(asked.pictures):
+        parser.error("expected folders of different names, since the tables name them")
     asked.into = asked.into.resolve()
     asked.into.mkdir(parents=True, exist_ok=True)
     measure(asked, Path(asked.json or asked.into / "results.json"))

@@ -87,7 +87,7 @@ class Bench:
 
 def name_of(pictures: Path) -> str:
     """What a set of pictures is called."""
-    return "known truth" if pictures.name == "pictures" else pictures.name
+    return "known truth" if (pictures.parent / "truth.csv").exists() else pictures.name
 
 
 def brought_in(bench: Bench, sets: Sequence[Path]) -> list[dict]:

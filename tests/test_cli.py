@@ -237,7 +237,7 @@ def test_options_of_a_network_reach_it(capsys, pictures):
 
 def test_the_same_run_twice_is_compared_once(run, capsys):
     assert main(["compare", "pets", "pets/vgg", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert len(json.loads(capsys.readouterr().out)["comparison"]) == 1
 
 
 def test_a_dataset_without_runs_is_one_clear_line(capsys):

@@ -44,6 +44,7 @@ __all__ = [
     "scrape",
     "search",
     "signatures",
+    "significance",
     "split",
     "train",
     "verify",

@@ -29,11 +29,9 @@ def compare_options(parser: ArgumentParser) -> None:
     options.runs(parser)
 
 
-def compare(arguments: Namespace) -> list[dict]:
+def compare(arguments: Namespace) -> dict:
     """Put runs side by side."""
-    from toolkit import compare
-
-    return common.compared(compare.table(common.evaluated(arguments.runs)), arguments)
+    return common.compared(common.evaluated(arguments.runs), arguments)
 
 
 def report_options(parser: ArgumentParser) -> None:

@@ -32,7 +32,7 @@ TIERS = [
     {"augment", "networks"},
     {"batches", "bundle"},
     {"train", "evaluate", "predict"},
-    {"compare"},
+    {"compare", "explain", "failures", "robustness"},
     {"plot"},
     {"report"},
     {"run"},

@@ -19,6 +19,7 @@ GROUND = {
     "search",
     "buckets",
     "manifest",
+    "significance",
     "images",
     "parallel",
 }  # these may import one another
@@ -30,7 +31,8 @@ TIERS = [
     {"framework"},
     {"augment", "networks"},
     {"batches", "bundle"},
-    {"train", "evaluate", "compare", "predict"},
+    {"train", "evaluate", "predict"},
+    {"compare", "explain", "failures", "robustness"},
     {"plot"},
     {"report"},
     {"run"},

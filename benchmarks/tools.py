@@ -140,19 +140,16 @@ def difpy() -> Search:
 
 
 def czkawka() -> Search:
-    """Rust, a thread per core. It gives groups; the pairs in them that are within the limit count here."""
+    """Rust, a thread per core. It gives groups: any two pictures of one are called the same."""
     from czkawka import ImageSimilarity
 
     def search(folder: Path, limit: str) -> Pairs:
-        finder, most = ImageSimilarity(), int(limit or 10)
+        finder = ImageSimilarity()
         finder.set_directories([folder])
-        finder.set_similarity(most)
-        groups = finder.find_similar_with_distances()
+        finder.set_similarity(int(limit or 10))
+        groups = finder.find_similar()
         return (
-            (within(folder, one), within(folder, other), distance)
-            for group in groups
-            for one, other, distance in group
-            if distance <= most
+            (within(folder, one), within(folder, other), 0) for group in groups for one, other in combinations(group, 2)
         )
 
     return search

@@ -146,7 +146,8 @@ def quality(bench: Bench, known: Path, tools: Sequence[str], found: dict) -> lis
     answers = truth.load(known)
     rows = []
     for name, limit, pairs in at_limits(bench, known.parent / "pictures", tools, found):
-        rows.append({"tool": name, "limit": limit, **judge.scores(pairs, answers)})
+        scores = judge.scores(pairs, answers)
+        rows.append({"tool": name, "limit": limit, **scores, "precision": f"{scores['precision']:.4f}"})
     return rows
 
 

@@ -166,5 +166,5 @@ def test_quick_mode_prints_tables_and_writes_the_figures(tmp_path):
     figures = json.loads((tmp_path / "results.json").read_text())
     assert "### Precision and recall" in done.stdout and "| toolkit " in done.stdout
     mine, *_ = (row for row in figures["Precision and recall"] if row["tool"] == "toolkit")
-    assert mine["precision"] == 1 and mine["exact"] == mine["turned"] == 1
+    assert mine["precision"] == "1.0000" and mine["exact"] == mine["turned"] == 1
     assert {row["tool"] for row in figures["Duplicates"]} == {"toolkit", "imagehash"}

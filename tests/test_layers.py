@@ -34,6 +34,7 @@ TIERS = [
     {"train", "evaluate", "predict"},
     {"compare", "explain", "failures", "robustness"},
     {"plot"},
+    {"card"},
     {"report"},
     {"run"},
     {"demo"},

@@ -23,6 +23,7 @@ __all__ = [
     "batches",
     "buckets",
     "bundle",
+    "card",
     "compare",
     "credits",
     "dedup",

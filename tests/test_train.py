@@ -18,9 +18,10 @@ from toolkit import batches, bundle, networks, paths, train
 from toolkit.augment import Augmentation
 from toolkit.errors import BundleError
 from toolkit.train import Config, config_from
+from toolkit.training import Training
 
 SMALL = {"network": "vgg", "size": 32, "batch_size": 8, "learning_rate": 2e-3, "precision": "float32"}
-SMALL |= {"options": {"width": 0.1}, "epochs": 4}
+SMALL |= {"options": {"width": 0.1}, "epochs": 4, "calibrate": False}
 SCRIPT = """
 import json, sys
 from toolkit import manifest, train
@@ -159,7 +160,7 @@ def test_what_another_training_left_half_written_is_not_taken_up(table, home, mo
     name = "stale" if state else "half written"
     folder = paths.models(table.root) / name / train.CHECKPOINT
     folder.mkdir(parents=True)
-    (folder / "best-1.weights.h5").write_bytes(b"not the weights of this training")
+    (folder / "best-1.npz").write_bytes(b"not the weights of this training")
     if state:
         (folder / "state.json").write_text(state)
     short = Config(**{**SMALL, "epochs": 2})
@@ -175,14 +176,14 @@ def test_what_another_training_left_half_written_is_not_taken_up(table, home, mo
 
 def stop_before(monkeypatch, *, epoch):
     """Let a person press Ctrl-C when the training comes to this epoch."""
-    carry_on = train._Run._epoch
+    carry_on = Training._epoch
 
     def stopping(run, number):
         if number == epoch:
             raise KeyboardInterrupt
         carry_on(run, number)
 
-    monkeypatch.setattr(train._Run, "_epoch", stopping)
+    monkeypatch.setattr(Training, "_epoch", stopping)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ GROUND = {
     "search",
     "buckets",
     "manifest",
+    "significance",
     "images",
     "parallel",
 }  # these may import one another
@@ -31,8 +32,8 @@ TIERS = [
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
     {"training"},
-    {"train", "evaluate", "compare", "predict"},
-    {"recipes"},
+    {"train", "evaluate", "predict"},
+    {"compare", "explain", "failures", "recipes", "robustness"},
     {"plot"},
     {"report"},
     {"run"},

@@ -30,7 +30,7 @@ TIERS = [
     {"framework"},
     {"augment", "calibrate", "distribution", "finetune", "loop", "mixing", "networks"},
     {"batches", "bundle"},
-    {"training"},
+    {"training", "uncertainty"},
     {"train", "evaluate", "compare", "predict"},
     {"plot"},
     {"report"},

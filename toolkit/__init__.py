@@ -52,6 +52,7 @@ __all__ = [
     "split",
     "train",
     "training",
+    "uncertainty",
     "verify",
 ]
 

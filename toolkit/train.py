@@ -154,12 +154,13 @@ def fit(
     if known:
         return known
     run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
-    run.resume()
-    run.finish()
-    if distribution.is_chief():
-        _save(run, folder, manifest)
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    distribution.agree(run.strategy, "done")
+    with distribution.together():
+        run.resume()
+        run.finish()
+        if distribution.is_chief():
+            _save(run, folder, manifest)
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        distribution.agree(run.strategy, "done")
     return bundle.load(folder)
 
 

@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -10,6 +10,7 @@ from toolkit.plot.galleries import (
     gallery,
     left_out,
     mistakes,
+    mixed,
     sample_grid,
     sheets,
     sizes_of,
@@ -28,8 +29,10 @@ __all__ = [
     "gallery",
     "left_out",
     "mistakes",
+    "mixed",
     "png",
     "prediction",
+    "reliability",
     "sample_grid",
     "sheets",
     "sizes",

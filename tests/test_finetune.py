@@ -77,7 +77,7 @@ def table(tmp_path_factory):
 def config(**changes):
     how = {"epochs": 3, "patience": 2, "batch_size": 8, "learning_rate": 1e-2, "precision": "float32", "clip": 1.0}
     tuning = {"epochs": 3, "share": 0.7, "learning_rate": 1e-2}
-    mixing = {"mixup": 0.4, "cutmix": 0.4, "randaugment": 1}
+    mixing = {"mixup": 0.4, "cutmix": 0.4, "alpha": 0.5}
     how |= {"label_smoothing": 0.1, "ema": 0.8, "mixing": mixing, "fine_tune": tuning}
     return train.config_from({"network": "small", "size": 32, **how, **changes})
 
@@ -191,9 +191,9 @@ def test_a_config_survives_being_stored():
 
 @pytest.mark.slow
 def test_a_training_that_is_killed_in_both_phases_ends_as_if_nothing_had_happened(small, table, tmp_path):
-    settings = config(epochs=8, patience=7, fine_tune={"epochs": 8, "share": 0.7, "learning_rate": 1e-2})
+    settings = config(epochs=5, patience=4, fine_tune={"epochs": 5, "share": 0.7, "learning_rate": 1e-2})
     folder, done = paths.models(table.root) / "killed", 0
-    for phase, least in (("train", 1), ("fine-tune", 9)):
+    for phase, least in (("train", 1), ("fine-tune", 6)):
         done = killed_after(
             folder / train.CHECKPOINT / "state.json", max(done + 1, least), settings, table.root, tmp_path
         )

@@ -157,7 +157,7 @@ def test_one_class_only_is_one_clear_line(pictures, capsys):
 
 
 def test_an_unknown_network_is_one_clear_line(run, capsys):
-    assert "dual_stack, vgg, xception" in complaint(capsys, "train", "pets", "--network", "resnet")
+    assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
 
 
 def test_no_network_is_one_clear_line(pictures, capsys):

@@ -31,7 +31,7 @@ TIERS = [
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
-    {"training"},
+    {"training", "uncertainty"},
     {"train", "evaluate", "predict"},
     {"compare", "explain", "failures", "recipes", "robustness"},
     {"plot"},

@@ -59,6 +59,7 @@ __all__ = [
     "split",
     "train",
     "training",
+    "uncertainty",
     "verify",
 ]
 

@@ -183,12 +183,13 @@ def fit(
     run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
     if tensorboard and distribution.is_chief():
         run.watch = Events(folder)
-    run.resume()
-    run.finish()
-    if distribution.is_chief():
-        _save(run, folder, manifest)
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    distribution.agree(run.strategy, "done")
+    with distribution.together():
+        run.resume()
+        run.finish()
+        if distribution.is_chief():
+            _save(run, folder, manifest)
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        distribution.agree(run.strategy, "done")
     return bundle.load(folder)
 
 

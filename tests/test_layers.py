@@ -35,6 +35,7 @@ TIERS = [
     {"train", "evaluate", "predict"},
     {"compare", "explain", "failures", "recipes", "robustness"},
     {"plot"},
+    {"card"},
     {"report"},
     {"run"},
     {"demo"},

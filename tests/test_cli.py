@@ -157,7 +157,24 @@ def test_one_class_only_is_one_clear_line(pictures, capsys):
 
 
 def test_an_unknown_network_is_one_clear_line(run, capsys):
-    assert "dual_stack, vgg, xception" in complaint(capsys, "train", "pets", "--network", "resnet")
+    assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
+
+
+def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
+    ready_dataset(paths.dataset("slices"), per_class=10)
+    words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]
+    assert main([*words, "--schedule", "1=0.0001", "--tensorboard", "--json"]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["network"], config["monitor"], config["size"]) == ("small_cnn", "val_accuracy", 32)
+    assert (config["epochs"], config["patience"], config["schedule"]) == (2, 1, {"1": 0.0001})
+    assert (paths.home() / "models" / "slices" / "small_cnn" / "events" / "train").is_dir()
+
+
+def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsys):
+    assert "cars_tanks, cifar10, hand_digits" in complaint(capsys, "train", "pets", "--recipe", "cake")
+    assert "EPOCH=RATE" in complaint(capsys, "train", "pets", "--network", "vgg", "--schedule", "1=a")
+    assert "vgg, dual_stack, xception" in complaint(capsys, "train", "pets", "--recipe", "cars_tanks", "--name", "x")
+    assert "at least one network" in complaint(capsys, "train", "pets")
 
 
 def test_no_network_is_one_clear_line(pictures, capsys):

@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -10,6 +10,7 @@ from toolkit.plot.galleries import (
     gallery,
     left_out,
     mistakes,
+    mixed,
     sample_grid,
     sheets,
     sizes_of,
@@ -34,9 +35,11 @@ __all__ = [
     "hesitant",
     "left_out",
     "mistakes",
+    "mixed",
     "neighbours",
     "png",
     "prediction",
+    "reliability",
     "robustness",
     "sample_grid",
     "sheets",

@@ -11,15 +11,16 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import batches, bundle, calibrate, distribution, framework, networks, paths
+from toolkit import batches, bundle, calibrate, distribution, framework, networks, optimizers, paths
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
+from toolkit.events import Events
 from toolkit.finetune import FineTune
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
 from toolkit.mixing import Mixing
-from toolkit.training import Training
+from toolkit.training import MONITORS, Training
 
 CHECKPOINT = "checkpoint"
 
@@ -35,7 +36,14 @@ class Config:
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
-        learning_rate: of Adam, above 0.
+        learning_rate: of the optimizer, above 0; the first one where a schedule changes it.
+        optimizer: "adam", "adamw" or "sgd".
+        momentum: of "sgd", 0 up to but not 1; the others have their own.
+        weight_decay: of "adamw", at least 0.
+        schedule: of the learning rate: "constant"; "cosine", down to 0 at the last epoch; or epochs that are done and
+            the rate from then on, such as {15: 0.003, 28: 0.001}.
+        warm_up: share of the steps in which a cosine rises first, 0 up to but not 1.
+        monitor: "val_loss" or "val_accuracy": what says which epoch is the best, and when it gets no better.
         augmentation: random changes of the training pictures; None for none.
         class_weights: weight rare classes up.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
@@ -57,6 +65,12 @@ class Config:
     patience: int | None = None
     batch_size: int = 32
     learning_rate: float | None = None
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    schedule: str | Mapping[int, float] = "constant"
+    warm_up: float = 0.1
+    monitor: str = "val_loss"
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     class_weights: bool = True
     precision: str = "auto"
@@ -90,6 +104,15 @@ class Config:
         )
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        optimizers.check(
+            config.optimizer,
+            config.schedule,
+            momentum=config.momentum,
+            decay=config.weight_decay,
+            warm_up=config.warm_up,
+        )
+        if config.monitor not in MONITORS:
+            raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
@@ -116,6 +139,8 @@ def config_from(values: Mapping[str, object]) -> Config:
     for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
         if isinstance(values.get(name), Mapping):
             values[name] = _from_known(kind, values[name])
+    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
+        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
     return _from_known(Config, values)
 
 
@@ -126,10 +151,11 @@ def fit(
     name: str | None = None,
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
+    tensorboard: bool = False,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
-    The weights of the epoch with the lowest validation loss are the ones kept. A run that was killed goes on from its
+    The weights of the best epoch by `config.monitor` are the ones kept. A run that was killed goes on from its
     last checkpoint and ends with the same weights as an undisturbed one. A run that is complete is not trained again.
 
     Args:
@@ -138,6 +164,7 @@ def fit(
         name: of the run; None takes the network's.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
+        tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
 
     Returns:
         The bundle.
@@ -154,6 +181,8 @@ def fit(
     if known:
         return known
     run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
+    if tensorboard and distribution.is_chief():
+        run.watch = Events(folder)
     with distribution.together():
         run.resume()
         run.finish()

@@ -53,7 +53,7 @@ def curves(*runs: "Bundle") -> Figure:
     loss, accuracy = figure.subplots(1, 2)
     for colour, run in zip(COLOURS, runs, strict=False):
         history = run.history
-        kept = history.loc[history["val_loss"].idxmin()]
+        kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
             axes.plot(history["epoch"], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
             axes.plot(history["epoch"], history[f"val_{name}"], color=colour, label=f"{run.name}, val")

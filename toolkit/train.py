@@ -23,11 +23,13 @@ from toolkit.mixing import Mixing
 from toolkit.training import MONITORS, Training
 
 CHECKPOINT = "checkpoint"
+USUAL = {"optimizer": "adam", "weight_decay": 0.004, "schedule": "constant", "augmentation": Augmentation()}
+USUAL |= {"label_smoothing": 0.0, "clip": 0.0, "ema": 0.0, "mixing": None}
 
 
 @dataclass(frozen=True)
 class Config:
-    """How a network is trained. What is None is taken from the network.
+    """How a network is trained. What is None or "usual" is taken from the network and its style.
 
     Args:
         network: one of `networks.names()`.
@@ -65,19 +67,19 @@ class Config:
     patience: int | None = None
     batch_size: int = 32
     learning_rate: float | None = None
-    optimizer: str = "adam"
+    optimizer: str | None = None
     momentum: float = 0.9
-    weight_decay: float = 0.004
-    schedule: str | Mapping[int, float] = "constant"
+    weight_decay: float | None = None
+    schedule: str | Mapping[int, float] | None = None
     warm_up: float = 0.1
     monitor: str = "val_loss"
-    augmentation: Augmentation | None = field(default_factory=Augmentation)
+    augmentation: Augmentation | str | None = "usual"
     class_weights: bool = True
     precision: str = "auto"
-    label_smoothing: float = 0.0
-    clip: float = 0.0
-    ema: float = 0.0
-    mixing: Mixing | None = None
+    label_smoothing: float | None = None
+    clip: float | None = None
+    ema: float | None = None
+    mixing: Mixing | str | None = "usual"
     fine_tune: FineTune | None = None
     calibrate: bool = True
     strategy: str = "none"
@@ -93,15 +95,14 @@ class Config:
         network = networks.get(self.network)
         if self.style not in networks.STYLES:
             raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        epochs = network.epochs if self.epochs is None else self.epochs
-        patience = min(network.patience, max(1, epochs - 1)) if self.patience is None else self.patience
-        config = replace(
-            self,
-            size=network.size if self.size is None else self.size,
-            epochs=epochs,
-            patience=patience,
-            learning_rate=network.learning_rates[self.style] if self.learning_rate is None else self.learning_rate,
-        )
+        usual = {"size": network.size, "epochs": network.epochs, "patience": network.patience, **USUAL}
+        usual |= {"learning_rate": network.learning_rates[self.style]}
+        usual |= network.modern if self.style == "modern" else {}
+        blank = {"augmentation": "usual", "mixing": "usual"}
+        missing = [name for name in usual if getattr(self, name) == blank.get(name)]
+        config = replace(self, **_typed({name: usual[name] for name in missing}))
+        if self.patience is None:  # fewer epochs leave no time for as much of it
+            config = replace(config, patience=min(config.patience, max(1, config.epochs - 1)))
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
         optimizers.check(
@@ -135,13 +136,7 @@ def config_from(values: Mapping[str, object]) -> Config:
     >>> config_from({"network": "vgg", "epochs": 3}).epochs
     3
     """
-    values = dict(values)
-    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
-        if isinstance(values.get(name), Mapping):
-            values[name] = _from_known(kind, values[name])
-    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
-        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
-    return _from_known(Config, values)
+    return _from_known(Config, _typed(values))
 
 
 def fit(
@@ -240,6 +235,17 @@ def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
             "another name (--name), or allow it to be replaced (--overwrite)"
         )
     return None
+
+
+def _typed(values: Mapping[str, object]) -> dict[str, object]:
+    """Plain values, such as JSON has, as those a config holds."""
+    values = dict(values)
+    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
+        if isinstance(values.get(name), Mapping):
+            values[name] = _from_known(kind, values[name])
+    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
+        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
+    return values
 
 
 def _from_known(kind: type, values: Mapping[str, object]) -> object:

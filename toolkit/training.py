@@ -143,10 +143,11 @@ class Training:
             )
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
-        config = self.config
+        config, steps = self.config, batches.steps(self.train, batch_size=self.config.batch_size)
         if self.phase:
-            steps = config.fine_tune.epochs * batches.steps(self.train, batch_size=config.batch_size)
-            return finetune.optimizer(config.fine_tune, steps=steps)
+            tuning = config.fine_tune
+            how = {"learning_rate": tuning.learning_rate, "decay": tuning.weight_decay, "epochs": tuning.epochs}
+            return optimizers.make("adamw", schedule="cosine", steps=steps, **how)
         return optimizers.make(
             config.optimizer,
             learning_rate=config.learning_rate,
@@ -155,7 +156,7 @@ class Training:
             momentum=config.momentum,
             decay=config.weight_decay,
             epochs=config.epochs,
-            steps=batches.steps(self.train, batch_size=config.batch_size),
+            steps=steps,
         )
 
     def _epoch(self, epoch: int) -> None:

@@ -34,7 +34,13 @@ TRAINING_OPTIONS = (
     "precision",
     "seed",
     "augmentation",
+    "label_smoothing",
+    "clip",
+    "ema",
+    "fine_tune",
+    "strategy",
 )
+MIXING_OPTIONS = ("mixup", "cutmix", "randaugment")
 OPTION_HELP = "what the network alone knows: width=0.5, frozen_below=66, dropout=0.5, growing=[3,4,3], …"
 
 
@@ -113,5 +119,14 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
     no = {"dest": "augmentation", "action": "store_const", "const": None}
     add(parser, "--no-augmentation", "train on the pictures as they are", **no)
+    add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)
+    add(parser, "--clip", "longest gradient, 0 for any (default: the style's)", type=float)
+    add(parser, "--ema", "momentum of an average of the weights, 0 for none (default: the style's)", type=float)
+    add(parser, "--mixup", "share of the batches whose pictures are laid over one another", type=float)
+    add(parser, "--cutmix", "share of the batches with pieces of other pictures in them", type=float)
+    add(parser, "--randaugment", "further random changes per picture, 0 to 3", type=int)
+    tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
+    how = {"nargs": "?", "const": {}, "type": lambda word: {"epochs": int(word)}, "metavar": "EPOCHS"}
+    add(parser, "--fine-tune", tuning, **how)
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
     parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")

@@ -16,6 +16,7 @@ def train_options(parser: ArgumentParser) -> None:
     options.recipe(parser)
     parser.add_argument("--name", help="of the run (default: the network's)")
     options.training(parser)
+    options.add(parser, "--strategy", "none (default); mirrored, all devices of this machine; multi-worker, TF_CONFIG")
     options.add(
         parser, "--tensorboard", "write the course for TensorBoard, into events/ of the run", action="store_true"
     )

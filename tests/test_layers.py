@@ -20,6 +20,8 @@ GROUND = {
     "buckets",
     "manifest",
     "images",
+    "jpeg",
+    "colour",
     "parallel",
 }  # these may import one another
 TIERS = [

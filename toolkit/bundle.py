@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import paths
+from toolkit import images, paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class Bundle:
         folder: where it lies.
         classes: class names in the order of the model's outputs.
         size: side in pixels of the pictures it takes.
+        resize_mode: how they are made square, see `images.square`.
         facts: what `bundle.json` holds besides.
     """
 
     folder: Path
     classes: tuple[str, ...]
     size: int
+    resize_mode: str = "crop"
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -95,7 +97,7 @@ class Bundle:
         Returns:
             float32 array of shape (n, classes); rows sum to 1.
 
-        >>> bundle.probabilities(images.prepare("mine.jpg", bundle.size)[None])  # doctest: +SKIP
+        >>> bundle.probabilities(images.prepare("mine.jpg", bundle.size, bundle.resize_mode)[None])  # doctest: +SKIP
         array([[0.97, 0.03]], dtype=float32)
         """
         expected = (self.size, self.size, 3)
@@ -112,6 +114,7 @@ def save(
     *,
     classes: tuple[str, ...],
     size: int,
+    resize_mode: str = "crop",
     history: pd.DataFrame,
     facts: Mapping,
     seen: Iterable[str] = (),
@@ -126,7 +129,8 @@ def save(
         model.save(temporary)
     paths.write(folder / HISTORY, history.to_csv(index=False))
     paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))
-    facts = {**facts, "classes": list(classes), "size": size, "sha256": _sha256(folder / MODEL)}
+    prepared = {"classes": list(classes), "size": size, "resize_mode": resize_mode}
+    facts = {**facts, **prepared, "sha256": _sha256(folder / MODEL)}
     paths.write(folder / FACTS, json.dumps(facts, indent=2, default=str) + "\n")
     return load(folder)
 
@@ -154,13 +158,16 @@ def load(run: str | Path) -> Bundle:
     try:
         facts = json.loads((path / FACTS).read_text())
         classes, size, sha256 = tuple(facts["classes"]), int(facts["size"]), facts["sha256"]
+        mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path / FACTS} is damaged ({error!r}); train the run again (--overwrite)") from error
     if not (path / MODEL).exists() or _sha256(path / MODEL) != sha256:
         raise BundleError(
             f"{path / MODEL} is missing or not the file that was saved; train the run again (--overwrite)"
         )
-    return Bundle(path, classes, size, facts)
+    if mode not in images.MODES:
+        raise BundleError(f"expected a resize_mode of {', '.join(images.MODES)} in {path / FACTS}, got {mode!r}")
+    return Bundle(path, classes, size, mode, facts)
 
 
 def runs(dataset_root: Path) -> list[Path]:
@@ -178,7 +185,7 @@ def _plain(path: Path) -> Bundle:
         raise BundleError(f"expected a model of square RGB pictures, got the input shape {shape}")
     if len(outputs) != 2 or not isinstance(outputs[-1], int) or outputs[-1] < 2:
         raise BundleError(f"expected a model that gives one probability per class, got the output shape {outputs}")
-    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), {"network": path.stem})
+    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), facts={"network": path.stem})
     bundle.__dict__["model"] = model  # read already: fills the cached property
     return bundle
 

@@ -59,9 +59,10 @@ def pictures(
 ) -> list[Prediction | parallel.Failure]:
     """What a model sees in many pictures; one that cannot be opened becomes a `Failure` in its place."""
     answers: list[Prediction | parallel.Failure] = []
+    prepare = partial(images.prepare, size=trained.size, mode=trained.resize_mode)
     for start in range(0, len(sources), batch_size):
         part = sources[start : start + batch_size]
-        opened = list(parallel.map(partial(images.prepare, size=trained.size), part))
+        opened = list(parallel.map(prepare, part))
         good = [pixels for pixels in opened if isinstance(pixels, np.ndarray)]
         rows = iter(trained.probabilities(np.stack(good)) if good else ())
         for source, pixels in zip(part, opened, strict=True):

@@ -14,7 +14,7 @@ from PIL import __version__ as pillow_version
 from tqdm.auto import tqdm
 
 import toolkit
-from toolkit import batches, bundle, framework, networks, parallel, paths
+from toolkit import batches, bundle, framework, images, networks, parallel, paths
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
@@ -32,6 +32,7 @@ class Config:
         network: one of `networks.names()`.
         style: "classic", as its authors drew it, or "modern".
         size: side of the pictures in pixels.
+        resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
@@ -46,6 +47,7 @@ class Config:
     network: str
     style: str = "classic"
     size: int | None = None
+    resize_mode: str = "crop"
     epochs: int | None = None
     patience: int | None = None
     batch_size: int = 32
@@ -76,6 +78,8 @@ class Config:
         )
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        if config.resize_mode not in images.MODES:
+            raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
@@ -147,6 +151,7 @@ def fit(
         run.best_model(),
         classes=manifest.classes,
         size=config.size,
+        resize_mode=config.resize_mode,
         history=run.history(),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
@@ -161,10 +166,9 @@ class _Run:
     def __init__(self, config: Config, manifest: Manifest, folder: Path, identity: dict, checkpoint_seconds: float):
         self.config, self.folder, self.identity = config, folder, identity
         self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
-        self.train = batches.examples(manifest, split="train", size=config.size)
-        self.val = batches.evaluation(
-            batches.examples(manifest, split="val", size=config.size), batch_size=config.batch_size
-        )
+        squares = {"size": config.size, "resize_mode": config.resize_mode}
+        self.train = batches.examples(manifest, split="train", **squares)
+        self.val = batches.evaluation(batches.examples(manifest, split="val", **squares), batch_size=config.batch_size)
         framework.reproducible(config.seed)
         self.model = self._build(config.precision)
         self.model.compile(

@@ -20,7 +20,7 @@ def train(arguments: Namespace) -> dict:
 
     (config,) = common.configs(arguments, [arguments.network])
     table = manifest.load(arguments.dataset)
-    table = resize.write(table, size=config.resolved().size).save()
+    table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
     trained = train.fit(config, table, name=arguments.name, overwrite=arguments.overwrite)
     common.say(arguments)(f"{trained.folder}\n{trained.history.round(4).to_string(index=False)}")
     return {"run": trained.folder, **trained.facts, "history": trained.history.to_dict(orient="list")}

@@ -52,16 +52,31 @@ def write(
     manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
     usable, quality_asked = manifest.where(status="ok"), quality if format == "jpeg" else None
     squares = usable.sized(size, mode=mode, quality=quality_asked)
-    sized = zip(usable.table["path"], usable.files, squares, strict=True)
-    todo = [(path, source, target) for path, source, target in sized if not target.exists()]
+    tasks = list(zip(usable.table["path"], usable.files, squares, strict=True))
+    failures = _sharing_a_square(tasks)
+    todo = [task for task in tasks if task[0] not in failures and not _there(task[2])]
     work = partial(_one, size=size, mode=mode, quality=quality_asked)
     done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
-    failures = {
-        path: {"status": result.status, "reason": result.reason}
-        for (path, *_), result in zip(todo, done, strict=True)
-        if isinstance(result, parallel.Failure)
-    }
+    for (path, *_), result in zip(todo, done, strict=True):
+        if isinstance(result, parallel.Failure):
+            failures[path] = {"status": result.status, "reason": result.reason}
     return manifest.update(failures)
+
+
+def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
+    """What becomes of a picture whose name differs from another's by its ending alone: a.jpg and a.png."""
+    first, rows = {}, {}
+    for path, _, target in tasks:
+        if first.setdefault(target, path) != path:
+            rows[path] = {"status": "failed", "reason": f"its square would be that of {first[target]}; rename it"}
+    return rows
+
+
+def _there(target: Path) -> bool:
+    try:
+        return target.exists()
+    except OSError:  # a name that is too long, which writing will say
+        return False
 
 
 def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[str, dict]:

@@ -121,9 +121,8 @@ def resize_modes(sources: Sequence[images.Source], *, size: int) -> Figure:
     rows = []
     for source in sources:
         picture = images.read(source)
-        original = np.asarray(images.square(picture, 4 * size, "letterbox"))
         squares = [(images.prepare(source, size, mode), mode) for mode in images.MODES]
-        rows.append([(original, f"as it came, {picture.width}×{picture.height}"), *squares])
+        rows.append([(np.asarray(picture), f"as it came, {picture.width}×{picture.height}"), *squares])
     return gallery(rows, columns=1 + len(images.MODES), side=1.8)
 
 

@@ -38,15 +38,15 @@ class Bundle:
         folder: where it lies.
         classes: class names in the order of the model's outputs.
         size: side in pixels of the pictures it takes.
-        resize_mode: how they are made square, see `images.square`.
         facts: what `bundle.json` holds besides.
+        resize_mode: how they are made square, see `images.square`.
     """
 
     folder: Path
     classes: tuple[str, ...]
     size: int
-    resize_mode: str = "crop"
     facts: Mapping[str, object] = field(default_factory=dict)
+    resize_mode: str = "crop"
 
     @property
     def name(self) -> str:
@@ -87,17 +87,31 @@ class Bundle:
             raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
         return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
 
+    def prepare(self, source: images.Source) -> np.ndarray:
+        """A picture as this model learned to see it.
+
+        Args:
+            source: a path, or the bytes of a file.
+
+        Returns:
+            uint8 array of shape (size, size, 3), RGB, 0 to 255.
+
+        Raises:
+            ImageError: it cannot be opened, with the reason in words.
+        """
+        return images.prepare(source, self.size, self.resize_mode)
+
     def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
         """What the model makes of pictures.
 
         Args:
-            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `images.prepare` gives them.
+            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.
             batch_size: pictures at a time, at least 1.
 
         Returns:
             float32 array of shape (n, classes); rows sum to 1.
 
-        >>> bundle.probabilities(images.prepare("mine.jpg", bundle.size, bundle.resize_mode)[None])  # doctest: +SKIP
+        >>> bundle.probabilities(bundle.prepare("mine.jpg")[None])  # doctest: +SKIP
         array([[0.97, 0.03]], dtype=float32)
         """
         expected = (self.size, self.size, 3)
@@ -167,7 +181,7 @@ def load(run: str | Path) -> Bundle:
         )
     if mode not in images.MODES:
         raise BundleError(f"expected a resize_mode of {', '.join(images.MODES)} in {path / FACTS}, got {mode!r}")
-    return Bundle(path, classes, size, mode, facts)
+    return Bundle(path, classes, size, facts, mode)
 
 
 def runs(dataset_root: Path) -> list[Path]:
@@ -185,7 +199,7 @@ def _plain(path: Path) -> Bundle:
         raise BundleError(f"expected a model of square RGB pictures, got the input shape {shape}")
     if len(outputs) != 2 or not isinstance(outputs[-1], int) or outputs[-1] < 2:
         raise BundleError(f"expected a model that gives one probability per class, got the output shape {outputs}")
-    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), facts={"network": path.stem})
+    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), {"network": path.stem})
     bundle.__dict__["model"] = model  # read already: fills the cached property
     return bundle
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +58,9 @@ def pictures(
 ) -> list[Prediction | parallel.Failure]:
     """What a model sees in many pictures; one that cannot be opened becomes a `Failure` in its place."""
     answers: list[Prediction | parallel.Failure] = []
-    prepare = partial(images.prepare, size=trained.size, mode=trained.resize_mode)
     for start in range(0, len(sources), batch_size):
         part = sources[start : start + batch_size]
-        opened = list(parallel.map(prepare, part))
+        opened = list(parallel.map(trained.prepare, part))
         good = [pixels for pixels in opened if isinstance(pixels, np.ndarray)]
         rows = iter(trained.probabilities(np.stack(good)) if good else ())
         for source, pixels in zip(part, opened, strict=True):

@@ -16,6 +16,7 @@ from toolkit.plot.galleries import (
     sheets,
     sizes_of,
 )
+from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 
 __all__ = [
     "Figure",
@@ -26,16 +27,24 @@ __all__ = [
     "contact_sheet",
     "counts",
     "curves",
+    "disagreements",
     "duplicate_groups",
     "enlarged",
+    "front",
     "gallery",
+    "glowing",
+    "heat",
+    "hesitant",
     "left_out",
     "mistakes",
+    "neighbours",
     "png",
     "prediction",
     "resize_modes",
+    "robustness",
     "sample_grid",
     "sheets",
     "sizes",
     "sizes_of",
+    "trade_off",
 ]

@@ -25,6 +25,8 @@ GROUND = {
     "jpeg",
     "colour",
     "parallel",
+    "quiet",
+    "classifier",
 }  # these may import one another
 TIERS = [
     GROUND,
@@ -34,9 +36,9 @@ TIERS = [
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
-    {"training", "uncertainty"},
-    {"train", "evaluate", "predict"},
-    {"compare", "explain", "failures", "recipes", "robustness"},
+    {"runtime", "training", "uncertainty"},
+    {"train", "evaluate", "predict", "export"},
+    {"compare", "explain", "failures", "live", "recipes", "robustness"},
     {"plot"},
     {"card"},
     {"report"},

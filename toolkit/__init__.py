@@ -2,7 +2,7 @@
 
 The modules, in the order in which the work is done:
 
-    scrape → verify → dedup → resize → split → train → evaluate → compare → predict
+    scrape → verify → dedup → resize → split → train → evaluate → compare → predict → export
 
 Each is usable on its own, in a notebook or a script:
 
@@ -25,6 +25,7 @@ __all__ = [
     "bundle",
     "calibrate",
     "card",
+    "classifier",
     "colour",
     "compare",
     "credits",
@@ -35,11 +36,13 @@ __all__ = [
     "evaluate",
     "events",
     "explain",
+    "export",
     "failures",
     "finetune",
     "framework",
     "images",
     "jpeg",
+    "live",
     "loop",
     "manifest",
     "mixing",
@@ -50,11 +53,13 @@ __all__ = [
     "plot",
     "practice",
     "predict",
+    "quiet",
     "recipes",
     "report",
     "resize",
     "robustness",
     "run",
+    "runtime",
     "scrape",
     "search",
     "signatures",

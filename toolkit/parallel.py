@@ -5,12 +5,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import joblib
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ImageError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ def map(
     >>> list(map(lambda n: 10 // n, [5, 0, 2], jobs=1))
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
     """
+    if len(items) < 2:  # nothing to share out, and who asks about one picture need not wait for joblib to load
+        yield from (_guarded(function, item) for item in items)
+        return
+    import joblib
+
     require = "sharedmem" if shared else None
     workers = joblib.Parallel(n_jobs=jobs, prefer="threads", require=require, return_as="generator", batch_size="auto")
     results = workers(joblib.delayed(_guarded)(function, item) for item in items)
@@ -58,11 +63,15 @@ def map(
         raise
 
 
-def progress(items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it") -> tqdm:
+def progress(
+    items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it"
+) -> "tqdm":
     """Wrap `items` in a progress bar; with None it is moved by hand, with its `update` and `set_postfix`.
 
     None is shown for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
     """
+    from tqdm.auto import tqdm
+
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     hidden = not description or not watched or os.environ.get("TOOLKIT_PROGRESS") == "0"
     return tqdm(items, total=total, desc=description, disable=hidden, leave=False, dynamic_ncols=True, unit=unit)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import predict
+from toolkit import predict, quiet
 from toolkit.classifier import Classifier
 from toolkit.errors import ImageError
 from toolkit.predict import Prediction
@@ -63,8 +63,8 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
     camera = isinstance(source, int)
     if not camera and not Path(source).is_file():
         raise ImageError(f"expected a video, found no file at {source}")
-    silent = cv2.setLogLevel(0) if hasattr(cv2, "setLogLevel") else None
-    capture = cv2.VideoCapture(source if camera else str(source))
+    with quiet.compiled():  # what it says of a camera that is not there is said better below
+        capture = cv2.VideoCapture(source if camera else str(source))
     try:
         if not capture.isOpened():
             raise ImageError(
@@ -75,8 +75,6 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
         yield _frames(capture, camera)
     finally:
         capture.release()
-        if silent is not None:
-            cv2.setLogLevel(silent)
 
 
 def watch(

@@ -6,6 +6,7 @@ network is not kept.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -209,6 +210,7 @@ def _record(trained: Bundle, original: Outcome, made: Outcome, *, pictures: int,
 def _row(outcome: Outcome) -> dict:
     row = asdict(outcome)
     figures = row.pop("figures") or {}
+    figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON knows no other
     return row | {"file": outcome.file.name if outcome.file else None} | figures
 
 

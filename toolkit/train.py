@@ -69,7 +69,7 @@ class Config:
         patience = min(network.patience, max(1, epochs - 1)) if self.patience is None else self.patience
         config = replace(
             self,
-            size=network.size if self.size is None else self.size,
+            size=network.usual_size(self.options) if self.size is None else self.size,
             epochs=epochs,
             patience=patience,
             learning_rate=network.learning_rates[self.style] if self.learning_rate is None else self.learning_rate,

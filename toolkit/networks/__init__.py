@@ -58,7 +58,7 @@ def build(
         ValueError: an unknown name, style or option, fewer than 2 classes, or too small a size.
     """
     network = get(name)
-    size = network.size if size is None else size
+    size = network.usual_size(options) if size is None else size
     if classes < 2:
         raise ValueError(f"expected at least 2 classes, got {classes}")
     _check(network, name, size, style, options)

@@ -1,7 +1,7 @@
 """What is known about a network besides its layers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 STYLES = ("classic", "modern")
 
@@ -20,6 +20,7 @@ class Network:
         learning_rates: of Adam, by style; batch normalization bears a higher one.
         options: names of the options `build` understands.
         check: takes `size` and the options, and raises before any work is done if they cannot work.
+        sizes: another usual side by the value of the option `weights`, for weights that were learned on other pictures.
     """
 
     build: Callable
@@ -31,3 +32,8 @@ class Network:
     learning_rates: Mapping[str, float]
     options: tuple[str, ...] = ()
     check: Callable[..., None] = lambda **_: None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def usual_size(self, options: Mapping[str, object]) -> int:
+        """The side of the pictures in pixels that goes with these options."""
+        return self.sizes.get(str(options.get("weights")), self.size)

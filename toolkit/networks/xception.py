@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolkit.errors import BundleError
 from toolkit.framework import keras
+from toolkit.networks import embedded
 from toolkit.networks.registry import Network
 
 layers = keras.layers
@@ -21,8 +22,9 @@ def build(*, classes: int, size: int, style: str, weights: str = "imagenet", tra
 
     Args:
         classes, size, style: see `networks.build`.
-        weights: "imagenet" (Keras downloads them once), the path of a `.weights.h5` or `.h5` file without top, or
-            "none": then a small network of the same separable convolutions learns from nothing.
+        weights: "imagenet" (Keras downloads them once), the path of a `.weights.h5` or `.h5` file without top,
+            "cifar10": the small backbone that comes with the toolkit (see `networks.embedded`) in the place of
+            Xception's, or "none": then a small network of the same separable convolutions learns from nothing.
         trainable_layers: how many of the backbone's last layers learn too, 0 for none. Batch normalization stays still
             in any case: its statistics come from a million pictures, a small dataset would only blur them.
 
@@ -32,12 +34,12 @@ def build(*, classes: int, size: int, style: str, weights: str = "imagenet", tra
     if trainable_layers < 0:
         raise ValueError(f"expected trainable_layers of at least 0, got {trainable_layers}")
     inputs = keras.Input((size, size, 3))
-    scaled = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    scaled = inputs if weights == "cifar10" else layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     if weights == "none":
         outputs = layers.GlobalAveragePooling2D()(_small_backbone(scaled))
         outputs = layers.Dropout(0.3)(outputs)
     else:
-        backbone = _pretrained(size, weights)
+        backbone = embedded.backbone(size) if weights == "cifar10" else _pretrained(size, weights)
         _freeze(backbone, trainable_layers)
         outputs = _classic_head(backbone(scaled)) if style == "classic" else _modern_head(backbone(scaled))
     outputs = layers.Dense(classes, activation="softmax", dtype="float32")(outputs)
@@ -46,7 +48,9 @@ def build(*, classes: int, size: int, style: str, weights: str = "imagenet", tra
 
 def check(*, size: int, weights: str = "imagenet", trainable_layers: int = 0) -> None:
     """Have the weights at hand before hours of work go by."""
-    if weights != "none":
+    if weights == "cifar10":
+        embedded.backbone(size)
+    elif weights != "none":
         _pretrained(size, weights)
 
 
@@ -55,7 +59,8 @@ def _pretrained(size: int, weights: str) -> keras.Model:
         raise ValueError(f"expected pictures of at least {SMALLEST_PRETRAINED} pixels for xception, got {size}")
     if weights != "imagenet" and not Path(weights).expanduser().is_file():
         raise BundleError(
-            f"expected weights 'imagenet', 'none' or a file, found no file {weights}; get {FILE} and give its path"
+            f"expected weights 'imagenet', 'cifar10', 'none' or a file, found no file {weights}; get {FILE} and give "
+            "its path"
         )
     file = weights if weights == "imagenet" else str(Path(weights).expanduser())
     try:
@@ -119,5 +124,6 @@ NETWORK = Network(
     patience=3,
     learning_rates={"classic": 1e-4, "modern": 1e-3},
     options=("weights", "trainable_layers"),
+    sizes={"cifar10": 64},
     check=check,
 )

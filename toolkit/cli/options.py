@@ -72,7 +72,9 @@ def sources(parser: ArgumentParser) -> None:
 
 def training(parser: ArgumentParser) -> None:
     """How networks are trained."""
-    parser.add_argument("--weights", default="imagenet", help="for xception: imagenet (default), none, or a file")
+    parser.add_argument(
+        "--weights", default="imagenet", help="for xception: imagenet (default), cifar10, none, or a file"
+    )
     add(parser, "--style", "classic, as its authors drew it (default), or modern")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)

@@ -35,7 +35,9 @@ def demo_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     parser.add_argument("--source", default="practice:", help="as for scrape (default: practice:)")
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: by the source)")
-    parser.add_argument("--weights", default="none", help="for xception: none (default), imagenet, or a file")
+    parser.add_argument(
+        "--weights", default="cifar10", help="for xception: cifar10 (default), imagenet, none, or a file"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
 
 

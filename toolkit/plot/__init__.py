@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes, threshold_curve
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -10,6 +10,7 @@ from toolkit.plot.galleries import (
     gallery,
     left_out,
     mistakes,
+    oddest,
     sample_grid,
     sheets,
     sizes_of,
@@ -28,10 +29,12 @@ __all__ = [
     "gallery",
     "left_out",
     "mistakes",
+    "oddest",
     "png",
     "prediction",
     "sample_grid",
     "sheets",
     "sizes",
     "sizes_of",
+    "threshold_curve",
 ]

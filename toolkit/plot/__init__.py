@@ -15,6 +15,7 @@ from toolkit.plot.galleries import (
     sheets,
     sizes_of,
 )
+from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 
 __all__ = [
     "Figure",
@@ -25,16 +26,24 @@ __all__ = [
     "contact_sheet",
     "counts",
     "curves",
+    "disagreements",
     "duplicate_groups",
+    "front",
     "gallery",
+    "glowing",
+    "heat",
+    "hesitant",
     "left_out",
     "mistakes",
+    "neighbours",
     "oddest",
     "png",
     "prediction",
+    "robustness",
     "sample_grid",
     "sheets",
     "sizes",
     "sizes_of",
     "threshold_curve",
+    "trade_off",
 ]

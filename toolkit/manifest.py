@@ -18,7 +18,7 @@ from toolkit import paths
 from toolkit.errors import DatasetError
 
 FILE = "manifest.csv"
-STATUSES = ("new", "ok", "unreadable", "too small", "duplicate", "label conflict", "excluded", "failed")
+STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
 SPLITS = ("", "train", "val", "test")
 ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
 COLUMNS: dict[str, object] = {  # name: what an empty cell means

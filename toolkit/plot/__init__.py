@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes, threshold_curve
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -12,6 +12,7 @@ from toolkit.plot.galleries import (
     left_out,
     mistakes,
     mixed,
+    oddest,
     resize_modes,
     sample_grid,
     sheets,
@@ -40,6 +41,7 @@ __all__ = [
     "mistakes",
     "mixed",
     "neighbours",
+    "oddest",
     "png",
     "prediction",
     "reliability",
@@ -49,5 +51,6 @@ __all__ = [
     "sheets",
     "sizes",
     "sizes_of",
+    "threshold_curve",
     "trade_off",
 ]

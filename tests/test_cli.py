@@ -66,6 +66,16 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+def test_squares_can_be_asked_for_in_other_ways(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["resize", "mine", "--size", "16", "--mode", "letterbox", "--format", "jpeg", "--quality", "80"]) == 0
+    assert len(list((paths.dataset("mine") / "sized" / "16-letterbox-jpeg80").rglob("*.jpg"))) > 0
+    assert main(["resize", "mine", "--size", "400", "--no-enlarge"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert "expected a mode of crop, letterbox, squash" in complaint(capsys, "resize", "mine", "--mode", "stretch")
+
+
 def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

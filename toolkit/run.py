@@ -1,5 +1,6 @@
 """All of it in one call: from sources to compared networks and a page about them."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,8 @@ def pipeline(
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
-    table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
+    sizes, modes = ([getattr(config, name) for config in configs] for name in ("size", "resize_mode"))
+    table = prepare(table, sizes=sizes, modes=modes, seed=seed, say=say)
     bundles = []
     for config in configs:
         trained = train.fit(config, table, overwrite=overwrite)
@@ -74,15 +76,20 @@ def pipeline(
 
 
 def prepare(
-    table: Manifest, *, sizes: Sequence[int], seed: int = SEED, say: Callable[[str], None] = lambda line: None
+    table: Manifest,
+    *,
+    sizes: Sequence[int],
+    modes: Sequence[str] = ("crop",),
+    seed: int = SEED,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
     table = verify.check(table).save()
     say(f"verify    {_counted(table, 'unreadable', 'too small')}")
     table = dedup.group(table).save()
     say(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
-    for size in sorted(set(sizes)):
-        table = resize.write(table, size=size).save()
+    for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
+        table = resize.write(table, size=size, mode=mode).save()
     say(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import batches, bundle, calibrate, distribution, framework, networks, optimizers, paths
+from toolkit import batches, bundle, calibrate, distribution, framework, images, networks, optimizers, paths
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
@@ -35,6 +35,7 @@ class Config:
         network: one of `networks.names()`.
         style: "classic", as its authors drew it, or "modern".
         size: side of the pictures in pixels.
+        resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
@@ -63,6 +64,7 @@ class Config:
     network: str
     style: str = "classic"
     size: int | None = None
+    resize_mode: str = "crop"
     epochs: int | None = None
     patience: int | None = None
     batch_size: int = 32
@@ -114,6 +116,8 @@ class Config:
         )
         if config.monitor not in MONITORS:
             raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
+        if config.resize_mode not in images.MODES:
+            raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
@@ -204,6 +208,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
         model,
         classes=manifest.classes,
         size=config.size,
+        resize_mode=config.resize_mode,
         history=run.history(),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],

@@ -57,8 +57,9 @@ class Training:
         self.config, self.folder, self.identity = config, folder, identity
         self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
         self.strategy = distribution.strategy(config.strategy)
-        self.train = batches.examples(manifest, split="train", size=config.size)
-        self.val = batches.examples(manifest, split="val", size=config.size)
+        squares = {"size": config.size, "resize_mode": config.resize_mode}
+        self.train = batches.examples(manifest, split="train", **squares)
+        self.val = batches.examples(manifest, split="val", **squares)
         framework.reproducible(config.seed)
         self.phases = [Phase("train", config.epochs, config.patience)]
         with self.strategy.scope():

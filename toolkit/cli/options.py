@@ -21,6 +21,7 @@ SOURCE_OPTIONS = (
 TRAINING_OPTIONS = (
     "style",
     "size",
+    "resize_mode",
     "epochs",
     "patience",
     "batch_size",
@@ -105,6 +106,7 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--weights", "of a pretrained network: imagenet (default), none, or a file; for xception also cifar10")
     add(parser, "--style", "classic, as its authors drew it (default), or modern")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
+    add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
     add(parser, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
     add(parser, "--batch-size", "pictures per step (default: 32)", type=int)

@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from toolkit import manifest
 from toolkit.cli import common, options
 
+RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
+
 
 def verify_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
@@ -43,6 +45,11 @@ def resize_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
+    options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
+    options.add(parser, "--format", "png, what networks learn from (default), or jpeg")
+    options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
+    no = {"dest": "enlarge", "action": "store_false"}
+    options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
 
 
 def resize(arguments: Namespace) -> dict:
@@ -50,7 +57,7 @@ def resize(arguments: Namespace) -> dict:
     from toolkit import resize
 
     table = manifest.load(arguments.dataset)
-    return common.counted(resize.write(table, **common.given(arguments, "size")).save(), arguments)
+    return common.counted(resize.write(table, **common.given(arguments, *RESIZE_OPTIONS)).save(), arguments)
 
 
 def exclude_options(parser: ArgumentParser) -> None:

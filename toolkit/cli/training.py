@@ -30,10 +30,10 @@ def train(arguments: Namespace) -> dict | list[dict]:
     if arguments.name and len(configs) > 1:
         names = ", ".join(config.network for config in configs)
         raise ValueError(f"expected no --name for {len(configs)} networks ({names}); give --network too")
-    sizes = sorted({config.resolved().size for config in configs})
+    squares = sorted({(config.resolved().size, config.resize_mode) for config in configs})
     table = manifest.load(arguments.dataset)
-    for size in sizes:
-        table = resize.write(table, size=size).save()
+    for size, mode in squares:
+        table = resize.write(table, size=size, mode=mode).save()
     how = {"name": arguments.name, "overwrite": arguments.overwrite, **common.given(arguments, "tensorboard")}
     done = [_said(train.fit(config, table, **how), arguments) for config in configs]
     return done[0] if len(done) == 1 else done

@@ -116,6 +116,26 @@ def sizes_of(source: images.Source, sizes: Sequence[int]) -> Figure:
     return gallery([[(images.prepare(source, size), f"{size}×{size}") for size in sizes]], columns=len(sizes), side=2)
 
 
+def resize_modes(sources: Sequence[images.Source], *, size: int) -> Figure:
+    """Pictures as they came, and as squares made in each of the ways there are: a row per picture."""
+    rows = []
+    for source in sources:
+        picture = images.read(source)
+        squares = [(images.prepare(source, size, mode), mode) for mode in images.MODES]
+        rows.append([(np.asarray(picture), f"as it came, {picture.width}×{picture.height}"), *squares])
+    return gallery(rows, columns=1 + len(images.MODES), side=1.8)
+
+
+def enlarged(manifest: Manifest, *, size: int, count: int = 6) -> Figure:
+    """The pictures that were enlarged most, as squares, each with its size and the factor; they hold no more detail."""
+    table = manifest.table[manifest.table["enlarged"] > 1].sort_values("enlarged", ascending=False, kind="stable")
+    shown = [
+        (images.prepare(manifest.root / row.path, size), f"{row.width}×{row.height}\nenlarged {row.enlarged:g} times")
+        for row in table.head(count).itertuples()
+    ]
+    return gallery(_lines(shown, 6), columns=6, side=1.5)
+
+
 def augmentations(original: np.ndarray, changed: np.ndarray) -> Figure:
     """One picture and several random changes of it.
 

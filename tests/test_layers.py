@@ -21,12 +21,13 @@ GROUND = {
     "manifest",
     "images",
     "parallel",
+    "remote",
 }  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits"},
+    {"verify", "dedup", "resize", "split", "credits", "quality"},
     {"framework"},
     {"augment", "networks"},
     {"batches", "bundle"},

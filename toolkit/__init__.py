@@ -38,6 +38,8 @@ __all__ = [
     "plot",
     "practice",
     "predict",
+    "quality",
+    "remote",
     "report",
     "resize",
     "run",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images, parallel
+from toolkit import images, parallel, paths, remote
 from toolkit.augment import Augmentation, apply, draw
 from toolkit.errors import DatasetError
 from toolkit.framework import tf
@@ -62,7 +62,8 @@ def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Ex
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
     files = tuple(chosen.sized(size))
-    missing = [file for file in files if not file.exists()]
+    there = remote.there(manifest.root / "sized" / str(size), files)
+    missing = [file for file, found in zip(files, there, strict=True) if not found]
     if missing:
         raise DatasetError(
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
@@ -71,6 +72,8 @@ def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Ex
     order = {label: place for place, label in enumerate(manifest.classes)}
     labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
+    if pixels is None:
+        paths.local(manifest.root, to="train on more pictures than the memory holds")
     return Examples(files, labels, manifest.classes, size, pixels)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from toolkit import remote
 from toolkit.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
@@ -119,6 +120,7 @@ def pixels(content: bytes) -> float:
 
 
 def _load(source: Source, *, min_side: int, max_pixels: int) -> tuple[Image.Image, dict]:
+    source = remote.content(source)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:

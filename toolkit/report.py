@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 import toolkit
 from toolkit import compare, evaluate, paths, plot
+from toolkit import quality as measures
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
 FILE = "report.html"
+QUALITY_FILE = "quality.html"
 
 
 def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
@@ -49,11 +51,42 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
             words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
             comparison=_comparison(table),
             charts=_charts(manifest, table, ordered),
+            resizing=_rows(measures.resizing(manifest)),
             left_out=_left_out(manifest),
             sources=_sources(manifest),
             runs=[_run(run, manifest) for run in ordered],
         )
     )
+    return paths.write(target, page)
+
+
+def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
+    """Write the page on the quality of a dataset, and the same as a picture beside it.
+
+    Args:
+        manifest: a verified dataset.
+        into: path of the page; None is `quality.html` in the folder of the dataset. The picture ends in .png.
+
+    Returns:
+        The path of the page.
+    """
+    target = into or manifest.root / QUALITY_FILE
+    tables = measures.summary(manifest)
+    charts = {name: _embedded(plot.quality(manifest, panels=(name,))) for name in plot.PANELS}
+    page = (
+        _environment()
+        .get_template("quality.html")
+        .render(
+            name=manifest.name,
+            made=datetime.now(UTC).strftime("%d %B %Y"),
+            version=toolkit.__version__,
+            words=measures.in_words(tables),
+            tables={name: _rows(table) for name, table in tables.tables().items()},
+            charts=charts,
+            samples=_embedded(plot.sample_grid(manifest.where(status="ok"), per_class=8)),
+        )
+    )
+    paths.write(target.with_suffix(".png"), plot.png(plot.quality(manifest)))
     return paths.write(target, page)
 
 
@@ -79,6 +112,7 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
         "splits": lambda: plot.counts(used.counts("split")),
         "duplicates": lambda: plot.duplicate_groups(manifest),
         "left_out": lambda: plot.left_out(manifest),
+        "measures": lambda: plot.quality(manifest, panels=("sides", "brightness", "sharpness")),
         "curves": lambda: plot.curves(*runs),
     }
     return {name: _embedded(draw()) for name, draw in drawn.items()}
@@ -105,6 +139,20 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
 
 def _comparison(table: pd.DataFrame) -> list[dict]:
     return [{"run": name, **row} for name, row in table.to_dict(orient="index").items()]
+
+
+def _rows(table: pd.DataFrame) -> dict[str, list]:
+    """A table as its header and its rows, numbers with commas."""
+    named = isinstance(table.index, pd.RangeIndex)
+    cells = table if named else table.reset_index(names="")
+    rows = [[_cell(value) for value in row] for row in cells.itertuples(index=False)]
+    return {"header": list(cells.columns), "rows": rows}
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from toolkit import images, parallel, paths
+from toolkit import images, parallel, paths, remote
 from toolkit.manifest import Manifest
 
 
@@ -26,8 +26,10 @@ def write(manifest: Manifest, *, size: int = 224, jobs: int = -1) -> Manifest:
     if size < 1:
         raise ValueError(f"expected a size of at least 1 pixel, got {size}")
     usable = manifest.where(status="ok")
-    sized = zip(usable.table["path"], usable.files, usable.sized(size), strict=True)
-    todo = [(path, source, target) for path, source, target in sized if not target.exists()]
+    targets = usable.sized(size)
+    there = remote.there(manifest.root / "sized" / str(size), targets)
+    sized = zip(usable.table["path"], usable.files, targets, there, strict=True)
+    todo = [(path, source, target) for path, source, target, done in sized if not done]
     done = parallel.map(partial(_one, size=size), todo, description=f"resize to {size}", jobs=jobs)
     failures = {
         path: {"status": result.status, "reason": result.reason}

@@ -16,7 +16,7 @@ def load(root: Path) -> dict[str, np.ndarray]:
     file = root / FILE
     if not file.exists():
         return {}
-    with np.load(file, allow_pickle=False) as stored:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
         return dict(zip(stored["sha256"].astype(str).tolist(), stored["grey"], strict=True))
 
 

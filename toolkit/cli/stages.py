@@ -2,8 +2,9 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from toolkit import manifest
+from toolkit import manifest, parallel
 from toolkit.cli import common, options
 
 
@@ -12,6 +13,7 @@ def verify_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(parser, "--min-side", "shortest side in pixels that is enough (default: 32)", type=int)
     options.add(parser, "--again", "check all pictures again", action="store_true")
+    options.work(parser)
 
 
 def verify(arguments: Namespace) -> dict:
@@ -19,7 +21,9 @@ def verify(arguments: Namespace) -> dict:
     from toolkit import verify
 
     table = manifest.load(arguments.dataset)
-    return common.counted(verify.check(table, **common.given(arguments, "min_side", "again")).save(), arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = verify.check(table, **common.given(arguments, "min_side", "again", "jobs"))
+    return common.counted(table.save(), arguments)
 
 
 def dedup_options(parser: ArgumentParser) -> None:
@@ -43,6 +47,7 @@ def resize_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
+    options.work(parser)
 
 
 def resize(arguments: Namespace) -> dict:
@@ -50,7 +55,28 @@ def resize(arguments: Namespace) -> dict:
     from toolkit import resize
 
     table = manifest.load(arguments.dataset)
-    return common.counted(resize.write(table, **common.given(arguments, "size")).save(), arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = resize.write(table, **common.given(arguments, "size", "jobs"))
+    return common.counted(table.save(), arguments)
+
+
+def quality_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    parser.add_argument("--into", metavar="FILE", help="path of the page (default: quality.html in the dataset)")
+
+
+def quality(arguments: Namespace) -> dict:
+    """Write the page on a dataset's quality, and the picture beside it."""
+    from toolkit import quality, report
+
+    table, say = manifest.load(arguments.dataset), common.say(arguments)
+    tables = quality.summary(table)
+    for name, part in tables.tables().items():
+        say(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
+    page = report.quality(table, into=Path(arguments.into) if arguments.into else None)
+    say(f"{quality.in_words(tables)}\n{page}")
+    return {"page": page} | {name: part.reset_index().to_dict("records") for name, part in tables.tables().items()}
 
 
 def exclude_options(parser: ArgumentParser) -> None:

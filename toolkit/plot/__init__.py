@@ -14,8 +14,10 @@ from toolkit.plot.galleries import (
     sheets,
     sizes_of,
 )
+from toolkit.plot.overview import PANELS, quality
 
 __all__ = [
+    "PANELS",
     "Figure",
     "augmentations",
     "before_after",
@@ -30,6 +32,7 @@ __all__ = [
     "mistakes",
     "png",
     "prediction",
+    "quality",
     "sample_grid",
     "sheets",
     "sizes",

@@ -33,6 +33,7 @@ TIERS = [
     {"batches", "bundle"},
     {"train", "evaluate", "compare", "predict"},
     {"plot"},
+    {"page"},
     {"report"},
     {"run"},
     {"demo"},
@@ -93,7 +94,7 @@ def test_only_the_framework_imports_keras_and_tensorflow():
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "report"}
+    assert users("matplotlib") <= {"plot", "page", "report"}
 
 
 def test_every_name_in_all_is_a_module_and_every_module_is_in_all():

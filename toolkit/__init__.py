@@ -33,6 +33,7 @@ __all__ = [
     "images",
     "manifest",
     "networks",
+    "page",
     "parallel",
     "paths",
     "plot",

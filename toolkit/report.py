@@ -1,22 +1,18 @@
 """One HTML page with all of it: the dataset, the cleaning, the networks, the comparison, and where they fail."""
 
-import base64
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
 import toolkit
-from toolkit import compare, evaluate, paths, plot
-from toolkit import quality as measures
+from toolkit import compare, evaluate, page, paths, plot, quality
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
 FILE = "report.html"
-QUALITY_FILE = "quality.html"
 
 
 def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
@@ -38,69 +34,23 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     target = into or paths.models(manifest.root) / FILE
     table = compare.table(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            name=manifest.name,
-            made=datetime.now(UTC).strftime("%d %B %Y"),
-            version=toolkit.__version__,
-            classes=manifest.classes,
-            pictures=len(manifest),
-            used=int((manifest.table["status"] == "ok").sum()),
-            words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
-            comparison=_comparison(table),
-            charts=_charts(manifest, table, ordered),
-            resizing=_rows(measures.resizing(manifest)),
-            left_out=_left_out(manifest),
-            sources=_sources(manifest),
-            runs=[_run(run, manifest) for run in ordered],
-        )
+    return page.write(
+        target,
+        "report.html",
+        name=manifest.name,
+        made=datetime.now(UTC).strftime("%d %B %Y"),
+        version=toolkit.__version__,
+        classes=manifest.classes,
+        pictures=len(manifest),
+        used=int((manifest.table["status"] == "ok").sum()),
+        words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
+        comparison=_comparison(table),
+        charts=_charts(manifest, table, ordered),
+        resizing=page.rows(quality.resizing(manifest)),
+        left_out=_left_out(manifest),
+        sources=_sources(manifest),
+        runs=[_run(run, manifest) for run in ordered],
     )
-    return paths.write(target, page)
-
-
-def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
-    """Write the page on the quality of a dataset, and the same as a picture beside it.
-
-    Args:
-        manifest: a verified dataset.
-        into: path of the page; None is `quality.html` in the folder of the dataset. The picture ends in .png.
-
-    Returns:
-        The path of the page.
-    """
-    target = into or manifest.root / QUALITY_FILE
-    tables = measures.summary(manifest)
-    charts = {name: _embedded(plot.quality(manifest, panels=(name,))) for name in plot.PANELS}
-    page = (
-        _environment()
-        .get_template("quality.html")
-        .render(
-            name=manifest.name,
-            made=datetime.now(UTC).strftime("%d %B %Y"),
-            version=toolkit.__version__,
-            words=measures.in_words(tables),
-            tables={name: _rows(table) for name, table in tables.tables().items()},
-            charts=charts,
-            samples=_embedded(plot.sample_grid(manifest.where(status="ok"), per_class=8)),
-        )
-    )
-    paths.write(target.with_suffix(".png"), plot.png(plot.quality(manifest)))
-    return paths.write(target, page)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["thousands"] = lambda number: f"{number:,.0f}"
-    return environment
 
 
 def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> dict[str, str]:
@@ -115,7 +65,7 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
         "measures": lambda: plot.quality(manifest, panels=("sides", "brightness", "sharpness")),
         "curves": lambda: plot.curves(*runs),
     }
-    return {name: _embedded(draw()) for name, draw in drawn.items()}
+    return {name: page.embedded(draw()) for name, draw in drawn.items()}
 
 
 def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
@@ -132,27 +82,13 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
         "pictures": len(report.predictions),
         "wrong": len(report.mistakes),
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
-        "confusion": _embedded(plot.confusion(report)),
-        "mistakes": _embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
+        "confusion": page.embedded(plot.confusion(report)),
+        "mistakes": page.embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
     }
 
 
 def _comparison(table: pd.DataFrame) -> list[dict]:
     return [{"run": name, **row} for name, row in table.to_dict(orient="index").items()]
-
-
-def _rows(table: pd.DataFrame) -> dict[str, list]:
-    """A table as its header and its rows, numbers with commas."""
-    named = isinstance(table.index, pd.RangeIndex)
-    cells = table if named else table.reset_index(names="")
-    rows = [[_cell(value) for value in row] for row in cells.itertuples(index=False)]
-    return {"header": list(cells.columns), "rows": rows}
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
@@ -163,7 +99,3 @@ def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
 def _sources(manifest: Manifest) -> list[tuple[str, str, int]]:
     counts = manifest.table.groupby(["source", "license"]).size()
     return [(source, license or "not stated", int(count)) for (source, license), count in counts.items()]
-
-
-def _embedded(figure: Figure) -> str:
-    return "data:image/png;base64," + base64.b64encode(plot.png(figure)).decode()

@@ -7,18 +7,19 @@ import pandas as pd
 
 from toolkit import quality as measures
 from toolkit.manifest import Manifest
-from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, plain
+from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, plain
 
 MOST_CLASSES = 6  # more are one colour: nobody can tell so many apart
-HISTOGRAMS = {  # panel: column, what its axis says, and where the axis ends
+HISTOGRAMS = {  # panel: column, what its axis says, and what its axis holds at least
     "sides": ("side", "shortest side in pixels", None),
-    "aspect": ("aspect", "width over height", None),
+    "aspect": ("aspect", "width over height", (0.5, 2)),
     "brightness": ("brightness", "brightness, 0 to 255", (0, 255)),
     "sharpness": ("sharpness", "sharpness (variance of the Laplacian)", None),
     "entropy": ("entropy", "entropy, 0 to 8 bits", (0, 8)),
 }
-LOGARITHMIC = ("side", "aspect", "sharpness")
-PANELS = ("balance", "bytes", *HISTOGRAMS)
+LOGARITHMIC = ("side", "sharpness")
+BARS = ("balance", "left_out", "bytes")
+PANELS = (*BARS, *HISTOGRAMS)
 
 
 def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
@@ -26,7 +27,8 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
 
     Args:
         manifest: a verified manifest.
-        panels: which of "balance", "bytes", "sides", "aspect", "brightness", "sharpness" and "entropy", in this order.
+        panels: which of `PANELS`, in this order: "balance", "left_out", "bytes", "sides", "aspect", "brightness",
+            "sharpness", "entropy".
 
     Raises:
         ValueError: there is no such panel, or none is asked for.
@@ -38,22 +40,27 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
         raise ValueError(f"expected panels out of {', '.join(PANELS)}, got {', '.join(unknown) or 'none'}")
     columns = min(len(panels), 3 if len(panels) <= 3 else 2)
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(max(5, 3.6 * columns), 2.5 * rows), layout="constrained")
+    counts = manifest.counts()
+    height = 0.4 * len(counts) + 0.7 if len(panels) == 1 and panels[0] in BARS else 2.5 * rows
+    figure = Figure(figsize=(max(4.6, 3.7 * columns), height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     table, classes = measures.measured(manifest), manifest.classes
     for axes, name in zip(grid, panels, strict=False):
         plain(axes)
         if name == "balance":
-            _balance(axes, manifest.counts())
+            _balance(axes, counts)
+        elif name == "left_out":
+            _left_out(axes, counts)
         elif name == "bytes":
             _bytes(axes, measures.resizing(manifest))
         else:
             _histogram(axes, table, classes, *HISTOGRAMS[name])
     for axes in grid[len(panels) :]:
         axes.axis("off")
-    if set(panels) & set(HISTOGRAMS) and 1 < len(classes) <= MOST_CLASSES:
-        handles = [axes for axes, name in zip(grid, panels, strict=False) if name in HISTOGRAMS][0]
-        figure.legend(*handles.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False)
+    named = [axes.get_legend_handles_labels() for axes, name in zip(grid, panels, strict=False) if name in HISTOGRAMS]
+    handles = max(named, key=lambda pair: len(pair[0]), default=((), ()))
+    if len(handles[0]) > 1:
+        figure.legend(*handles, loc="outside upper right", ncols=MOST_CLASSES, frameon=False)
     return figure
 
 
@@ -68,6 +75,21 @@ def _balance(axes: object, counts: pd.DataFrame) -> None:
     axes.margins(x=0.3)
     axes.invert_yaxis()
     axes.set_xlabel("pictures")
+
+
+def _left_out(axes: object, counts: pd.DataFrame) -> None:
+    lost = counts.drop(columns=["total", "ok", "new"], errors="ignore").loc["total"]
+    lost = lost[lost > 0].sort_values(ascending=False)
+    axes.set_xlabel("pictures left out")
+    if lost.empty:
+        axes.text(0.5, 0.5, "none was left out", transform=axes.transAxes, ha="center", color=INK)
+        axes.set(xticks=[], yticks=[])
+        return
+    bars = axes.barh(lost.index, lost, color=WRONG)
+    axes.bar_label(bars, [f"{count:,}" for count in lost], padding=4, fontsize=9, color=INK)
+    axes.margins(x=0.15)
+    axes.invert_yaxis()
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _bytes(axes: object, table: pd.DataFrame) -> None:
@@ -88,14 +110,15 @@ def _histogram(
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=INK)
         axes.set(xticks=[], yticks=[])
         return
-    low, high = ends or (values.min(), values.max())
+    least, most = ends or (values.min(), values.max())
+    low, high = min(least, values.min()), max(most, values.max())
     if column in LOGARITHMIC:
-        low = max(low, 1e-2)
-        low, high = (low, high) if high > 1.3 * low else (low / 1.5, high * 1.5)
-        edges = np.geomspace(low, high, 41)
+        ticks = _ticks(max(low, 1), max(high, 2))
+        edges, values = np.geomspace(ticks[0], ticks[-1], 41), values.clip(lower=ticks[0])
         axes.set_xscale("log")
-        _plain_ticks(axes, low, high)
-        values = values.clip(lower=low)
+        shown = ticks[:: -(-len(ticks) // 5)]
+        axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
+        axes.set_xticks([], minor=True)
     else:
         edges = np.linspace(low, high, 41)
     divided = 1 < len(classes) <= MOST_CLASSES
@@ -108,13 +131,12 @@ def _histogram(
             axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
 
 
-def _plain_ticks(axes: object, low: float, high: float) -> None:
-    """A few numbers as people write them, in place of powers of ten."""
-    steps = [step * 10.0**power for power in range(-2, 8) for step in (1, 2, 5)]
-    ticks = [step for step in steps if low <= step <= high]
-    ticks = ticks[:: -(-len(ticks) // 6)] if len(ticks) >= 2 else [low * (high / low) ** share for share in (0, 0.5, 1)]
-    axes.set_xticks(ticks, [f"{tick:,.4g}" for tick in ticks])
-    axes.set_xticks([], minor=True)
+def _ticks(low: float, high: float) -> list[int]:
+    """1, 2, 5, 10, 20, … from the last that is not above `low` to the first that is above `high`."""
+    steps = [step * 10**power for power in range(16) for step in (1, 2, 5)]
+    first = max(place for place, step in enumerate(steps) if step <= low)
+    last = min(place for place, step in enumerate(steps) if step > high)
+    return steps[first : last + 1]
 
 
 def _limits(column: str) -> list[float]:

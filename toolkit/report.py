@@ -4,15 +4,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import toolkit
-from toolkit import compare, evaluate, page, paths, plot, quality
+from toolkit import card, compare, evaluate, explain, failures, images, page, paths, plot, quality, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
 FILE = "report.html"
+DISTURBED = 40  # pictures that are made worse in every way; `toolkit robustness` takes all
+EXPLAINED = 6  # right and wrong answers of each run
 
 
 def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
@@ -32,8 +35,12 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         BundleError: the runs cannot be compared.
     """
     target = into or paths.models(manifest.root) / FILE
-    table = compare.table(runs)
+    table, pairs = compare.table(runs), compare.pairs(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
+    reports = [evaluate.load(run) for run in ordered]
+    for run in ordered:
+        robustness.measure(run, manifest, count=DISTURBED)
+        card.write(run, manifest)
     return page.write(
         target,
         "report.html",
@@ -43,12 +50,15 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         classes=manifest.classes,
         pictures=len(manifest),
         used=int((manifest.table["status"] == "ok").sum()),
-        words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
+        words=" ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip(),
+        pairs=pairs.to_dict(orient="records"),
+        looks=len(evaluate.openings(manifest)),
         comparison=_comparison(table),
         charts=_charts(manifest, table, ordered),
-        resizing=page.rows(quality.resizing(manifest)),
         left_out=_left_out(manifest),
-        sources=_sources(manifest),
+        resizing=page.rows(quality.resizing(manifest)),
+        sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
+        differ=len(failures.disagreements(reports)) if len(reports) > 1 else 0,
         runs=[_run(run, manifest) for run in ordered],
     )
 
@@ -64,7 +74,12 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
         "left_out": lambda: plot.left_out(manifest),
         "measures": lambda: plot.quality(manifest, panels=("sides", "brightness", "sharpness")),
         "curves": lambda: plot.curves(*runs),
+        "trade_off": lambda: plot.trade_off(table),
+        "robustness": lambda: plot.robustness({run.name: robustness.measure(run, manifest)["curves"] for run in runs}),
     }
+    if len(runs) > 1:
+        differ = failures.disagreements([evaluate.load(run) for run in runs])
+        drawn["disagreements"] = lambda: plot.disagreements(differ, manifest)
     return {name: page.embedded(draw()) for name, draw in drawn.items()}
 
 
@@ -84,7 +99,22 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
         "confusion": page.embedded(plot.confusion(report)),
         "mistakes": page.embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
+        "hesitant": page.embedded(plot.hesitant(report, manifest)),
+        "heat": _heat(run, report, manifest),
+        "nonsense": robustness.measure(run, manifest)["nonsense"],
     }
+
+
+def _heat(run: Bundle, report: evaluate.Report, manifest: Manifest) -> str:
+    """Where it looked: some right answers, then its surest mistakes."""
+    answers = report.predictions
+    right = answers[answers["label"] == answers["predicted"]].sample(frac=1, random_state=7)
+    shown = pd.concat([right.head(EXPLAINED), report.mistakes.head(EXPLAINED)])
+    pixels = np.stack([images.prepare(manifest.root / path, run.size) for path in shown["path"]])
+    said = shown[["predicted", "label"]].itertuples(index=False, name=None)
+    captions = [named if named == label else f"{named}, is {label}" for named, label in said]
+    heat = explain.grad_cam(run, pixels, labels=list(shown["predicted"]))
+    return page.embedded(plot.heat(pixels, heat, captions=captions))
 
 
 def _comparison(table: pd.DataFrame) -> list[dict]:
@@ -94,8 +124,3 @@ def _comparison(table: pd.DataFrame) -> list[dict]:
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
     reasons = manifest.left_out()["status"].value_counts()
     return [(str(status), int(count)) for status, count in reasons.items()]
-
-
-def _sources(manifest: Manifest) -> list[tuple[str, str, int]]:
-    counts = manifest.table.groupby(["source", "license"]).size()
-    return [(source, license or "not stated", int(count)) for (source, license), count in counts.items()]

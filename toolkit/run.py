@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from toolkit import compare, dedup, evaluate, manifest, networks, parallel, report, resize, scrape, split, train, verify
+from toolkit import dedup, evaluate, manifest, networks, parallel, report, resize, scrape, split, train, verify
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
@@ -21,13 +19,11 @@ class Outcome:
     Args:
         manifest: the dataset.
         bundles: the trained networks, in the order asked for.
-        comparison: a row per network, see `compare.table`.
         page: path of the report.
     """
 
     manifest: Manifest
     bundles: tuple[Bundle, ...]
-    comparison: pd.DataFrame
     page: Path
 
 
@@ -75,9 +71,8 @@ def pipeline(
         say(f"train     {trained.name}: {len(trained.history)} epochs in {seconds:.0f} s, kept number {kept}")
         say(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)
-    comparison = compare.table(bundles)
     page = report.write(table, bundles)
-    return Outcome(table, tuple(bundles), comparison, page)
+    return Outcome(table, tuple(bundles), page)
 
 
 def prepare(

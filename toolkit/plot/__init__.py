@@ -14,6 +14,7 @@ from toolkit.plot.galleries import (
     sheets,
     sizes_of,
 )
+from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 from toolkit.plot.overview import PANELS, quality
 
 __all__ = [
@@ -26,15 +27,23 @@ __all__ = [
     "contact_sheet",
     "counts",
     "curves",
+    "disagreements",
     "duplicate_groups",
+    "front",
     "gallery",
+    "glowing",
+    "heat",
+    "hesitant",
     "left_out",
     "mistakes",
+    "neighbours",
     "png",
     "prediction",
     "quality",
+    "robustness",
     "sample_grid",
     "sheets",
     "sizes",
     "sizes_of",
+    "trade_off",
 ]

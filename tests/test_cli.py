@@ -66,6 +66,16 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+def test_squares_can_be_asked_for_in_other_ways(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["resize", "mine", "--size", "16", "--mode", "letterbox", "--format", "jpeg", "--quality", "80"]) == 0
+    assert len(list((paths.dataset("mine") / "sized" / "16-letterbox-jpeg80").rglob("*.jpg"))) > 0
+    assert main(["resize", "mine", "--size", "400", "--no-enlarge"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert "expected a mode of crop, letterbox, squash" in complaint(capsys, "resize", "mine", "--mode", "stretch")
+
+
 def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -157,7 +167,24 @@ def test_one_class_only_is_one_clear_line(pictures, capsys):
 
 
 def test_an_unknown_network_is_one_clear_line(run, capsys):
-    assert "dual_stack, vgg, xception" in complaint(capsys, "train", "pets", "--network", "resnet")
+    assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
+
+
+def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
+    ready_dataset(paths.dataset("slices"), per_class=10)
+    words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]
+    assert main([*words, "--schedule", "1=0.0001", "--tensorboard", "--json"]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["network"], config["monitor"], config["size"]) == ("small_cnn", "val_accuracy", 32)
+    assert (config["epochs"], config["patience"], config["schedule"]) == (2, 1, {"1": 0.0001})
+    assert (paths.home() / "models" / "slices" / "small_cnn" / "events" / "train").is_dir()
+
+
+def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsys):
+    assert "cars_tanks, cifar10, hand_digits" in complaint(capsys, "train", "pets", "--recipe", "cake")
+    assert "EPOCH=RATE" in complaint(capsys, "train", "pets", "--network", "vgg", "--schedule", "1=a")
+    assert "vgg, dual_stack, xception" in complaint(capsys, "train", "pets", "--recipe", "cars_tanks", "--name", "x")
+    assert "at least one network" in complaint(capsys, "train", "pets")
 
 
 def test_no_network_is_one_clear_line(pictures, capsys):

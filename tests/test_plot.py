@@ -83,7 +83,7 @@ def test_duplicate_groups_show_the_kept_copy_first(table):
 
 def test_nothing_to_show_is_said_and_not_an_error(tmp_path):
     table = fake_table(tmp_path, [("a", ""), ("b", "")])
-    for figure in (plot.left_out(table), plot.duplicate_groups(table)):
+    for figure in (plot.left_out(table), plot.duplicate_groups(table), plot.enlarged(table, size=16)):
         assert "nothing to show" in [text.get_text() for text in figure.texts]
 
 
@@ -99,6 +99,8 @@ def test_counts_are_bars_without_the_totals(table):
         lambda table: plot.sizes(table),
         lambda table: plot.before_after(table.files[:3], size=16),
         lambda table: plot.sizes_of(table.files[0], [8, 16, 32]),
+        lambda table: plot.resize_modes(table.files[:2], size=16),
+        lambda table: plot.enlarged(table.assign(enlarged=2.5), size=16),
         lambda table: plot.counts(table.counts()),
     ],
 )

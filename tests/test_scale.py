@@ -86,7 +86,8 @@ def test_a_cluster_gives_the_same_to_the_last_byte_and_loses_nothing_when_a_work
     cluster, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(parallel, "PATIENCE", 20)
-    here, there = dataset(tmp_path / "here", pictures(160)), dataset(tmp_path / "there", pictures(160))
+    files = pictures(90)
+    here, there = dataset(tmp_path / "here", files), dataset(tmp_path / "there", files)
     killed = []
     look = parallel.progress
 

@@ -39,6 +39,7 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "brightness": 0.0,  # mean grey value, 0 to 255
     "entropy": 0.0,  # of the grey values, 0 to 8 bits; below about 2 the picture is all but empty
     "aspect": 0.0,  # width over height
+    "enlarged": 0.0,  # by which factor for the largest square made of it; 0 if none had to be
     "source": "",  # folder, reddit, …
     "source_id": "",  # the source's own name for it
     "page_url": "",  # where a person finds it
@@ -89,10 +90,17 @@ class Manifest:
         """Full path of every image, in the order of the table."""
         return [self.root / path for path in self.table["path"]]
 
-    def sized(self, size: int) -> list[Path]:
-        """Where the square copies of `size` pixels are, in the order of the table."""
-        folder = self.root / "sized" / str(size)
-        return [folder / Path(path).relative_to("raw").with_suffix(".png").as_posix() for path in self.table["path"]]
+    def sized(self, size: int, *, mode: str = "crop", quality: int | None = None) -> list[Path]:
+        """Where the square copies of `size` pixels are, in the order of the table.
+
+        Args:
+            size: side in pixels.
+            mode: how they were made square, see `images.square`.
+            quality: of JPEG copies; None for the PNG ones, which are what networks learn from.
+        """
+        name = f"{size}" + (f"-{mode}" if mode != "crop" else "") + (f"-jpeg{quality}" if quality else "")
+        folder, ending = self.root / "sized" / name, ".jpg" if quality else ".png"
+        return [folder / Path(path).relative_to("raw").with_suffix(ending).as_posix() for path in self.table["path"]]
 
     def where(self, **equals: str | Iterable[str]) -> "Manifest":
         """The rows whose columns have the given values (or one of several).

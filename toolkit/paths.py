@@ -120,7 +120,7 @@ def whole(path: Path) -> Iterator[Path]:
             yield temporary
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -67,13 +67,24 @@ def content(source: object) -> object:
         raise ImageError(f"cannot be read: {error}") from error
 
 
-def there(folder: Path, files: Sequence[Path]) -> list[bool]:
-    """Which of these files of one folder exist: elsewhere by one listing, since every question is a journey."""
-    if isinstance(folder, Path):
-        return [file.exists() for file in files]
-    folder.fs.invalidate_cache()
-    known = set(folder.fs.find(folder.path))
-    return [file.path in known for file in files]
+def there(files: Sequence[Path]) -> list[bool]:
+    """Which of these files exist: elsewhere by one listing per folder, since every question is a journey."""
+    known: dict[Path, set[str]] = {}
+    return [_is_file(file) if isinstance(file, Path) else file.path in _listed(file, known) for file in files]
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # a name that is too long, which writing will say
+        return False
+
+
+def _listed(file: Path, known: dict[Path, set[str]]) -> set[str]:
+    if file.parent not in known:
+        file.fs.invalidate_cache()
+        known[file.parent] = set(file.fs.find(file.parent.path))
+    return known[file.parent]
 
 
 def exists(file: Path) -> bool:

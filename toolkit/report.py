@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import toolkit
-from toolkit import card, compare, evaluate, explain, failures, images, page, paths, plot, quality, robustness
+from toolkit import card, compare, evaluate, explain, failures, page, paths, plot, quality, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
@@ -110,7 +110,7 @@ def _heat(run: Bundle, report: evaluate.Report, manifest: Manifest) -> str:
     answers = report.predictions
     right = answers[answers["label"] == answers["predicted"]].sample(frac=1, random_state=7)
     shown = pd.concat([right.head(EXPLAINED), report.mistakes.head(EXPLAINED)])
-    pixels = np.stack([images.prepare(manifest.root / path, run.size) for path in shown["path"]])
+    pixels = np.stack([run.prepare(manifest.root / path) for path in shown["path"]])
     said = shown[["predicted", "label"]].itertuples(index=False, name=None)
     captions = [named if named == label else f"{named}, is {label}" for named, label in said]
     heat = explain.grad_cam(run, pixels, labels=list(shown["predicted"]))

@@ -1,10 +1,24 @@
 """All of it in one call: from sources to compared networks and a page about them."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import dedup, evaluate, manifest, networks, parallel, report, resize, scrape, split, train, verify
+from toolkit import (
+    dedup,
+    evaluate,
+    manifest,
+    networks,
+    parallel,
+    recipes,
+    report,
+    resize,
+    scrape,
+    split,
+    train,
+    verify,
+)
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
@@ -63,7 +77,8 @@ def pipeline(
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
-    table = prepare(table, sizes=[config.size for config in configs], seed=seed, cluster=cluster, say=say)
+    sizes, modes = ([getattr(config, name) for config in configs] for name in ("size", "resize_mode"))
+    table = prepare(table, sizes=sizes, modes=modes, seed=seed, cluster=cluster, say=say)
     bundles = []
     for config in configs:
         trained = train.fit(config, table, overwrite=overwrite)
@@ -79,6 +94,7 @@ def prepare(
     table: Manifest,
     *,
     sizes: Sequence[int],
+    modes: Sequence[str] = ("crop",),
     seed: int = SEED,
     cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -90,8 +106,8 @@ def prepare(
     table = dedup.group(table).save()
     say(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
     with parallel.cluster(cluster, needs=table.root / manifest.FILE):
-        for size in sorted(set(sizes)):
-            table = resize.write(table, size=size).save()
+        for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
+            table = resize.write(table, size=size, mode=mode).save()
     say(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()
@@ -102,28 +118,40 @@ def prepare(
 def configs_for(
     names: Sequence[str],
     *,
-    weights: str = "imagenet",
+    recipe: str | None = None,
+    weights: str | None = None,
     settings: Mapping[str, object] | None = None,
     options: Mapping[str, object] | None = None,
 ) -> list[train.Config]:
     """A config per network, with the same settings, and the weights for those that can start from some.
 
     Args:
-        names: of networks.
-        weights: see `networks.xception.build`.
+        names: of networks; none takes those of the recipe.
+        recipe: where the settings that are not given come from, see `recipes`; None takes the defaults.
+        weights: for networks that can start from some, see `networks.transfer.build`; None leaves it to the network.
         settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
         options: of the networks; each takes those it has, and one that none has raises ValueError.
     """
     configs = []
-    given, taken = {"weights": weights, **(options or {})}, {"weights"}
+    given, taken = {**({"weights": weights} if weights else {}), **(options or {})}, {"weights"}
+    names = names or (recipes.networks(recipe) if recipe else ())
     for name in dict.fromkeys(names):
         known = set(networks.get(name).options) & set(given)
         taken |= known
-        own = {option: given[option] for option in sorted(known)}
-        configs.append(train.config_from({**(settings or {}), "network": name, "options": own}))
+        base = _base(name, recipe, settings or {})
+        own = {**base.pop("options", {}), **{option: given[option] for option in sorted(known)}}
+        configs.append(train.config_from({**base, **(settings or {}), "network": name, "options": own}))
     if set(given) - taken:
         raise ValueError(f"expected options of {', '.join(names)}, got {sorted(set(given) - taken)[0]!r}")
     return configs
+
+
+def _base(name: str, recipe: str | None, settings: Mapping[str, object]) -> dict[str, object]:
+    """What a recipe says about a network; its patience gives way to fewer epochs."""
+    base = vars(recipes.get(recipe, network=name)).copy() if recipe else {}
+    if base.get("patience") and "epochs" in settings:
+        base["patience"] = min(base["patience"], max(1, int(settings["epochs"]) - 1))
+    return base
 
 
 def _counted(table: Manifest, *statuses: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from toolkit import manifest, parallel
 from toolkit.cli import common, options
 
+RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
+
 
 def verify_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
@@ -47,6 +49,11 @@ def resize_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
+    options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
+    options.add(parser, "--format", "png, what networks learn from (default), or jpeg")
+    options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
+    no = {"dest": "enlarge", "action": "store_false"}
+    options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
     options.work(parser)
 
 
@@ -56,7 +63,7 @@ def resize(arguments: Namespace) -> dict:
 
     table = manifest.load(arguments.dataset)
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
-        table = resize.write(table, **common.given(arguments, "size", "jobs"))
+        table = resize.write(table, **common.given(arguments, *RESIZE_OPTIONS, "jobs"))
     return common.counted(table.save(), arguments)
 
 

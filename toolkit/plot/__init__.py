@@ -1,15 +1,18 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
     before_after,
     contact_sheet,
     duplicate_groups,
+    enlarged,
     gallery,
     left_out,
     mistakes,
+    mixed,
+    resize_modes,
     sample_grid,
     sheets,
     sizes_of,
@@ -29,6 +32,7 @@ __all__ = [
     "curves",
     "disagreements",
     "duplicate_groups",
+    "enlarged",
     "front",
     "gallery",
     "glowing",
@@ -36,10 +40,13 @@ __all__ = [
     "hesitant",
     "left_out",
     "mistakes",
+    "mixed",
     "neighbours",
     "png",
     "prediction",
     "quality",
+    "reliability",
+    "resize_modes",
     "robustness",
     "sample_grid",
     "sheets",

@@ -116,6 +116,26 @@ def sizes_of(source: images.Source, sizes: Sequence[int]) -> Figure:
     return gallery([[(images.prepare(source, size), f"{size}×{size}") for size in sizes]], columns=len(sizes), side=2)
 
 
+def resize_modes(sources: Sequence[images.Source], *, size: int) -> Figure:
+    """Pictures as they came, and as squares made in each of the ways there are: a row per picture."""
+    rows = []
+    for source in sources:
+        picture = images.read(source)
+        squares = [(images.prepare(source, size, mode), mode) for mode in images.MODES]
+        rows.append([(np.asarray(picture), f"as it came, {picture.width}×{picture.height}"), *squares])
+    return gallery(rows, columns=1 + len(images.MODES), side=1.8)
+
+
+def enlarged(manifest: Manifest, *, size: int, count: int = 6) -> Figure:
+    """The pictures that were enlarged most, as squares, each with its size and the factor; they hold no more detail."""
+    table = manifest.table[manifest.table["enlarged"] > 1].sort_values("enlarged", ascending=False, kind="stable")
+    shown = [
+        (images.prepare(manifest.root / row.path, size), f"{row.width}×{row.height}\nenlarged {row.enlarged:g} times")
+        for row in table.head(count).itertuples()
+    ]
+    return gallery(_lines(shown, 6), columns=6, side=1.5)
+
+
 def augmentations(original: np.ndarray, changed: np.ndarray) -> Figure:
     """One picture and several random changes of it.
 
@@ -126,6 +146,25 @@ def augmentations(original: np.ndarray, changed: np.ndarray) -> Figure:
     shown = [(original, "original"), *((picture, "") for picture in changed)]
     columns = math.ceil(len(shown) / 2)
     return gallery([shown[:columns], shown[columns:]], columns=columns, side=1.5)
+
+
+def mixed(
+    before: np.ndarray, after: np.ndarray, *, labels: np.ndarray, classes: Sequence[str], columns: int = 8
+) -> Figure:
+    """A batch before it is mixed, and below what the network sees, with what the label has become.
+
+    Args:
+        before, after: uint8 arrays of shape (n, side, side, 3), the second from `mixing.examples`.
+        labels: shape (n, classes), the shares that came with it.
+        classes: names of the classes.
+        columns: pictures to show, from the first.
+    """
+    shares = [
+        "\n".join(f"{name} {share:.0%}" for name, share in zip(classes, row, strict=True) if share >= 0.005)
+        for row in labels[:columns]
+    ]
+    rows = [[(picture, "") for picture in before[:columns]], list(zip(after[:columns], shares, strict=True))]
+    return gallery(rows, titles=("before", "after"), columns=columns)
 
 
 def mistakes(report: "Report", manifest: Manifest, *, count: int = 12) -> Figure:

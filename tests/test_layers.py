@@ -28,12 +28,13 @@ GROUND = {
     "jpeg",
     "colour",
     "parallel",
+    "remote",
 }  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits"},
+    {"verify", "dedup", "resize", "split", "credits", "quality"},
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
@@ -41,6 +42,7 @@ TIERS = [
     {"train", "evaluate", "predict"},
     {"compare", "explain", "failures", "recipes", "robustness"},
     {"plot"},
+    {"page"},
     {"card"},
     {"report"},
     {"run"},
@@ -102,7 +104,7 @@ def test_only_the_framework_imports_keras_and_tensorflow():
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "report"}
+    assert users("matplotlib") <= {"plot", "page", "report"}
 
 
 def test_only_a_bundle_prepares_pictures_for_its_network():

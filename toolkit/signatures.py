@@ -48,12 +48,17 @@ def find(root: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def add(root: Path, names: Sequence[str], grey: np.ndarray) -> None:
     """Write some more; half a record that a killed run left behind is overwritten.
 
+    Where nothing can be added to a file, as at most URLs, it is written anew.
+
     Args:
         root: folder of the dataset.
         names: sha256 of the files.
         grey: uint8 array of shape (n, 32, 32).
     """
     file = root / FILE
+    if not isinstance(file, Path):
+        paths.write(file, _records(root).tobytes() + _packed(names, grey).tobytes())
+        return
     with file.open("r+b" if file.exists() else "w+b") as stored:
         end = stored.seek(0, 2)
         stored.seek(end - end % RECORD.itemsize)
@@ -75,5 +80,8 @@ def _packed(names: Sequence[str], grey: np.ndarray) -> np.ndarray:
 
 def _records(root: Path) -> np.ndarray:
     file = root / FILE
+    if not isinstance(file, Path):
+        content = file.read_bytes() if file.exists() else b""
+        return np.frombuffer(content[: len(content) // RECORD.itemsize * RECORD.itemsize], RECORD)
     count = file.stat().st_size // RECORD.itemsize if file.exists() else 0
     return np.memmap(file, RECORD, "r", shape=count) if count else np.empty(0, RECORD)

@@ -2,8 +2,9 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from toolkit import manifest
+from toolkit import manifest, parallel
 from toolkit.cli import common, options
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
@@ -24,19 +25,17 @@ def verify_options(parser: ArgumentParser) -> None:
     options.add(parser, "--hashes", "more of them, with commas: ahash,dhash,whash,colorhash", type=options.names)
     options.add(parser, "--whole", "decode large JPEGs whole: slower, hashes exactly imagehash's", action="store_true")
     options.add(parser, "--again", "check all pictures again", action="store_true")
-    options.add(parser, "--jobs", "workers (default: one per core)", type=int)
+    options.work(parser)
 
 
 def verify(arguments: Namespace) -> dict:
     """Open every file once; with a limit also judge anew what was opened before."""
     from toolkit import verify
 
-    limits = common.given(arguments, *LIMITS)
-    table = verify.check(
-        manifest.load(arguments.dataset),
-        **common.given(arguments, "max_pixels", "hashes", "whole", "again", "jobs"),
-        **limits,
-    )
+    limits, table = common.given(arguments, *LIMITS), manifest.load(arguments.dataset)
+    others = common.given(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = verify.check(table, **others, **limits)
     return common.counted((verify.judge(table, **limits) if limits else table).save(), arguments)
 
 
@@ -83,6 +82,7 @@ def resize_options(parser: ArgumentParser) -> None:
     options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
     no = {"dest": "enlarge", "action": "store_false"}
     options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
+    options.work(parser)
 
 
 def resize(arguments: Namespace) -> dict:
@@ -90,7 +90,28 @@ def resize(arguments: Namespace) -> dict:
     from toolkit import resize
 
     table = manifest.load(arguments.dataset)
-    return common.counted(resize.write(table, **common.given(arguments, *RESIZE_OPTIONS)).save(), arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = resize.write(table, **common.given(arguments, *RESIZE_OPTIONS, "jobs"))
+    return common.counted(table.save(), arguments)
+
+
+def quality_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    parser.add_argument("--into", metavar="FILE", help="path of the page (default: quality.html in the dataset)")
+
+
+def quality(arguments: Namespace) -> dict:
+    """Write the page on a dataset's quality, and the picture beside it."""
+    from toolkit import page, quality
+
+    table, say = manifest.load(arguments.dataset), common.say(arguments)
+    tables = quality.summary(table)
+    for name, part in tables.tables().items():
+        say(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
+    written = page.quality(table, into=Path(arguments.into) if arguments.into else None)
+    say(f"{quality.in_words(tables)}\n{written}")
+    return {"page": written} | {name: part.reset_index().to_dict("records") for name, part in tables.tables().items()}
 
 
 def exclude_options(parser: ArgumentParser) -> None:

@@ -19,8 +19,10 @@ from toolkit.plot.galleries import (
     sizes_of,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
+from toolkit.plot.overview import PANELS, quality
 
 __all__ = [
+    "PANELS",
     "Figure",
     "augmentations",
     "before_after",
@@ -44,6 +46,7 @@ __all__ = [
     "oddest",
     "png",
     "prediction",
+    "quality",
     "reliability",
     "resize_modes",
     "robustness",

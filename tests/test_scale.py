@@ -51,8 +51,12 @@ class Cluster:
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=self.folder, stderr=log, stdout=log)
 
-    def add_worker(self):
-        self.workers.append(self.start("worker", self.address, "--nthreads", "1", "--no-nanny"))
+    def fill(self):
+        """Two workers that live."""
+        living = [worker for worker in self.workers if worker.poll() is None]
+        words = (self.address, "--nthreads", "1", "--no-nanny")
+        self.workers += [self.start("worker", *words) for _ in range(2 - len(living))]
+        waited(lambda: self.log.read_bytes().count(b"Registered to:") >= len(self.workers), seconds=60)
 
     def ready(self):
         return b"Scheduler at" in self.log.read_bytes()
@@ -77,14 +81,13 @@ def test_a_cluster_without_workers_is_an_error_of_one_line(cluster, monkeypatch)
     monkeypatch.setattr(parallel, "PATIENCE", 0.5)
     with pytest.raises(ToolkitError, match="expected workers at .*, found none"), parallel.cluster(cluster.address):
         pass
-    cluster.add_worker()
-    cluster.add_worker()
 
 
 @pytest.mark.slow
 def test_a_cluster_gives_the_same_to_the_last_byte_and_loses_nothing_when_a_worker_is_killed(
     cluster, tmp_path, monkeypatch
 ):
+    cluster.fill()
     monkeypatch.setattr(parallel, "PATIENCE", 20)
     files = pictures(90)
     here, there = dataset(tmp_path / "here", files), dataset(tmp_path / "there", files)
@@ -114,6 +117,7 @@ def test_a_cluster_gives_the_same_to_the_last_byte_and_loses_nothing_when_a_work
 
 @pytest.mark.slow
 def test_the_command_line_sends_its_work_to_a_cluster(cluster, tmp_path, monkeypatch, capsys):
+    cluster.fill()
     monkeypatch.setattr(parallel, "PATIENCE", 20)
     table = dataset(tmp_path / "pets", pictures(6))
     work = ["--cluster", cluster.address]
@@ -129,6 +133,7 @@ def test_the_command_line_sends_its_work_to_a_cluster(cluster, tmp_path, monkeyp
 def test_a_folder_the_workers_do_not_see_is_an_error_and_not_a_thousand_unreadable_pictures(
     cluster, monkeypatch, tmp_path
 ):
+    cluster.fill()
     monkeypatch.setattr(parallel, "PATIENCE", 20)
     with (
         pytest.raises(ToolkitError, match="expected every worker to see .*none.* does not; share the folder"),

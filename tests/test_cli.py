@@ -66,6 +66,33 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+def test_squares_can_be_asked_for_in_other_ways(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["resize", "mine", "--size", "16", "--mode", "letterbox", "--format", "jpeg", "--quality", "80"]) == 0
+    assert len(list((paths.dataset("mine") / "sized" / "16-letterbox-jpeg80").rglob("*.jpg"))) > 0
+    assert main(["resize", "mine", "--size", "400", "--no-enlarge"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert "expected a mode of crop, letterbox, squash" in complaint(capsys, "resize", "mine", "--mode", "stretch")
+
+
+def test_limits_judge_what_was_verified_before_and_leaks_and_the_curve_are_told(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["verify", "mine", "--min-side", "5000"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert main(["verify", "mine", "--min-side", "16"]) == 0
+    capsys.readouterr()
+    assert main(["dedup", "mine", "--curve", "--max-distance", "3", "--json"]) == 0
+    assert [row["distance"] for row in json.loads(capsys.readouterr().out)["curve"]] == [0, 1, 2, 3]
+    table = manifest.load("mine")
+    table.assign(split=["train", "test"] * (len(table) // 2)).save()
+    assert main(["dedup", "mine", "--max-distance", "64", "--max-difference", "4", "--json"]) == 0
+    leaks = json.loads(capsys.readouterr().out)["leaks"]
+    assert leaks
+    assert all({leak["split"], leak["other_split"]} == {"train", "test"} for leak in leaks)
+
+
 def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -157,7 +184,24 @@ def test_one_class_only_is_one_clear_line(pictures, capsys):
 
 
 def test_an_unknown_network_is_one_clear_line(run, capsys):
-    assert "dual_stack, vgg, xception" in complaint(capsys, "train", "pets", "--network", "resnet")
+    assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
+
+
+def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
+    ready_dataset(paths.dataset("slices"), per_class=10)
+    words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]
+    assert main([*words, "--schedule", "1=0.0001", "--tensorboard", "--json"]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["network"], config["monitor"], config["size"]) == ("small_cnn", "val_accuracy", 32)
+    assert (config["epochs"], config["patience"], config["schedule"]) == (2, 1, {"1": 0.0001})
+    assert (paths.home() / "models" / "slices" / "small_cnn" / "events" / "train").is_dir()
+
+
+def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsys):
+    assert "cars_tanks, cifar10, hand_digits" in complaint(capsys, "train", "pets", "--recipe", "cake")
+    assert "EPOCH=RATE" in complaint(capsys, "train", "pets", "--network", "vgg", "--schedule", "1=a")
+    assert "vgg, dual_stack, xception" in complaint(capsys, "train", "pets", "--recipe", "cars_tanks", "--name", "x")
+    assert "at least one network" in complaint(capsys, "train", "pets")
 
 
 def test_no_network_is_one_clear_line(pictures, capsys):
@@ -243,3 +287,22 @@ def test_the_same_run_twice_is_compared_once(run, capsys):
 def test_a_dataset_without_runs_is_one_clear_line(capsys):
     ready_dataset(paths.dataset("bare"), per_class=10)
     assert "toolkit train" in complaint(capsys, "evaluate", "bare")
+
+
+def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
+    asked = sorted(str(file) for file in (pictures / "cars").iterdir())[:2]
+    assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["answers"]) == 2 and told["labels"] == told["answers"]
+    assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
+    assert main(["evaluate", "pets"]) == 0
+    assert main(["failures", "pets", "--count", "3"]) == 0
+    assert "vgg: most hesitant" in capsys.readouterr().out
+    assert main(["robustness", "pets", "--into", str(tmp_path / "curves.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["disturbance"] for row in told["vgg"]["curves"]} >= {"blur", "noise", "rotation"}
+    assert 0 <= told["vgg"]["nonsense"]["threshold"] <= 1
+    assert (tmp_path / "curves.png").exists()

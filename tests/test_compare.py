@@ -54,6 +54,21 @@ def test_every_row_tells_what_the_run_achieved_and_cost(models):
     assert row["megabytes"] == (run.folder / bundle.MODEL).stat().st_size / 1e6
 
 
+@pytest.mark.parametrize(
+    ("network", "options", "start"),
+    [
+        ("vgg", {}, "nothing"),
+        ("mobilenet", {}, "ImageNet"),
+        ("xception", {"weights": "none"}, "nothing"),
+        ("xception", {"weights": "cifar10"}, "CIFAR-10"),
+        ("vgg16", {"weights": "/somewhere/mine.h5"}, "mine.h5"),
+    ],
+)
+def test_what_a_network_started_from_is_told_whether_or_not_it_was_said(models, network, options, start):
+    run = judged(models, "started", 80, config={"network": network, "options": options})
+    assert compare.table([run]).loc["started", "start"] == start
+
+
 def test_runs_judged_on_other_pictures_are_not_compared(models):
     runs = [judged(models, "here", 80), judged(models, "there", 90, test="other")]
     with pytest.raises(BundleError, match="same pictures, there and here were not"):

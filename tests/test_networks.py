@@ -9,12 +9,15 @@ from helpers import textured
 from toolkit import framework, networks
 from toolkit.errors import BundleError
 from toolkit.framework import keras, tf
+from toolkit.networks import transfer
+from toolkit.networks.applications import APPLICATIONS
 
 layers = keras.layers
 SMALL = {"width": 0.1}
-OPTIONS = {"vgg": SMALL, "dual_stack": SMALL, "xception": {"weights": "none"}}
-SHIPPED = Path(__file__).parents[2] / "shared" / "weights" / "xception_imagenet_no_top.weights.h5"
-CASES = [(name, style) for name in networks.names() for style in networks.STYLES]
+OPTIONS = {**dict.fromkeys(networks.own(), SMALL), "xception": {"weights": "none"}}
+CASES = [(name, style) for name in OPTIONS for style in networks.STYLES]
+SHARED = Path(__file__).parents[2] / "shared" / "weights"
+SHIPPED = {name: SHARED / f"{name}_imagenet_no_top.weights.h5" for name in ("mobilenet", "xception")}
 
 
 def small(name, style, *, classes=3):
@@ -58,9 +61,10 @@ def test_gradients_reach_the_first_layer(name, style):
 
 @pytest.mark.parametrize(("name", "style"), CASES)
 def test_values_from_0_to_255_are_scaled_inside(name, style):
-    model = small(name, style)
-    (scaling,) = of_kind(model, layers.Rescaling)
-    assert np.allclose(scaling(np.array([0.0, 127.5, 255.0])), [-1, 0, 1], atol=1e-6)
+    (scaling,) = of_kind(small(name, style), layers.Rescaling)
+    scaled = scaling(np.array([0.0, 255.0]))
+    assert np.allclose(scaled[1], 1, atol=1e-6)
+    assert np.allclose(scaled[0], 0, atol=1e-6) or np.allclose(scaled[0], -1, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "style"), CASES)
@@ -75,7 +79,10 @@ def test_probabilities_are_float32_whatever_the_network_computes_in(name, style)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "resnet"}, "expected a network of dual_stack, vgg, xception, got 'resnet'"),
+        (
+            {"name": "resnet"},
+            "deep_cnn, dual_stack, small_cnn, vgg, or of keras.applications .* resnet50.*; got 'resnet'",
+        ),
         ({"style": "baroque"}, "expected a style of classic or modern"),
         ({"height": 3}, "expected options of vgg from width, got 'height'"),
         ({"classes": 1}, "at least 2 classes"),
@@ -151,6 +158,14 @@ def weights(tmp_path_factory):
     return file
 
 
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory):
+    """The same of MobileNet, which is quick to build."""
+    file = tmp_path_factory.mktemp("weights") / "m.weights.h5"
+    keras.applications.MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(file)
+    return file
+
+
 def xception(weights, **options):
     return networks.build("xception", classes=2, size=71, weights=str(weights), **options)
 
@@ -194,8 +209,8 @@ def test_all_of_xception_can_learn_but_batch_normalization(weights):
     assert layers.BatchNormalization not in kinds
 
 
-def test_xception_without_its_weights_names_the_file_to_get(tmp_path):
-    with pytest.raises(BundleError, match="found no file .*nothing.h5; get xception_weights_tf_dim.*notop.h5"):
+def test_a_file_of_weights_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(BundleError, match=r"found no file .*nothing.h5; give the path of Xception weights without top"):
         xception(tmp_path / "nothing.h5")
 
 
@@ -214,7 +229,8 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 def test_xception_without_a_network_names_the_file_and_its_folder(monkeypatch):
     def offline(**options):
-        raise Exception("URL fetch failure on https://storage.googleapis.com/: None -- [Errno -3] No name")
+        address = "https://storage.example/xception/xception_weights_tf_dim_ordering_tf_kernels_notop.h5"
+        raise Exception(f"URL fetch failure on {address}: None -- [Errno -3] No name")
 
     monkeypatch.setattr(keras.applications, "Xception", offline)
     with pytest.raises(BundleError, match=r"get xception_weights_tf_dim.*notop.h5 on another machine .*models"):
@@ -222,16 +238,157 @@ def test_xception_without_a_network_names_the_file_and_its_folder(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"size": 64}, "at least 71"), ({"trainable_layers": -1}, "at least 0")]
+    ("options", "message"),
+    [
+        ({"size": 16}, "at least 32"),
+        ({"trainable_layers": -1}, "at least 0"),
+        ({"trainable_layers": 2, "frozen_below": 66}, "got both"),
+        ({"frozen_below": 99}, "from 0 to 86"),
+        ({"frozen_below": "block15"}, "begin the name of a layer of conv1, conv; got 'block15'"),
+        ({"pooling": "max"}, "average or flatten"),
+        ({"dropout": 1.0}, "up to but not 1"),
+        ({"l2": -0.1}, "at least 0"),
+        ({"dense": [64, 0]}, "at least 1 unit"),
+    ],
 )
-def test_xception_refuses_what_it_cannot_do(options, message):
+def test_a_transfer_network_refuses_what_it_cannot_do(mobilenet, options, message):
     with pytest.raises(ValueError, match=message):
-        networks.build("xception", classes=2, **{"size": 71, **options})
+        networks.check("mobilenet", style="modern", **{"size": 64, "weights": str(mobilenet), **options})
 
 
-@pytest.mark.skipif(not SHIPPED.exists(), reason="the ImageNet weights do not lie beside this checkout")
-def test_the_imagenet_weights_beside_this_checkout_can_be_used():
-    model = networks.build("xception", classes=2, size=71, style="modern", weights=str(SHIPPED))
-    answers = model.predict_on_batch(pictures(71))
+def test_what_check_would_refuse_build_refuses_too(mobilenet):
+    for wrong in ({"frozen_below": "block15"}, {"dropout": 1.0}):
+        with pytest.raises(ValueError, match="expected"):
+            networks.build("mobilenet", classes=2, size=64, weights=str(mobilenet), **wrong)
+    with pytest.raises(ValueError, match="at least 71 pixels"):
+        networks.build("xception", classes=2, size=64)
+
+
+@pytest.mark.parametrize(("frozen_below", "first"), [(66, 66), ("block14", 126), (0, 0)])
+def test_what_lies_below_a_layer_is_frozen_and_all_batch_normalization(weights, frozen_below, first):
+    backbone = backbone_of(xception(weights, style="modern", frozen_below=frozen_below))
+    learning = [place for place, layer in enumerate(backbone.layers) if layer.trainable]
+    kept = [layer.name for layer in backbone.layers[first:] if type(layer) is not layers.BatchNormalization]
+    assert [backbone.layers[place].name for place in learning] == kept
+    assert min(learning) >= first
+
+
+def test_a_head_has_what_it_is_told_to_have(weights):
+    model = xception(weights, pooling="average", normalize=False, dense=[32, 16], dropout=0.4, l1=0.003, l2=0.4)
+    head = model.layers[model.layers.index(backbone_of(model)) + 1 :]
+    assert [type(layer) for layer in head] == [
+        layers.GlobalAveragePooling2D,
+        *[layers.Dense, layers.Dropout] * 2,
+        layers.Dense,
+    ]
+    dense = [layer for layer in head if type(layer) is layers.Dense]
+    assert [layer.units for layer in dense] == [32, 16, 2]
+    kernels = [np.asarray(layer.kernel) for layer in dense]
+    penalty = sum(0.003 * np.abs(kernel).sum() + 0.4 * (kernel**2).sum() for kernel in kernels)
+    assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-4)
+
+
+def test_vgg16_has_the_head_of_those_who_drew_it():
+    model = networks.build("vgg16", classes=2, size=32, weights="none")
+    head = model.layers[model.layers.index(backbone_of(model)) + 1 :]
+    assert [type(layer) for layer in head] == [layers.Flatten, layers.Dense, layers.Dropout, layers.Dense]
+    assert (head[1].units, head[2].rate) == (256, 0.6)
+
+
+def test_small_cnn_is_as_it_was_drawn():
+    model = networks.build("small_cnn", classes=4)
+    assert model.input_shape == (None, 180, 180, 3)
+    assert [layer.filters for layer in of_kind(model, layers.Conv2D)] == [16, 32, 64]
+    assert len(of_kind(model, layers.MaxPooling2D)) == 3
+    assert [layer.units for layer in of_kind(model, layers.Dense)] == [128, 4]
+
+
+def test_deep_cnn_is_as_it_was_drawn():
+    model = networks.build("deep_cnn", classes=10)
+    convolutions = of_kind(model, layers.Conv2D)
+    assert [layer.filters for layer in convolutions] == [32, 64, 128, 256, 512]
+    assert [layer.kernel_size[0] for layer in convolutions] == [2, 3, 4, 5, 6]
+    assert [layer.units for layer in of_kind(model, layers.Dense)] == [512, 256, 128, 10]
+
+
+def keras_scales(function):
+    """The function of Keras that scales pixels for a backbone: it lies beside it, but for MobileNetV3."""
+    modules = [getattr(keras.applications, name) for name in dir(keras.applications)]
+    beside = [module for module in modules if hasattr(module, function) and hasattr(module, "preprocess_input")]
+    return (beside or [keras.applications.mobilenet_v3])[0].preprocess_input
+
+
+@pytest.mark.parametrize("name", networks.pretrained())
+def test_pixels_are_scaled_as_keras_scales_them(name):
+    shown = pictures(32, 2)
+    scaled = transfer.preprocessed(keras.ops.convert_to_tensor(shown), APPLICATIONS[name].pixels)
+    assert np.allclose(scaled, keras_scales(APPLICATIONS[name].function)(shown.copy()), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "vgg16"])
+def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(name, tmp_path):
+    keras.utils.set_random_seed(2)
+    model = networks.build(name, classes=3, size=32, style="modern", weights="none")
+    shown, base = pictures(32, 2), backbone_of(model)
+    answers = model.predict_on_batch(shown)
+    assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    features = base.predict_on_batch(keras_scales(APPLICATIONS[name].function)(shown.copy()))
+    head = keras.Sequential(model.layers[model.layers.index(base) + 1 :])
+    assert np.allclose(head.predict_on_batch(features), answers, atol=1e-4)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    assert np.array_equal(again.predict_on_batch(shown), answers)
+
+
+def test_efficientnet_from_a_file_is_scaled_as_if_it_had_been_downloaded():
+    """Keras itself divides by the root of the deviations after its own scaling, but not if the weights are a file."""
+    means, deviations = np.array(transfer.MEANS), np.array(transfer.DEVIATIONS)
+    shown = pictures(32)
+    downloaded = (shown / 255 - means) / deviations / np.sqrt(deviations)
+    scaled = np.asarray(transfer._scaled(keras.ops.convert_to_tensor(shown), "efficientnetb0", "mine.h5"))
+    assert np.allclose((scaled / 255 - means) / deviations, downloaded, atol=1e-4)
+
+
+def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
+    model = networks.backbone("mobilenet", size=32, weights="none")
+    assert (model.input_shape, model.output_shape) == ((None, 32, 32, 3), (None, 1024))
+    assert model.output.dtype == "float32"
+    assert model.trainable_variables == []
+    shown = pictures(32)
+    still, trained = np.asarray(model(shown, training=False)), np.asarray(model(shown, training=True))
+    assert np.array_equal(still, trained)
+    with framework.computing_in("bfloat16"):
+        assert networks.backbone("xception", size=32, weights="none").output.dtype == "float32"
+
+
+def test_a_frozen_backbone_drops_nothing_out():
+    base = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3))
+    transfer.freeze(base, len(base.layers) - 30)
+    rates = {layer.rate for layer in base.layers[:-30] if isinstance(layer, layers.Dropout)}
+    assert rates == {0.0}
+    assert max(layer.rate for layer in base.layers[-30:] if isinstance(layer, layers.Dropout)) > 0.1
+
+
+@pytest.mark.parametrize("name", ["vgg", "resnet"])
+def test_a_network_without_a_backbone_gives_none(name):
+    with pytest.raises(ValueError, match=f"with a backbone, such as mobilenet.*got '{name}'"):
+        networks.backbone(name, size=32, weights="none")
+
+
+def test_every_backbone_of_keras_is_known_with_a_size_it_works_with():
+    import inspect
+
+    functions = {name for name, _ in inspect.getmembers(keras.applications, inspect.isfunction)}
+    assert functions == {application.function for application in APPLICATIONS.values()}
+    assert networks.names() == networks.own() + networks.pretrained()
+    assert len(set(networks.names())) == len(networks.names())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_imagenet_weights_beside_this_checkout_can_be_used(name):
+    if not SHIPPED[name].exists():
+        pytest.skip("the ImageNet weights do not lie beside this checkout")
+    model = networks.build(name, classes=2, size=96, style="modern", weights=str(SHIPPED[name]))
+    answers = model.predict_on_batch(pictures(96))
     assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert len(np.unique(answers[:, 0])) == 4

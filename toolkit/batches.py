@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images, parallel
+from toolkit import images, parallel, paths, remote
 from toolkit.augment import Augmentation, apply, draw
+from toolkit.distribution import Share
 from toolkit.errors import DatasetError
 from toolkit.framework import tf
 from toolkit.manifest import Manifest
+from toolkit.mixing import Mixing, mix
 
 MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch
 
@@ -46,13 +48,14 @@ class Examples:
         return compute_class_weight("balanced", classes=np.arange(len(self.classes)), y=self.labels).astype(np.float32)
 
 
-def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Examples:
+def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "crop", jobs: int = -1) -> Examples:
     """The pictures of a split at one size.
 
     Args:
         manifest: the whole manifest, split and resized.
         split: "train", "val" or "test".
         size: side in pixels, one that `resize.write` was asked for.
+        resize_mode: likewise, how it made the pictures square.
         jobs: workers that read, -1 for one per core.
 
     Raises:
@@ -61,16 +64,19 @@ def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Ex
     chosen = manifest.where(split=split, status="ok")
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
-    files = tuple(chosen.sized(size))
-    missing = [file for file in files if not file.exists()]
+    files = tuple(chosen.sized(size, mode=resize_mode))
+    missing = [file for file, found in zip(files, remote.there(files), strict=True) if not found]
     if missing:
+        how = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
-            f"`toolkit resize {manifest.name} --size {size}`"
+            f"`toolkit resize {manifest.name} --size {size}{how}`"
         )
     order = {label: place for place, label in enumerate(manifest.classes)}
     labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
+    if pixels is None:
+        paths.local(manifest.root, to="train on more pictures than the memory holds")
     return Examples(files, labels, manifest.classes, size, pixels)
 
 
@@ -82,6 +88,8 @@ def training(
     seed: int,
     epoch: int,
     weighted: bool = True,
+    mixing: Mixing | None = None,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """One epoch of training batches: shuffled, augmented, every picture once.
 
@@ -95,23 +103,52 @@ def training(
         seed: any integer.
         epoch: number of the epoch, from 0.
         weighted: weight every picture by its class, see `Examples.class_weights`.
+        mixing: how to blend pictures with one another after they were changed; None leaves them apart.
+        share: which part of every batch to give, see `distribution.spread`; None gives all of it.
 
     Returns:
         A dataset of (pictures float32 (n, size, size, 3) from 0 to 255, one-hot labels, weights).
     """
+    share = share or Share()
     order = np.random.default_rng((seed, epoch)).permutation(len(examples))
     weights = examples.class_weights()[examples.labels] if weighted else np.ones(len(examples), np.float32)
-    batches = _batches(examples, order, batch_size, weights)
-    if augmentation:
-        change = partial(_augmented, augmentation=augmentation, size=examples.size, seed=seed * 100_003 + epoch)
+    batches = _batches(examples, *_part(order, weights[order], batch_size, share), batch_size // share.of)
+    if augmentation or mixing:
+        seeded = {"size": examples.size, "seed": seed * 100_003 + epoch, "share": share}
+        change = partial(_changed, augmentation=augmentation, mixing=mixing, **seeded)
         batches = batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation(examples: Examples, *, batch_size: int) -> tf.data.Dataset:
-    """The pictures in order, unchanged, as (pictures, one-hot labels, weights of 1)."""
-    ones = np.ones(len(examples), np.float32)
-    return _batches(examples, np.arange(len(examples)), batch_size, ones).prefetch(tf.data.AUTOTUNE)
+def evaluation(examples: Examples, *, batch_size: int, share: Share | None = None) -> tf.data.Dataset:
+    """The pictures in order, unchanged, as (pictures, one-hot labels, weights of 1); see `training` for the rest."""
+    share = share or Share()
+    order, ones = np.arange(len(examples)), np.ones(len(examples), np.float32)
+    batches = _batches(examples, *_part(order, ones, batch_size, share), batch_size // share.of)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def steps(examples: Examples, *, batch_size: int) -> int:
+    """Batches in an epoch."""
+    return -(-len(examples) // batch_size)
+
+
+def _part(order: np.ndarray, weights: np.ndarray, batch_size: int, share: Share) -> tuple[np.ndarray, np.ndarray]:
+    """What a share holds of every batch. The last batch is filled up with pictures that weigh nothing."""
+    if share.of == 1:
+        return order, weights
+    if batch_size % share.of:
+        raise ValueError(f"expected a batch_size that can be divided by {share.of} replicas, got {batch_size}")
+    missing, last = -len(order) % batch_size, len(order) % batch_size
+    weights = np.append(weights, np.zeros(missing, np.float32))
+    if missing:  # the mean over the batch is one over its pictures
+        weights[-batch_size:] *= batch_size / last
+    parts = slice(share.first, share.first + share.count)
+    order, weights = (
+        cells.reshape(-1, share.of, batch_size // share.of)[:, parts].ravel()
+        for cells in (np.append(order, np.resize(order, missing)), weights)
+    )
+    return order, weights
 
 
 def _read(files: tuple[Path, ...], size: int, jobs: int) -> np.ndarray:
@@ -123,8 +160,8 @@ def _read(files: tuple[Path, ...], size: int, jobs: int) -> np.ndarray:
     return np.stack(pictures)
 
 
-def _batches(examples: Examples, order: np.ndarray, batch_size: int, weights: np.ndarray) -> tf.data.Dataset:
-    columns = (order, examples.one_hot()[order], weights[order])
+def _batches(examples: Examples, order: np.ndarray, weights: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    columns = (order, examples.one_hot()[order], weights)
     with tf.device("CPU"):
         if examples.pixels is not None:
             pixels = tf.constant(examples.pixels)
@@ -147,9 +184,21 @@ def _decoded(places: tf.Tensor, *, files: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(pictures, (None, size, size, 3))
 
 
-def _augmented(
-    number: tf.Tensor, batch: tuple[tf.Tensor, ...], *, augmentation: Augmentation, size: int, seed: int
+def _changed(
+    number: tf.Tensor,
+    batch: tuple[tf.Tensor, ...],
+    *,
+    augmentation: Augmentation | None,
+    mixing: Mixing | None,
+    size: int,
+    seed: int,
+    share: Share,
 ) -> tuple[tf.Tensor, ...]:
     pictures, labels, weights = batch
-    drawn = draw(augmentation, tf.shape(pictures)[0], size=size, seed=tf.stack([tf.cast(seed, tf.int64), number]))
-    return apply(pictures, drawn), labels, weights
+    number = number // share.count * share.of + share.first + number % share.count  # among the parts of all replicas
+    seeds = tf.stack([tf.cast(seed, tf.int64), number])
+    if augmentation:
+        pictures = apply(pictures, draw(augmentation, tf.shape(pictures)[0], size=size, seed=seeds))
+    if mixing:
+        pictures, labels, weights = mix(mixing, pictures, labels, weights, seed=seeds)
+    return pictures, labels, weights

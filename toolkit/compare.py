@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import bundle, evaluate, significance
+from toolkit import bundle, evaluate, networks, significance
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
 
@@ -74,8 +74,10 @@ def untrained(comparison: pd.DataFrame) -> str:
 
 
 def _start(run: Bundle) -> str:
-    """What its weights were before training: those of ImageNet, CIFAR-10, a file, or none."""
-    weights = str(run.facts.get("config", {}).get("options", {}).get("weights", "none"))
+    """What its weights were before training: those of ImageNet, of CIFAR-10, of a file, or none."""
+    config = run.facts.get("config", {})
+    usual = "imagenet" if config.get("network") in networks.pretrained() else "none"
+    weights = str(config.get("options", {}).get("weights", usual))
     return {"none": "nothing", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.get(weights, Path(weights).name)
 
 

@@ -40,6 +40,11 @@ with _silence():
     tf.config.list_physical_devices()
 
 
+def home() -> Path:
+    """Where Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+
+
 def reproducible(seed: int) -> None:
     """Make what follows in this process depend on the seed alone, to the last bit on one kind of machine."""
     keras.utils.set_random_seed(seed)

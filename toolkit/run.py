@@ -1,10 +1,24 @@
 """All of it in one call: from sources to compared networks and a page about them."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import dedup, evaluate, networks, report, resize, scrape, split, train, verify
+from toolkit import (
+    dedup,
+    evaluate,
+    manifest,
+    networks,
+    parallel,
+    recipes,
+    report,
+    resize,
+    scrape,
+    split,
+    train,
+    verify,
+)
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
@@ -35,6 +49,7 @@ def pipeline(
     options: Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
+    cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Scrape, verify, dedup, resize, split, train, evaluate, compare and report.
@@ -48,6 +63,7 @@ def pipeline(
         options: of the sources.
         seed: of the split.
         overwrite: train a run again that was trained differently.
+        cluster: address of a Dask scheduler whose machines verify and resize; None does it on this one.
         say: takes a line on each stage when it is done.
 
     Returns:
@@ -61,7 +77,8 @@ def pipeline(
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
-    table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
+    sizes, modes = ([getattr(config, name) for config in configs] for name in ("size", "resize_mode"))
+    table = prepare(table, sizes=sizes, modes=modes, seed=seed, cluster=cluster, say=say)
     bundles = []
     for config in configs:
         trained = train.fit(config, table, overwrite=overwrite)
@@ -74,15 +91,23 @@ def pipeline(
 
 
 def prepare(
-    table: Manifest, *, sizes: Sequence[int], seed: int = SEED, say: Callable[[str], None] = lambda line: None
+    table: Manifest,
+    *,
+    sizes: Sequence[int],
+    modes: Sequence[str] = ("crop",),
+    seed: int = SEED,
+    cluster: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
-    table = verify.check(table).save()
+    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+        table = verify.check(table).save()
     say(f"verify    {_counted(table, 'unreadable', 'too small')}")
     table = dedup.group(table).save()
     say(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
-    for size in sorted(set(sizes)):
-        table = resize.write(table, size=size).save()
+    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+        for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
+            table = resize.write(table, size=size, mode=mode).save()
     say(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()
@@ -93,28 +118,40 @@ def prepare(
 def configs_for(
     names: Sequence[str],
     *,
-    weights: str = "imagenet",
+    recipe: str | None = None,
+    weights: str | None = None,
     settings: Mapping[str, object] | None = None,
     options: Mapping[str, object] | None = None,
 ) -> list[train.Config]:
     """A config per network, with the same settings, and the weights for those that can start from some.
 
     Args:
-        names: of networks.
-        weights: see `networks.xception.build`.
+        names: of networks; none takes those of the recipe.
+        recipe: where the settings that are not given come from, see `recipes`; None takes the defaults.
+        weights: for networks that can start from some, see `networks.transfer.build`; None leaves it to the network.
         settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
         options: of the networks; each takes those it has, and one that none has raises ValueError.
     """
     configs = []
-    given, taken = {"weights": weights, **(options or {})}, {"weights"}
+    given, taken = {**({"weights": weights} if weights else {}), **(options or {})}, {"weights"}
+    names = names or (recipes.networks(recipe) if recipe else ())
     for name in dict.fromkeys(names):
         known = set(networks.get(name).options) & set(given)
         taken |= known
-        own = {option: given[option] for option in sorted(known)}
-        configs.append(train.config_from({**(settings or {}), "network": name, "options": own}))
+        base = _base(name, recipe, settings or {})
+        own = {**base.pop("options", {}), **{option: given[option] for option in sorted(known)}}
+        configs.append(train.config_from({**base, **(settings or {}), "network": name, "options": own}))
     if set(given) - taken:
         raise ValueError(f"expected options of {', '.join(names)}, got {sorted(set(given) - taken)[0]!r}")
     return configs
+
+
+def _base(name: str, recipe: str | None, settings: Mapping[str, object]) -> dict[str, object]:
+    """What a recipe says about a network; its patience gives way to fewer epochs."""
+    base = vars(recipes.get(recipe, network=name)).copy() if recipe else {}
+    if base.get("patience") and "epochs" in settings:
+        base["patience"] = min(base["patience"], max(1, int(settings["epochs"]) - 1))
+    return base
 
 
 def _counted(table: Manifest, *statuses: str) -> str:

@@ -3,42 +3,60 @@
 import json
 import platform
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import __version__ as pillow_version
-from tqdm.auto import tqdm
 
 import toolkit
-from toolkit import batches, bundle, framework, networks, parallel, paths
+from toolkit import batches, bundle, calibrate, distribution, framework, images, networks, optimizers, paths
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
+from toolkit.events import Events
+from toolkit.finetune import FineTune
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
+from toolkit.mixing import Mixing
+from toolkit.training import MONITORS, Training
 
 CHECKPOINT = "checkpoint"
+USUAL = {"optimizer": "adam", "weight_decay": 0.004, "schedule": "constant", "augmentation": Augmentation()}
+USUAL |= {"label_smoothing": 0.0, "clip": 0.0, "ema": 0.0, "mixing": None}
 
 
 @dataclass(frozen=True)
 class Config:
-    """How a network is trained. What is None is taken from the network.
+    """How a network is trained. What is None or "usual" is taken from the network and its style.
 
     Args:
         network: one of `networks.names()`.
         style: "classic", as its authors drew it, or "modern".
         size: side of the pictures in pixels.
+        resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
-        learning_rate: of Adam, above 0.
+        learning_rate: of the optimizer, above 0; the first one where a schedule changes it.
+        optimizer: "adam", "adamw" or "sgd".
+        momentum: of "sgd", 0 up to but not 1; the others have their own.
+        weight_decay: of "adamw", at least 0.
+        schedule: of the learning rate: "constant"; "cosine", down to 0 at the last epoch; or epochs that are done and
+            the rate from then on, such as {15: 0.003, 28: 0.001}.
+        warm_up: share of the steps in which a cosine rises first, 0 up to but not 1.
+        monitor: "val_loss" or "val_accuracy": what says which epoch is the best, and when it gets no better.
         augmentation: random changes of the training pictures; None for none.
         class_weights: weight rare classes up.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
+        label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
+        clip: longest gradient over all weights together, 0 for any.
+        ema: momentum of a moving average of the weights, which is kept where it is better, 0 for none, below 1.
+        mixing: pictures blended with one another; None for none.
+        fine_tune: let the last layers of a pretrained base learn after the head; None for the head alone.
+        calibrate: divide by the temperature that suits the validation pictures best, see `calibrate`.
+        strategy: "none", "mirrored" or "multi-worker", see `distribution.strategy`.
         seed: 0 to 2**32 - 1; the same one gives the same weights on one kind of machine.
         options: what the network alone understands, such as {"weights": "none"} for xception.
     """
@@ -46,13 +64,27 @@ class Config:
     network: str
     style: str = "classic"
     size: int | None = None
+    resize_mode: str = "crop"
     epochs: int | None = None
     patience: int | None = None
     batch_size: int = 32
     learning_rate: float | None = None
-    augmentation: Augmentation | None = field(default_factory=Augmentation)
+    optimizer: str | None = None
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    schedule: str | Mapping[int, float] | None = None
+    warm_up: float = 0.1
+    monitor: str = "val_loss"
+    augmentation: Augmentation | str | None = "usual"
     class_weights: bool = True
     precision: str = "auto"
+    label_smoothing: float | None = None
+    clip: float | None = None
+    ema: float | None = None
+    mixing: Mixing | str | None = "usual"
+    fine_tune: FineTune | None = None
+    calibrate: bool = True
+    strategy: str = "none"
     seed: int = 7
     options: Mapping[str, object] = field(default_factory=dict)
 
@@ -65,21 +97,43 @@ class Config:
         network = networks.get(self.network)
         if self.style not in networks.STYLES:
             raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        epochs = network.epochs if self.epochs is None else self.epochs
-        patience = min(network.patience, max(1, epochs - 1)) if self.patience is None else self.patience
-        config = replace(
-            self,
-            size=network.usual_size(self.options) if self.size is None else self.size,
-            epochs=epochs,
-            patience=patience,
-            learning_rate=network.learning_rates[self.style] if self.learning_rate is None else self.learning_rate,
-        )
+        usual = {
+            "size": network.usual_size(self.options),
+            "epochs": network.epochs,
+            "patience": network.patience,
+            **USUAL,
+        }
+        usual |= {"learning_rate": network.learning_rates[self.style]}
+        usual |= network.modern if self.style == "modern" else {}
+        blank = {"augmentation": "usual", "mixing": "usual"}
+        missing = [name for name in usual if getattr(self, name) == blank.get(name)]
+        config = replace(self, **_typed({name: usual[name] for name in missing}))
+        if self.patience is None:  # fewer epochs leave no time for as much of it
+            config = replace(config, patience=min(config.patience, max(1, config.epochs - 1)))
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        optimizers.check(
+            config.optimizer,
+            config.schedule,
+            momentum=config.momentum,
+            decay=config.weight_decay,
+            warm_up=config.warm_up,
+        )
+        if config.monitor not in MONITORS:
+            raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
+        if config.resize_mode not in images.MODES:
+            raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
             raise ValueError(f"expected a seed from 0 to {2**32 - 1}, got {config.seed}")
+        if not 0 <= config.label_smoothing < 1 or not 0 <= config.ema < 1 or config.clip < 0:
+            raise ValueError(
+                "expected label_smoothing and ema from 0 up to but not 1, and a clip of at least 0, got "
+                f"{config.label_smoothing}, {config.ema} and {config.clip}"
+            )
+        if config.strategy not in distribution.STRATEGIES:
+            raise ValueError(f"expected a strategy of {', '.join(distribution.STRATEGIES)}, got {config.strategy!r}")
         if config.patience >= config.epochs > 1:
             raise ValueError(f"expected a patience below {config.epochs} epochs, got {config.patience}; it never fires")
         return config
@@ -91,10 +145,7 @@ def config_from(values: Mapping[str, object]) -> Config:
     >>> config_from({"network": "vgg", "epochs": 3}).epochs
     3
     """
-    values = dict(values)
-    if isinstance(values.get("augmentation"), Mapping):
-        values["augmentation"] = _from_known(Augmentation, values["augmentation"])
-    return _from_known(Config, values)
+    return _from_known(Config, _typed(values))
 
 
 def fit(
@@ -104,10 +155,11 @@ def fit(
     name: str | None = None,
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
+    tensorboard: bool = False,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
-    The weights of the epoch with the lowest validation loss are the ones kept. A run that was killed goes on from its
+    The weights of the best epoch by `config.monitor` are the ones kept. A run that was killed goes on from its
     last checkpoint and ends with the same weights as an undisturbed one. A run that is complete is not trained again.
 
     Args:
@@ -116,6 +168,7 @@ def fit(
         name: of the run; None takes the network's.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
+        tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
 
     Returns:
         The bundle.
@@ -131,142 +184,48 @@ def fit(
     known = _finished(folder, identity, overwrite)
     if known:
         return known
-    run = _Run(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
-    run.resume()
-    run.finish()
+    run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
+    if tensorboard and distribution.is_chief():
+        run.watch = Events(folder)
+    with distribution.together():
+        run.resume()
+        run.finish()
+        if distribution.is_chief():
+            _save(run, folder, manifest)
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        distribution.agree(run.strategy, "done")
+    return bundle.load(folder)
+
+
+def _save(run: Training, folder: Path, manifest: Manifest) -> None:
+    config, model = run.config, run.best_model()
     facts = {
-        **identity,
+        **run.identity,
         "network": config.network,
         "train_seconds": round(run.seconds, 1),
         "best_epoch": run.best_epoch,
+        "temperature": _calibrated(model, run) if config.calibrate else 1.0,
     }
-    facts |= {"parameters": int(run.model.count_params()), "pictures": len(run.train), "versions": _versions()}
+    facts |= {"parameters": int(model.count_params()), "pictures": len(run.train), "versions": _versions()}
     facts |= {"precision": framework.chosen(config.precision)}
-    finished = bundle.save(
+    bundle.save(
         folder,
-        run.best_model(),
+        model,
         classes=manifest.classes,
         size=config.size,
+        resize_mode=config.resize_mode,
         history=run.history(),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
     )
-    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    return finished
 
 
-class _Run:
-    """A training under way: the model, how far it is, and its checkpoints."""
-
-    def __init__(self, config: Config, manifest: Manifest, folder: Path, identity: dict, checkpoint_seconds: float):
-        self.config, self.folder, self.identity = config, folder, identity
-        self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
-        self.train = batches.examples(manifest, split="train", size=config.size)
-        self.val = batches.evaluation(
-            batches.examples(manifest, split="val", size=config.size), batch_size=config.batch_size
-        )
-        framework.reproducible(config.seed)
-        self.model = self._build(config.precision)
-        self.model.compile(
-            keras.optimizers.Adam(config.learning_rate),
-            keras.losses.CategoricalCrossentropy(),
-            weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-            jit_compile=False,  # XLA is slower than oneDNN for convolutions on a processor
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.rows: list[dict] = []
-        self.best, self.best_epoch, self.seconds = self.model.get_weights(), -1, 0.0
-
-    def finish(self) -> None:
-        """Train until the epochs or the patience run out."""
-        bar = parallel.progress(range(len(self.rows), self.config.epochs), description=f"train {self.config.network}")
-        for epoch in bar:
-            if self._out_of_patience():
-                break
-            self._epoch(epoch)
-            if isinstance(bar, tqdm):
-                bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
-            if time.monotonic() - self.written >= self.checkpoint_seconds:
-                self._write()
-
-    def resume(self) -> None:
-        """Take up the last checkpoint of the same training, if there is one."""
-        state = self._state()
-        self._keep(state.get("last"), state.get("best"))  # the rest is half written, or of another training
-        if not state:
-            return
-        self.model.load_weights(self.folder / state["best"])
-        self.best = self.model.get_weights()
-        self.model.load_weights(self.folder / state["last"])
-        self.rows, self.best_epoch, self.seconds = state["rows"], state["best_epoch"], state["seconds"]
-
-    def best_model(self) -> keras.Model:
-        """The network with its best weights, computing in float32 wherever it is used."""
-        model = self._build("float32")
-        model.set_weights(self.best)
-        return model
-
-    def history(self) -> pd.DataFrame:
-        """A row per epoch."""
-        return pd.DataFrame(self.rows)
-
-    def _build(self, precision: str) -> keras.Model:
-        config = self.config
-        with framework.computing_in(precision):
-            return networks.build(
-                config.network, classes=len(self.train.classes), size=config.size, style=config.style, **config.options
-            )
-
-    def _epoch(self, epoch: int) -> None:
-        config, started = self.config, time.monotonic()
-        framework.reseed(self.model, config.seed, epoch)
-        data = batches.training(
-            self.train,
-            batch_size=config.batch_size,
-            augmentation=config.augmentation,
-            seed=config.seed,
-            epoch=epoch,
-            weighted=config.class_weights,
-        )
-        logs = self.model.fit(data, validation_data=self.val, shuffle=False, verbose=0).history
-        row = {name: float(values[0]) for name, values in logs.items()}
-        for name in ("loss", "val_loss"):
-            if not np.isfinite(row[name]):
-                raise BundleError(f"the {name} of {config.network} became {row[name]}; try a lower learning_rate")
-        if self.best_epoch < 0 or row["val_loss"] < self.rows[self.best_epoch]["val_loss"]:
-            self.best, self.best_epoch = self.model.get_weights(), epoch
-        self.rows.append({"epoch": epoch + 1, **row})
-        self.seconds += time.monotonic() - started
-
-    def _out_of_patience(self) -> bool:
-        return bool(self.rows) and len(self.rows) - 1 - self.best_epoch >= self.config.patience
-
-    def _state(self) -> dict:
-        file = self.folder / "state.json"
-        if not file.exists():
-            return {}
-        state = json.loads(file.read_text())
-        return state if state.get("identity") == json.loads(json.dumps(self.identity)) else {}
-
-    def _write(self) -> None:
-        """Weights under new names first, then the state that names them, then the old weights go."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        last, best = f"last-{len(self.rows)}.weights.h5", f"best-{self.best_epoch + 1}.weights.h5"
-        current = self.model.get_weights()
-        self.model.save_weights(self.folder / last)
-        if not (self.folder / best).exists():
-            self.model.set_weights(self.best)
-            self.model.save_weights(self.folder / best)
-            self.model.set_weights(current)
-        state = {"identity": self.identity, "rows": self.rows, "best_epoch": self.best_epoch, "seconds": self.seconds}
-        paths.write(self.folder / "state.json", json.dumps({**state, "last": last, "best": best}))
-        self._keep(last, best)
-        self.written = time.monotonic()
-
-    def _keep(self, *names: str | None) -> None:
-        for file in self.folder.glob("*.weights.h5"):
-            if file.name not in names:
-                file.unlink()
+def _calibrated(model: keras.Model, run: Training) -> float:
+    """Put the temperature that suits the validation pictures best into the model, and give it."""
+    data = batches.evaluation(run.val, batch_size=run.config.batch_size)
+    found = calibrate.temperature(model.predict(data, verbose=0), run.val.labels)
+    calibrate.fold(model, found)
+    return found
 
 
 def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
@@ -288,7 +247,18 @@ def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
     return None
 
 
-def _from_known(kind: type, values: Mapping[str, object]) -> Config | Augmentation:
+def _typed(values: Mapping[str, object]) -> dict[str, object]:
+    """Plain values, such as JSON has, as those a config holds."""
+    values = dict(values)
+    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
+        if isinstance(values.get(name), Mapping):
+            values[name] = _from_known(kind, values[name])
+    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
+        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
+    return values
+
+
+def _from_known(kind: type, values: Mapping[str, object]) -> object:
     known = sorted(entry.name for entry in fields(kind))
     unknown = sorted(set(values) - set(known))
     if unknown:

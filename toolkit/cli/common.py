@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from toolkit import manifest, paths
-from toolkit.cli.options import TRAINING_OPTIONS
+from toolkit.cli.options import MIXING_OPTIONS, TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -29,13 +29,16 @@ def given(arguments: Namespace, *names: str) -> dict[str, object]:
 
 
 def configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
-    """How each of the named networks is to be trained."""
+    """How each of the named networks is to be trained, or those of a recipe if none is named."""
     from toolkit import run
 
-    if not names:
+    recipe = getattr(arguments, "recipe", None)
+    if not names and not recipe:
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
     settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
-    return run.configs_for(names, weights=arguments.weights, settings=settings, options=options)
+    mixing = given(arguments, *MIXING_OPTIONS)
+    settings |= {"mixing": mixing} if mixing else {}
+    return run.configs_for(names, recipe=recipe, settings=settings, options=options, **given(arguments, "weights"))
 
 
 def _option(word: str) -> tuple[str, object]:

@@ -11,6 +11,7 @@ def run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
     options.training(parser)
+    options.cluster(parser)
 
 
 def run(arguments: Namespace) -> dict:
@@ -23,6 +24,7 @@ def run(arguments: Namespace) -> dict:
         configs=common.configs(arguments, [name.strip() for name in arguments.networks.split(",") if name.strip()]),
         options=scrape.Options(**common.given(arguments, *SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
+        cluster=arguments.cluster,
         say=common.say(arguments),
         **common.given(arguments, "seed"),
     )

@@ -4,28 +4,50 @@ Every network takes RGB pictures with values from 0 to 255 and gives one probabi
 its pixels happens inside. Each exists in two styles: "classic", as its authors drew it, and "modern", the same idea
 with what has been learned since.
 
->>> names()
-('dual_stack', 'vgg', 'xception')
+Some are drawn here (`own`) and learn from nothing. The others are backbones of `keras.applications` under a new head
+(`pretrained`), called as Keras calls them, in small letters.
+
+>>> own()
+('deep_cnn', 'dual_stack', 'small_cnn', 'vgg')
+>>> {"mobilenet", "vgg16", "xception", "efficientnetb0"} < set(pretrained())
+True
 >>> build("vgg", classes=2, size=64).count_params()  # doctest: +SKIP
 18747074
 """
 
 import importlib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from toolkit.networks.applications import APPLICATIONS
 from toolkit.networks.registry import STYLES, Network
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "build", "check", "get", "names"]
+__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "names", "own", "pretrained"]
 
-MODULES = ("dual_stack", "vgg", "xception")  # a new network is a module with a `NETWORK` in it, and its name here
+MODULES = (
+    "deep_cnn",
+    "dual_stack",
+    "small_cnn",
+    "vgg",
+)  # a new network is a module with a `NETWORK`, and its name here
 
 
 def names() -> tuple[str, ...]:
-    """The registered networks, in alphabetical order."""
+    """All networks: those drawn here, then those that have seen pictures before, each in alphabetical order."""
+    return own() + pretrained()
+
+
+def own() -> tuple[str, ...]:
+    """The networks that are drawn here, in alphabetical order."""
     return MODULES
+
+
+def pretrained() -> tuple[str, ...]:
+    """The networks with a backbone that learned elsewhere, in alphabetical order."""
+    return tuple(sorted(APPLICATIONS))
 
 
 def get(name: str) -> Network:
@@ -34,9 +56,17 @@ def get(name: str) -> Network:
     Raises:
         ValueError: no network has this name.
     """
-    if name not in MODULES:
-        raise ValueError(f"expected a network of {', '.join(MODULES)}, got {name!r}")
-    return importlib.import_module(f"toolkit.networks.{name}").NETWORK
+    if name in MODULES:
+        return importlib.import_module(f"toolkit.networks.{name}").NETWORK
+    if name in APPLICATIONS:
+        from toolkit.networks import transfer
+
+        return transfer.network(name)
+    near = get_close_matches(name, names(), n=3) or ("xception", "mobilenet", "vgg16")
+    raise ValueError(
+        f"expected a network of {', '.join(MODULES)}, or of keras.applications in small letters such as "
+        f"{', '.join(near)}; got {name!r}"
+    )
 
 
 def build(
@@ -63,6 +93,34 @@ def build(
         raise ValueError(f"expected at least 2 classes, got {classes}")
     _check(network, name, size, style, options)
     return network.build(classes=classes, size=size, style=style, **options)
+
+
+def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -> "keras.Model":
+    """What a network sees in a picture, before any head decides about it.
+
+    Args:
+        name: one of `pretrained()`.
+        size: side of the pictures in pixels; None takes the network's own.
+        weights: "imagenet", a file without top, "none" for random ones, or for xception "cifar10".
+
+    Returns:
+        A `keras.Model` from (n, size, size, 3), RGB, 0 to 255, to (n, features), float32: the mean of each feature over
+        the picture. Nothing in it learns or moves, batch normalization and dropout included.
+
+    Raises:
+        ValueError: an unknown name, or too small a size.
+        BundleError: the weights cannot be had.
+
+    >>> backbone("mobilenet", size=224).output_shape  # doctest: +SKIP
+    (None, 1024)
+    """
+    if name not in pretrained():
+        raise ValueError(f"expected a network with a backbone, such as mobilenet, vgg16 or xception; got {name!r}")
+    from toolkit.networks import transfer
+
+    size = get(name).usual_size({"weights": weights}) if size is None else size
+    _check(get(name), name, size, "modern", {"weights": weights})
+    return transfer.backbone(name, size=size, weights=weights)
 
 
 def check(name: str, *, size: int, style: str, **options: object) -> None:

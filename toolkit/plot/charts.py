@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from toolkit import calibrate
 from toolkit.manifest import Manifest
-from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, figure_with_axes, plain, show
+from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
     from toolkit.bundle import Bundle
@@ -46,13 +47,41 @@ def sizes(manifest: Manifest) -> Figure:
     return figure
 
 
+def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
+    """How many pairs each distance would find (`dedup.curve`): by the hash alone, and after the second look.
+
+    Where the two lines part, the hash begins to propose pictures that are only alike; pairs under two labels, which a
+    copy should not be, show where that hurts.
+
+    Args:
+        table: what `dedup.curve` gave.
+        chosen: the distance in use, drawn as a line.
+    """
+    figure, axes = figure_with_axes(6.5, 3.6)
+    lines = {"by_hash": "by the hash alone", "accepted": "accepted by the second look"}
+    for colour, (name, words) in zip(COLOURS, lines.items(), strict=False):
+        axes.plot(table["distance"], table[name], color=colour, label=words)
+    axes.plot(table["distance"], table["labels_differ"], ":", color=COLOURS[0], label="by the hash, under two labels")
+    axes.plot(
+        table["distance"], table["accepted_labels_differ"], ":", color=COLOURS[1], label="accepted, under two labels"
+    )
+    axes.set_yscale("symlog", linthresh=10)
+    axes.set_ylim(bottom=0)
+    if chosen is not None:
+        axes.axvline(chosen, color=FAINT, zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="bits of the hash that may differ", ylabel="pairs of pictures")
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return figure
+
+
 def curves(*runs: "Bundle") -> Figure:
     """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     for colour, run in zip(COLOURS, runs, strict=False):
         history = run.history
-        kept = history.loc[history["val_loss"].idxmin()]
+        kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
             axes.plot(history["epoch"], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
             axes.plot(history["epoch"], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
@@ -104,6 +133,33 @@ def comparison(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_xlabel(f"right on {int(table['pictures'].iloc[0])} test pictures, with the 95 % interval")
+    return figure
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Figure:
+    """How often answers are right against how sure they were, and how many there are of each.
+
+    Args:
+        probabilities: shape (n, classes).
+        labels: shape (n,), places of the true classes.
+        bins: with as many answers in each, at least 1.
+    """
+    table = calibrate.reliability(probabilities, labels, bins=bins, equal="mass")
+    figure = Figure(figsize=(4.4, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
+    above.vlines(table["sure"], table["sure"], table["right"], color=WRONG, alpha=0.5, linewidth=3)
+    above.plot(table["sure"], table["right"], "o-", color=COLOURS[0], markersize=6)
+    low = 1 / probabilities.shape[1]
+    above.set(ylabel="right", xlim=(low - 0.02, 1.02), ylim=(min(low, table["right"].min()) - 0.04, 1.04))
+    gap = calibrate.error(probabilities, labels, bins=bins, equal="mass")
+    above.set_title(f"on average {gap:.1%} off", fontsize=10, color=INK, loc="left")
+    below.hist(probabilities.max(axis=1), bins=np.linspace(low, 1, 21), color=COLOURS[0], alpha=0.6)
+    below.set(xlabel="sure", ylabel="answers")
+    for axes in (above, below):
+        plain(axes)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return figure
 
 

@@ -1,0 +1,88 @@
+"""After the head has learned on a base that was kept as it is, let the last layers of the base learn too, carefully.
+
+First the head, then the base: a head that still guesses would send large, meaningless gradients into features that took
+a million pictures to learn (Kumar et al., 2022, arXiv:2202.10054). Batch normalization stays still all the while.
+"""
+
+from dataclasses import dataclass
+
+from toolkit.framework import keras
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """How the last layers of a base learn.
+
+    Args:
+        epochs: passes over the training pictures, at least 1.
+        share: of the base's layers, counted from its end, that learn; above 0, 1 for all.
+        learning_rate: of AdamW for the head, above 0; it rises over the first tenth of the steps and falls as a cosine.
+        decay: factor on that rate from one layer with weights to the one below it, above 0, 1 for the same everywhere.
+        weight_decay: of AdamW, 0 for none.
+    """
+
+    epochs: int = 5
+    share: float = 0.2
+    learning_rate: float = 1e-4
+    decay: float = 0.9
+    weight_decay: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not 0 < self.share <= 1 or not 0 < self.decay <= 1:
+            raise ValueError(
+                "expected at least 1 epoch of fine-tuning and a share and a decay above 0 and at most 1, got "
+                f"{self.epochs}, {self.share} and {self.decay}"
+            )
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                "expected a learning_rate above 0 and a weight_decay of at least 0, got "
+                f"{self.learning_rate} and {self.weight_decay}"
+            )
+
+
+def base_of(model: keras.Model) -> keras.Model:
+    """The pretrained part of a network: the model within it.
+
+    Raises:
+        ValueError: it has none, or several.
+    """
+    bases = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if len(bases) != 1:
+        raise ValueError(
+            f"expected a network with one pretrained base to fine-tune, got {model.name} with {len(bases)}; leave "
+            "fine-tuning out, or choose another network such as xception or mobilenet"
+        )
+    return bases[0]
+
+
+def unfreeze(model: keras.Model, *, share: float) -> None:
+    """Let the last layers of the base learn, but no batch normalization.
+
+    Its statistics would move whenever it may learn, whatever `training` the base was called with.
+
+    Args:
+        model: a network whose base is frozen.
+        share: of the base's layers, from its end.
+    """
+    base = base_of(model)
+    base.trainable = True
+    first = round(len(base.layers) * (1 - share))
+    for place, layer in enumerate(base.layers):
+        layer.trainable = place >= first
+    for layer in base._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def rates(model: keras.Model, *, decay: float) -> dict[str, float]:
+    """Share of the learning rate for each weight of the base, by its path: the deeper, the slower.
+
+    The layers below saw edges and colours in a million pictures and need no correction; those above saw dogs and
+    teapots. One step of `decay` for each layer with weights that learn, the last of the base first.
+
+    >>> rates(model, decay=0.9)["block14_sepconv2/pointwise_kernel"]  # doctest: +SKIP
+    0.9
+    """
+    learning = [layer for layer in base_of(model)._flatten_layers(include_self=False) if layer.trainable_variables]
+    depths = enumerate(reversed([layer for layer in learning if not isinstance(layer, keras.Model)]), start=1)
+    return {weight.path: decay**depth for depth, layer in depths for weight in layer.trainable_variables}

@@ -1,0 +1,75 @@
+"""What turns the features of a backbone into one probability per class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from toolkit.framework import keras
+
+layers = keras.layers
+
+POOLINGS = ("average", "flatten")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The layers after the backbone.
+
+    Args:
+        pooling: "average" over the picture, or "flatten", which keeps where in the picture a feature was.
+        normalize: batch normalization of the features.
+        dense: units of the dense layers before the last one; () for none.
+        dropout: share of values dropped after each of them, or of the features if there are none; 0 up to but not 1.
+        l1, l2: weight of the sum of the absolute or squared values of all dense kernels in the loss; 0 for none.
+    """
+
+    pooling: str = "average"
+    normalize: bool = False
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def changed(self, *, dense: int | Sequence[int] | None = None, **changes: object) -> "Head":
+        """The same with other values where they are not None.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        if dense is not None:
+            changes["dense"] = (dense,) if isinstance(dense, int) else tuple(dense)
+        head = replace(self, **{name: value for name, value in changes.items() if value is not None})
+        if head.pooling not in POOLINGS:
+            raise ValueError(f"expected a pooling of {' or '.join(POOLINGS)}, got {head.pooling!r}")
+        if not 0 <= head.dropout < 1:
+            raise ValueError(f"expected a dropout from 0 up to but not 1, got {head.dropout}")
+        if min(head.l1, head.l2) < 0 or min(head.dense, default=1) < 1:
+            raise ValueError("expected l1 and l2 of at least 0, and dense layers of at least 1 unit")
+        return head
+
+    def __call__(self, features: object, classes: int) -> object:
+        """Probabilities, as a Keras tensor."""
+        pool = layers.GlobalAveragePooling2D() if self.pooling == "average" else layers.Flatten()
+        outputs = pool(features)
+        if self.normalize:
+            outputs = layers.BatchNormalization()(outputs)
+        for units in self.dense:
+            outputs = layers.Dense(units, activation="relu", kernel_regularizer=self._penalty())(outputs)
+            outputs = self._dropped(outputs)
+        if not self.dense:
+            outputs = self._dropped(outputs)
+        last = layers.Dense(classes, activation="softmax", dtype="float32", kernel_regularizer=self._penalty())
+        return last(outputs)
+
+    def _dropped(self, outputs: object) -> object:
+        return layers.Dropout(self.dropout)(outputs) if self.dropout else outputs
+
+    def _penalty(self) -> keras.Regularizer | None:
+        return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
+
+
+PLAIN = Head()
+MODERN = Head(dropout=0.2)
+HEADS = {  # as the authors of the projects drew them; all others are plain, as in the papers
+    "xception": Head("flatten", normalize=True, dense=(1024, 1024), dropout=0.5),
+    "vgg16": Head("flatten", dense=(256,), dropout=0.6),
+}

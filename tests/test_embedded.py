@@ -58,7 +58,7 @@ def test_what_was_measured_on_the_test_set_is_kept_beside_the_weights():
 def test_it_works_at_any_size_from_32_pixels(backbone, size):
     shown, _ = drawn(range(2), size=size)
     features = backbone.predict_on_batch(shown.astype(np.float32))
-    assert features.shape == (2, (size - 1) // 4, (size - 1) // 4, 352)
+    assert features.shape == (2, (size - 1) // 8, (size - 1) // 8, 352)
     assert np.isfinite(features).all()
     assert np.abs(features[0] - features[1]).max() > 0.1
     assert np.array_equal(features, embedded.backbone(size).predict_on_batch(shown.astype(np.float32)))

@@ -17,8 +17,11 @@ GROUND = {
     "errors",
     "paths",
     "signatures",
+    "hashes",
+    "facts",
     "search",
     "buckets",
+    "likeness",
     "manifest",
     "significance",
     "images",
@@ -27,12 +30,13 @@ GROUND = {
     "parallel",
     "quiet",
     "classifier",
+    "remote",
 }  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits"},
+    {"verify", "dedup", "resize", "split", "credits", "quality"},
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
@@ -40,6 +44,7 @@ TIERS = [
     {"train", "evaluate", "predict", "export"},
     {"compare", "explain", "failures", "live", "recipes", "robustness"},
     {"plot"},
+    {"page"},
     {"card"},
     {"report"},
     {"run"},
@@ -101,7 +106,7 @@ def test_only_the_framework_imports_keras_and_tensorflow():
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "report"}
+    assert users("matplotlib") <= {"plot", "page", "report"}
 
 
 def test_only_a_bundle_prepares_pictures_for_its_network():

@@ -3,11 +3,13 @@
 python benchmarks/serve.py folder:PICTURES/cars_tanks --weights xception=FILE --weights mobilenet=FILE
 """
 
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,7 +23,7 @@ FORMATS = ("litert-float32", "litert-float16", "litert-dynamic", "litert-int8", 
 
 def exported(names: list[str], dataset: str, how: dict, weights: dict[str, str]) -> tuple[list[dict], dict]:
     """Train networks by the ordinary loop, write them in all formats, and time one picture."""
-    from toolkit import batches, export, manifest, resize, runtime, train
+    from toolkit import batches, export, manifest, resize, train
 
     rows, runs = [], {}
     for name in names:
@@ -31,14 +33,14 @@ def exported(names: list[str], dataset: str, how: dict, weights: dict[str, str])
         runs[name] = train.fit(config, data, name=f"{name}_served")
         done = export.write(runs[name], data, to=FORMATS)
         picture = batches.examples(data, split="test", size=runs[name].size).pixels[:1]
-        slow = milliseconds(lambda: runs[name].model.predict(picture.astype(np.float32), verbose=0))  # noqa: B023
-        rows.append(row(name, "keras, model.predict", done.original, slow, slow))
+        keras_way = partial(runs[name].model.predict, picture.astype(np.float32), verbose=0)
+        rows.append(row(name, "keras, model.predict", done.original, *milliseconds(keras_way, keras_way)))
         for outcome in done.outcomes:
-            took = outcome.figures.milliseconds if outcome.figures else 0.0
-            if outcome.file and outcome.file.is_file():
-                model = runtime.load(outcome.file)
-                took = milliseconds(lambda: model.probabilities(picture))  # noqa: B023
-            rows.append(row(name, outcome.format, outcome, took, slow))
+            took = (0.0, 0.0)
+            if outcome.file:
+                model = export.FORMATS[outcome.format].load(outcome.file)
+                took = milliseconds(partial(model.probabilities, picture), keras_way)
+            rows.append(row(name, outcome.format, outcome, *took))
     return rows, runs
 
 
@@ -53,21 +55,22 @@ def row(network: str, name: str, outcome: object, took: float, slow: float) -> d
         "same label": f"{figures.agreement:.1%}" if figures else "",
         "largest difference": f"{figures.difference:.1e}" if figures else "",
         "ms": took,
+        "model.predict ms": slow,
         "times model.predict": slow / took if took else 0.0,
         "kept": "no: " + outcome.reason if outcome.reason else "yes",
     }
 
 
-def milliseconds(ask: Callable, times: int = 40) -> float:
-    """Median time of a call, after three that do not count."""
-    for _ in range(3):
-        ask()
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        ask()
-        taken.append(1000 * (time.perf_counter() - started))
-    return statistics.median(taken)
+def milliseconds(ask: Callable, other: Callable, times: int = 20) -> tuple[float, float]:
+    """Median times of two calls that take turns, so that what else the machine does slows both."""
+    taken = {ask: [], other: []}
+    for number in range(times + 3):
+        for call in (ask, other):
+            started = time.perf_counter()
+            call()
+            if number >= 3:  # the first ones do not count
+                taken[call].append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken[ask]), statistics.median(taken[other])
 
 
 def video(file: Path, *, frames: int = 150, size: tuple[int, int] = (640, 480)) -> Path:
@@ -136,9 +139,10 @@ def main() -> None:
         table.print_rows(rows)
         print()
         loops = live_rows(video(Path(folder) / "drive.avi"), runs, weights)
-        table.show(loops, json_file=None)
+        table.show(loops)
         if asked.json:
-            table.show([*rows, *loops], json_file=asked.json)
+            figures = {"machine": table.machine(), "formats": rows, "live": loops}
+            Path(asked.json).write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ def group(manifest: Manifest, *, max_distance: int = 12, max_difference: float =
     """Mark near-duplicates: all but the best copy become "duplicate", one picture under two labels "label conflict".
 
     The best copy is the one with the most pixels, then the sharpest, then the largest file. Every picture gets a
-    `group`; near-duplicates share it. Nothing is removed. Running it again starts afresh.
+    `group`; near-duplicates share it. Nothing is removed. Running it again starts afresh, but for pictures that a
+    person has taken into use on the review page.
 
     Args:
         manifest: a verified manifest.
@@ -126,7 +127,7 @@ def _judged(members: pd.DataFrame) -> dict[str, dict[str, str]]:
         for path, label in zip(members["path"], members["label"], strict=True):
             others = ", ".join(members.loc[members["label"] != label, "path"])
             marks[path] |= {"status": "label conflict", "reason": f"the same picture as {others}"}
-        return marks
+        return marks | _used_anyway(members, name)
     pixels = members["width"] * members["height"]
     ranked = members.assign(pixels=pixels).sort_values(
         ["pixels", "sharpness", "bytes", "path"], ascending=[False, False, False, True]
@@ -134,7 +135,13 @@ def _judged(members: pd.DataFrame) -> dict[str, dict[str, str]]:
     best, *others = ranked["path"]
     for path in others:
         marks[path] |= {"status": "duplicate", "reason": f"the same picture as {best}"}
-    return marks
+    return marks | _used_anyway(members, name)
+
+
+def _used_anyway(members: pd.DataFrame, name: str) -> dict[str, dict[str, str]]:
+    """Those that a person has looked at and wants to use; they stay in their group, on one side of the split."""
+    wanted = members.loc[members["reviewed"] == "use", "path"]
+    return {path: {"group": name, "status": "ok", "reason": ""} for path in wanted}
 
 
 def _blurred(pixels: np.ndarray) -> np.ndarray:

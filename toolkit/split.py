@@ -66,7 +66,7 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
     Raises:
         DatasetError: the folder holds something else, or nothing is split yet.
     """
-    folder, used = Path(into), manifest.where(split=("train", "val", "test"))
+    folder, used = Path(into), manifest.where(split=("train", "val", "test"), status="ok")
     if not len(used):
         raise DatasetError("expected a split dataset, got none of its pictures split; run split.assign first")
     if folder.exists() and any(folder.iterdir()):

@@ -18,7 +18,7 @@ import watch
 from toolkit import dedup
 
 HERE = Path(__file__).resolve().parent
-TURNED = "turned"  # the option of dedup that also finds turned and mirrored pictures
+TURNED = "transformed"  # the option of dedup that also finds turned and mirrored pictures
 
 
 @dataclass(frozen=True)

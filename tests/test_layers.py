@@ -17,21 +17,25 @@ GROUND = {
     "errors",
     "paths",
     "signatures",
+    "hashes",
+    "facts",
     "suspects",
     "search",
     "buckets",
+    "likeness",
     "manifest",
     "significance",
     "images",
     "jpeg",
     "colour",
     "parallel",
+    "remote",
 }  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits"},
+    {"verify", "dedup", "resize", "split", "credits", "quality"},
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle"},
@@ -39,6 +43,7 @@ TIERS = [
     {"train", "evaluate", "predict"},
     {"compare", "explain", "failures", "recipes", "robustness"},
     {"plot", "review"},
+    {"page"},
     {"card"},
     {"report"},
     {"run"},
@@ -100,7 +105,7 @@ def test_only_the_framework_imports_keras_and_tensorflow():
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "report"}
+    assert users("matplotlib") <= {"plot", "page", "report"}
 
 
 def test_only_a_bundle_prepares_pictures_for_its_network():

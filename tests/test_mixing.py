@@ -18,7 +18,7 @@ def pictures():
 
 def flat():
     """Every picture one value, so that its mean tells what it was mixed from."""
-    return np.ones((COUNT, SIDE, SIDE, 3), np.float32) * (20.0 * np.arange(COUNT))[:, None, None, None]
+    return np.ones((COUNT, SIDE, SIDE, 3), np.float32) * (20 * np.arange(COUNT, dtype=np.float32))[:, None, None, None]
 
 
 def mixed(how, pictures, *, seed=(3, 5), weights=None):

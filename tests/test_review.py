@@ -258,6 +258,16 @@ def test_a_copy_that_a_person_wants_to_use_is_used_but_stays_in_its_group(tmp_pa
     assert again.table.set_index("path")["group"].groupby(again.table["label"].to_numpy()).nunique()["a"] == 1
 
 
+def test_a_picture_of_poor_quality_that_a_person_wants_to_use_is_used(pets):
+    verify.judge(pets, min_brightness=254).save()
+    path = pets.table["path"][0]
+    with Session(pets.root) as session:
+        session.mark([{"id": "1", "row": row_id(path), "mark": "use"}])
+    again = rows(verify.judge(manifest.load(pets.root), min_brightness=254))
+    assert again[path]["status"] == "ok"
+    assert {row["status"] for name, row in again.items() if name != path} == {"poor quality"}
+
+
 def test_the_last_picture_of_a_class_can_leave_it_and_come_back(pets):
     tanks = pets.where(label="tanks").table["path"]
     with Session(pets.root) as session:

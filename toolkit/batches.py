@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images, parallel
+from toolkit import images, parallel, paths, remote
 from toolkit.augment import Augmentation, apply, draw
 from toolkit.distribution import Share
 from toolkit.errors import DatasetError
@@ -65,7 +65,7 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
     files = tuple(chosen.sized(size, mode=resize_mode))
-    missing = [file for file in files if not file.exists()]
+    missing = [file for file, found in zip(files, remote.there(files), strict=True) if not found]
     if missing:
         how = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(
@@ -75,6 +75,8 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
     order = {label: place for place, label in enumerate(manifest.classes)}
     labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
+    if pixels is None:
+        paths.local(manifest.root, to="train on more pictures than the memory holds")
     return Examples(files, labels, manifest.classes, size, pixels)
 
 

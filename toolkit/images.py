@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from toolkit import colour, jpeg
+from toolkit import colour, jpeg, remote
 from toolkit.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
@@ -171,6 +171,7 @@ class _Opened:
 
 def _load(source: Source, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
     """Open a picture; `enough` is the shortest side that will do, and that at 1/8; 0 for all of it."""
+    source = remote.content(source)
     try:
         _check_kind(source)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:

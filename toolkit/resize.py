@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import images, parallel, paths
+from toolkit import images, parallel, paths, remote
 from toolkit.manifest import Manifest
 
 FORMATS = ("png", "jpeg")
@@ -54,7 +54,8 @@ def write(
     squares = usable.sized(size, mode=mode, quality=quality_asked)
     tasks = list(zip(usable.table["path"], usable.files, squares, strict=True))
     failures = _sharing_a_square(tasks)
-    todo = [task for task in tasks if task[0] not in failures and not _there(task[2])]
+    there = zip(tasks, remote.there(squares), strict=True)
+    todo = [task for task, done in there if task[0] not in failures and not done]
     work = partial(_one, size=size, mode=mode, quality=quality_asked)
     done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
     for (path, *_), result in zip(todo, done, strict=True):
@@ -70,13 +71,6 @@ def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
         if first.setdefault(target, path) != path:
             rows[path] = {"status": "failed", "reason": f"its square would be that of {first[target]}; rename it"}
     return rows
-
-
-def _there(target: Path) -> bool:
-    try:
-        return target.exists()
-    except OSError:  # a name that is too long, which writing will say
-        return False
 
 
 def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[str, dict]:

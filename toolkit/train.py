@@ -97,7 +97,12 @@ class Config:
         network = networks.get(self.network)
         if self.style not in networks.STYLES:
             raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        usual = {"size": network.size, "epochs": network.epochs, "patience": network.patience, **USUAL}
+        usual = {
+            "size": network.usual_size(self.options),
+            "epochs": network.epochs,
+            "patience": network.patience,
+            **USUAL,
+        }
         usual |= {"learning_rate": network.learning_rates[self.style]}
         usual |= network.modern if self.style == "modern" else {}
         blank = {"augmentation": "usual", "mixing": "usual"}

@@ -52,7 +52,23 @@ def add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
 
 def dataset(parser: ArgumentParser) -> None:
     """Which dataset."""
-    parser.add_argument("dataset", help="name of a dataset in data/, or the path of its folder")
+    parser.add_argument("dataset", help="name of a dataset in data/, the path of its folder, or a URL")
+
+
+def work(parser: ArgumentParser) -> None:
+    """Who does the work on single files."""
+    add(
+        parser,
+        "--jobs",
+        "workers on this machine; more help with far files (default: one per core)",
+        type=int,
+    )
+    cluster(parser)
+
+
+def cluster(parser: ArgumentParser) -> None:
+    """Which other machines do the work on single files."""
+    parser.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:port, to work there")
 
 
 def names(words: str) -> tuple[str, ...]:

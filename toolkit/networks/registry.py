@@ -34,6 +34,7 @@ class Network:
         options: names of the options `build` understands.
         modern: settings of `train.Config` in the modern style that differ from those above, as plain values.
         check: takes `size` and the options, and raises before any work is done if they cannot work.
+        sizes: another usual side by the value of the option `weights`, for weights that were learned on other pictures.
     """
 
     build: Callable
@@ -46,3 +47,8 @@ class Network:
     options: tuple[str, ...] = ()
     modern: Mapping[str, object] = field(default_factory=dict)
     check: Callable[..., None] = lambda **_: None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def usual_size(self, options: Mapping[str, object]) -> int:
+        """The side of the pictures in pixels that goes with these options."""
+        return self.sizes.get(str(options.get("weights")), self.size)

@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes
+from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes, threshold_curve
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -12,14 +12,17 @@ from toolkit.plot.galleries import (
     left_out,
     mistakes,
     mixed,
+    oddest,
     resize_modes,
     sample_grid,
     sheets,
     sizes_of,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
+from toolkit.plot.overview import PANELS, quality
 
 __all__ = [
+    "PANELS",
     "Figure",
     "augmentations",
     "before_after",
@@ -40,8 +43,10 @@ __all__ = [
     "mistakes",
     "mixed",
     "neighbours",
+    "oddest",
     "png",
     "prediction",
+    "quality",
     "reliability",
     "resize_modes",
     "robustness",
@@ -49,5 +54,6 @@ __all__ = [
     "sheets",
     "sizes",
     "sizes_of",
+    "threshold_curve",
     "trade_off",
 ]

@@ -25,7 +25,7 @@ except ImportError:  # Windows; there two servers of one dataset are not told ap
 FILE = "review.jsonl"
 MARKS = ("keep", "use", "exclude", "label")
 CELLS = ("label", "class_index", "status", "reason", "reviewed")  # what marks change
-USABLE = ("duplicate", "label conflict", "excluded")  # a person may take these into use after all
+USABLE = ("duplicate", "label conflict", "poor quality", "excluded")  # a person may take these into use after all
 BY_HAND = "taken out by hand"
 
 

@@ -12,6 +12,7 @@ from toolkit.manifest import Manifest
 PREDICTIONS = "predictions.csv"  # of an evaluated run; read as a table, since to open its bundle would load Keras
 UNSURE = 0.9  # right answers less probable than this are worth a look
 REMARKABLE = 0.02  # share of the pictures that are the darkest, or blurriest, …
+SAME = "the same picture as "  # what dedup says of a copy, before the path of what it is a copy of
 SHOWN_BESIDE = 3  # copies of one picture, at most
 
 
@@ -86,29 +87,29 @@ def _conflicts(table: pd.DataFrame) -> list[Item]:
     items = []
     for _, members in conflicts.groupby("group"):
         for row in members.itertuples():
-            rest = members[members["path"] != row.path]
-            labels = " and ".join(sorted(set(rest["label"])))
-            why = f"the same picture is there as {labels}; neither is used"
-            items.append(Item(row.path, why, others=tuple(rest["path"])[:SHOWN_BESIDE]))
+            rest = members[members["label"] != row.label]
+            why = f"the same picture is there as {' and '.join(sorted(set(rest['label'])))}; neither is used"
+            items.append(Item(row.path, why if len(rest) else row.reason, others=tuple(rest["path"])[:SHOWN_BESIDE]))
     return items
 
 
 def _copies(manifest: Manifest) -> list[Item]:
     """Pictures that were left out as copies, beside the one that is used; those least alike first."""
-    table = manifest.table
-    best = table[table["status"] == "ok"].drop_duplicates("group").set_index("group")[["path", "sha256"]]
-    copies = table[(table["status"] == "duplicate") & table["group"].isin(best.index)]
-    kept = best.loc[copies["group"]]
-    known = signatures.load(manifest.root) if len(copies) else {}
-    pairs = list(zip(copies["path"], kept["path"], copies["sha256"], kept["sha256"], strict=True))
-    seen = [pair for pair in pairs if pair[2] in known and pair[3] in known]
-    grey = np.array([known[sha256] for pair in seen for sha256 in pair[2:]], np.uint8).reshape(-1, 32, 32)
-    unlike = differences(grey, np.arange(0, len(grey), 2), np.arange(1, len(grey), 2)) if len(grey) else []
-    found = dict(zip([pair[0] for pair in seen], map(float, unlike), strict=True))
-    pairs.sort(key=lambda pair: (-found.get(pair[0], 0.0), pair[0]))
+    names = manifest.table.set_index("path")["sha256"]
+    copies = manifest.table[manifest.table["status"] == "duplicate"]
+    pairs = dict(zip(copies["path"], copies["reason"].str.removeprefix(SAME), strict=True))
+    pairs = {path: other for path, other in pairs.items() if other in names.index}
+    grey, places = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
+    first, second = places.reshape(2, -1)
+    known = (first >= 0) & (second >= 0)
+    unlike = np.zeros(len(pairs))
+    if known.any():
+        used, places = np.unique([first[known], second[known]], return_inverse=True)
+        unlike[known] = differences(np.array(grey[used]), *places.reshape(2, -1))
+    found = sorted(zip(-unlike, pairs, pairs.values(), strict=True))
     return [
-        Item(path, f"left out as a copy of the picture beside it (difference {found.get(path, 0.0):.3f})", "", (other,))
-        for path, other, *_ in pairs
+        Item(path, f"left out as a copy of the picture beside it (difference {-negative:.3f})", others=(other,))
+        for negative, path, other in found
     ]
 
 
@@ -155,7 +156,7 @@ def _used(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _left_out(table: pd.DataFrame) -> list[Item]:
-    rows = table[table["status"].isin(["excluded", "too small"])]
+    rows = table[table["status"].isin(["excluded", "poor quality", "too small"])]
     return [Item(row.path, row.reason) for row in rows.sort_values(["status", "path"]).itertuples()]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from toolkit import images, manifest
+from toolkit import images, manifest, paths
 from toolkit.errors import ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.review import queues
@@ -35,7 +35,7 @@ class Session:
     """
 
     def __init__(self, root: Path):
-        self.manifest = manifest.load(root)
+        self.manifest = manifest.load(paths.local(root, to="review"))
         self.root, self._stamp = self.manifest.root, _stamp(self.manifest.root)
         self.journal = Journal(self.root, self.manifest.table)
         self.problem = ""  # why the manifest could not be saved, in words

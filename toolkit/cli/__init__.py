@@ -27,6 +27,7 @@ VERBS = {  # name: the module it is in, and what it does
     "resize": ("stages", "make square copies of one size"),
     "quality": ("stages", "how balanced, large, light and sharp it is, as numbers, a page and a picture"),
     "exclude": ("stages", "take pictures out of use, with a reason"),
+    "review": ("stages", "go through what is suspicious, on a page in the browser, with the keyboard"),
     "split": ("stages", "divide into train, val and test"),
     "train": ("training", "train a network"),
     "evaluate": ("judging", "measure trained networks on the test pictures"),

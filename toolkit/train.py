@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import batches, bundle, calibrate, distribution, framework, networks, paths
+from toolkit import bundle, calibrate, distribution, framework, networks, paths, probe
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
@@ -38,6 +38,10 @@ class Config:
         learning_rate: of Adam, above 0.
         augmentation: random changes of the training pictures; None for none.
         class_weights: weight rare classes up.
+        features_once: find the head of a frozen backbone from features that are computed once, see `probe`, where it is
+            one dense layer; False trains it epoch by epoch on changed pictures.
+        views: of each picture that such a head learns from, see `features.view`; takes the place of the augmentation.
+        C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
         label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
         clip: longest gradient over all weights together, 0 for any.
@@ -59,6 +63,9 @@ class Config:
     learning_rate: float | None = None
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     class_weights: bool = True
+    features_once: bool = True
+    views: int = 1
+    C: float | None = None
     precision: str = "auto"
     label_smoothing: float = 0.0
     clip: float = 0.0
@@ -90,6 +97,8 @@ class Config:
         )
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        if config.views < 1 or (config.C is not None and config.C <= 0):
+            raise ValueError(f"expected at least 1 view and a C above 0, got {config.views} and {config.C}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
@@ -124,8 +133,10 @@ def fit(
     manifest: Manifest,
     *,
     name: str | None = None,
+    into: Path | None = None,
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
@@ -136,8 +147,10 @@ def fit(
         config: what to train, and how.
         manifest: a split manifest whose squares of the right size are there.
         name: of the run; None takes the network's.
+        into: folder of the run; None is the one above.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
+        say: takes a line when the training is done in another way than epoch by epoch.
 
     Returns:
         The bundle.
@@ -148,11 +161,13 @@ def fit(
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
     config = config.resolved()
-    folder = paths.models(manifest.root) / paths.check_label(name or config.network)
+    folder = into or paths.models(manifest.root) / paths.check_label(name or config.network)
     identity = {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
     known = _finished(folder, identity, overwrite)
     if known:
         return known
+    if probe.suits(config):
+        say(probe.IN_WORDS)
     run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
     run.resume()
     run.finish()
@@ -172,7 +187,8 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
         "best_epoch": run.best_epoch,
         "temperature": _calibrated(model, run) if config.calibrate else 1.0,
     }
-    facts |= {"parameters": int(model.count_params()), "pictures": len(run.train), "versions": _versions()}
+    facts |= {"parameters": int(model.count_params()), "pictures": len(manifest.where(split="train", status="ok"))}
+    facts |= {"versions": _versions()}
     facts |= {"precision": framework.chosen(config.precision)}
     bundle.save(
         folder,
@@ -187,8 +203,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
 
 def _calibrated(model: keras.Model, run: Training) -> float:
     """Put the temperature that suits the validation pictures best into the model, and give it."""
-    data = batches.evaluation(run.val, batch_size=run.config.batch_size)
-    found = calibrate.temperature(model.predict(data, verbose=0), run.val.labels)
+    found = calibrate.temperature(*run.answers(model))
     calibrate.fold(model, found)
     return found
 

@@ -25,7 +25,7 @@ from toolkit.networks.registry import STYLES, Network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "names", "own", "pretrained"]
+__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "linear", "names", "own", "pretrained"]
 
 MODULES = (
     "deep_cnn",
@@ -121,6 +121,21 @@ def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -
     size = get(name).size if size is None else size
     _check(get(name), name, size, "modern", {"weights": weights})
     return transfer.backbone(name, size=size, weights=weights)
+
+
+def linear(name: str, *, style: str = "classic", **options: object) -> bool:
+    """Whether nothing learns but one dense layer on the mean features of a backbone that is kept as it is.
+
+    Then `backbone` and that layer are all of the network, and what the backbone sees need be computed only once.
+
+    >>> linear("mobilenet"), linear("mobilenet", trainable_layers=6), linear("vgg")
+    (True, False, False)
+    """
+    if name not in pretrained():
+        return False
+    from toolkit.networks import transfer
+
+    return transfer.linear(name, style=style, **options)
 
 
 def check(name: str, *, size: int, style: str, **options: object) -> None:

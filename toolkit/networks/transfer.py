@@ -7,6 +7,7 @@ import importlib
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def check(
     _head(name, "modern", **head)
     if weights != "none":
         _first(_base(name, size, weights), trainable_layers, frozen_below)
+
+
+def linear(
+    name: str,
+    *,
+    style: str,
+    weights: str = "imagenet",
+    trainable_layers: int = 0,
+    frozen_below: int | str | None = None,
+    **head: object,
+) -> bool:
+    """Whether nothing learns but one dense layer on mean features. See `networks.linear`."""
+    drawn = _head(name, style, **head)
+    frozen = weights != "none" and not trainable_layers and frozen_below is None
+    return frozen and replace(drawn, dropout=0.0) == PLAIN
 
 
 def backbone(name: str, *, size: int, weights: str = "imagenet") -> keras.Model:

@@ -7,7 +7,7 @@ import time
 
 import table
 
-from toolkit import run
+from toolkit import compare, run
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             "ms per picture": round(row["milliseconds"], 1),
             "MB": round(row["megabytes"], 1),
         }
-        for name, row in outcome.comparison.iterrows()
+        for name, row in compare.table(outcome.bundles).iterrows()
     ]
     print()
     table.show(rows, json_file=asked.json)

@@ -160,6 +160,23 @@ def test_an_unknown_network_is_one_clear_line(run, capsys):
     assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
 
 
+def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
+    ready_dataset(paths.dataset("slices"), per_class=10)
+    words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]
+    assert main([*words, "--schedule", "1=0.0001", "--tensorboard", "--json"]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["network"], config["monitor"], config["size"]) == ("small_cnn", "val_accuracy", 32)
+    assert (config["epochs"], config["patience"], config["schedule"]) == (2, 1, {"1": 0.0001})
+    assert (paths.home() / "models" / "slices" / "small_cnn" / "events" / "train").is_dir()
+
+
+def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsys):
+    assert "cars_tanks, cifar10, hand_digits" in complaint(capsys, "train", "pets", "--recipe", "cake")
+    assert "EPOCH=RATE" in complaint(capsys, "train", "pets", "--network", "vgg", "--schedule", "1=a")
+    assert "vgg, dual_stack, xception" in complaint(capsys, "train", "pets", "--recipe", "cars_tanks", "--name", "x")
+    assert "at least one network" in complaint(capsys, "train", "pets")
+
+
 def test_no_network_is_one_clear_line(pictures, capsys):
     said = complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", "--networks", ",")
     assert "at least one network" in said
@@ -237,9 +254,28 @@ def test_options_of_a_network_reach_it(capsys, pictures):
 
 def test_the_same_run_twice_is_compared_once(run, capsys):
     assert main(["compare", "pets", "pets/vgg", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert len(json.loads(capsys.readouterr().out)["comparison"]) == 1
 
 
 def test_a_dataset_without_runs_is_one_clear_line(capsys):
     ready_dataset(paths.dataset("bare"), per_class=10)
     assert "toolkit train" in complaint(capsys, "evaluate", "bare")
+
+
+def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
+    asked = sorted(str(file) for file in (pictures / "cars").iterdir())[:2]
+    assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["answers"]) == 2 and told["labels"] == told["answers"]
+    assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
+    assert main(["evaluate", "pets"]) == 0
+    assert main(["failures", "pets", "--count", "3"]) == 0
+    assert "vgg: most hesitant" in capsys.readouterr().out
+    assert main(["robustness", "pets", "--into", str(tmp_path / "curves.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["disturbance"] for row in told["vgg"]["curves"]} >= {"blur", "noise", "rotation"}
+    assert 0 <= told["vgg"]["nonsense"]["threshold"] <= 1
+    assert (tmp_path / "curves.png").exists()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from helpers import untrained
 
-from toolkit import bundle, compare
+from toolkit import bundle, compare, significance
 from toolkit.errors import BundleError
 from toolkit.evaluate import wilson
 
@@ -26,6 +26,10 @@ def judged(folder, name, right, *, count=100, test="same", **facts):
         "high": high,
         "pictures": count,
         "milliseconds": 2.5,
+        "milliseconds_p95": 4.0,
+        "balanced_accuracy": right / count,
+        "macro_f1": right / count,
+        "log_loss": 0.5,
         "test": test,
     }
     (run.folder / bundle.METRICS).write_text(json.dumps(metrics))
@@ -50,6 +54,21 @@ def test_every_row_tells_what_the_run_achieved_and_cost(models):
     assert row["megabytes"] == (run.folder / bundle.MODEL).stat().st_size / 1e6
 
 
+@pytest.mark.parametrize(
+    ("network", "options", "start"),
+    [
+        ("vgg", {}, "nothing"),
+        ("mobilenet", {}, "ImageNet"),
+        ("xception", {"weights": "none"}, "nothing"),
+        ("xception", {"weights": "cifar10"}, "CIFAR-10"),
+        ("vgg16", {"weights": "/somewhere/mine.h5"}, "mine.h5"),
+    ],
+)
+def test_what_a_network_started_from_is_told_whether_or_not_it_was_said(models, network, options, start):
+    run = judged(models, "started", 80, config={"network": network, "options": options})
+    assert compare.table([run]).loc["started", "start"] == start
+
+
 def test_runs_judged_on_other_pictures_are_not_compared(models):
     runs = [judged(models, "here", 80), judged(models, "there", 90, test="other")]
     with pytest.raises(BundleError, match="same pictures, there and here were not"):
@@ -71,22 +90,41 @@ def rows(**right):
     return pd.DataFrame.from_dict(table, orient="index", columns=["accuracy", "low", "high", "pictures"])
 
 
-@pytest.mark.parametrize(
-    ("right", "expected"),
-    [
-        ({"one": 80}, "one is right most often (80.0% of 100 test pictures)."),
-        ({"one": 99, "two": 60}, "its interval lies above all others."),
-        (
-            {"one": 90, "two": 88, "three": 50},
-            "; the intervals of two overlap with that, so this may be luck.",
-        ),
-        ({"one": 90, "two": 88, "three": 86}, "; the intervals of two and three overlap with that"),
-    ],
-)
-def test_the_sentence_claims_no_more_than_the_intervals_allow(right, expected):
-    sentence = compare.in_words(rows(**right))
-    assert expected in sentence
-    assert sentence.startswith("one is right most often")
+def told(rows, **right):
+    """What is said of models that named the given pictures right."""
+    answers = {name: [number in places for number in range(100)] for name, places in right.items()}
+    return compare.in_words(rows, significance.pairs(answers))
+
+
+def test_the_words_name_the_best_and_whom_it_beats():
+    words = told(rows(one=95, two=60, three=58), one=range(95), two=range(60), three=range(58))
+    assert words.startswith("one is right most often (95.0% of 100 test pictures). ")
+    assert "one is better than two (p < 0.001) and three (p < 0.001)" in words
+    assert words.endswith("two and three cannot be told apart on 100 pictures.")
+
+
+def test_a_lead_that_may_be_luck_is_not_called_better():
+    words = told(rows(one=90, two=88), one=range(90), two=range(2, 90))
+    assert words.startswith("one is right most often (90.0% of 100 test pictures). one and two cannot be told apart")
+
+
+def test_equals_are_named_together_and_one_alone_is_not_compared():
+    assert told(rows(one=90, two=90), one=range(90), two=range(90)).startswith("one and two are right equally often")
+    assert told(rows(one=90), one=range(90)) == "one is right most often (90.0% of 100 test pictures)."
+
+
+def test_runs_are_paired_picture_by_picture_whatever_their_order(models):
+    runs = []
+    for name, wrong in (("left", {0, 1, 2, 3, 4, 5}), ("right", {6})):
+        run = untrained(models / name)
+        table = pd.DataFrame({"path": [f"{n}.jpg" for n in range(20)], "label": ["cars"] * 20})
+        table["predicted"] = ["tanks" if n in wrong else "cars" for n in range(20)]
+        table = table[::-1] if name == "left" else table
+        (run.folder / bundle.PREDICTIONS).write_text(table.to_csv(index=False))
+        runs.append(run)
+    (pair,) = compare.pairs(runs).to_dict(orient="records")
+    assert (pair["first"], pair["second"], pair["wins"], pair["losses"]) == ("right", "left", 6, 1)
+    assert pair["p"] == pytest.approx(0.125)
 
 
 def test_a_xception_without_pretrained_weights_is_said_to_be_small():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset, untrained
 from scipy.stats import binomtest
+from sklearn import metrics
 
 from toolkit import batches, bundle, evaluate, images
 from toolkit.errors import BundleError
@@ -84,6 +85,17 @@ def test_mistakes_come_with_the_surest_first(report):
     ]
 
 
+def test_more_figures_are_those_of_scikit_learn(report):
+    truth, named = report.predictions["label"], report.predictions["predicted"]
+    assert report.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, named), abs=1e-9)
+    assert report.macro_f1 == pytest.approx(metrics.f1_score(truth, named, average="macro"), abs=1e-9)
+    shares = report.predictions[["p_a", "p_b", "p_c"]].to_numpy()
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    proper = evaluate.predictions(report.predictions[["path", "label"]], shares, report.classes)
+    expected = metrics.log_loss(truth, shares, labels=["a", "b", "c"])
+    assert Report("small", report.classes, proper).log_loss == pytest.approx(expected, abs=1e-9)
+
+
 def test_a_notebook_shows_the_figure_with_its_interval(report):
     assert "62.5% right on 8 test pictures" in report._repr_html_()
     assert "95 % interval" in report._repr_html_()
@@ -100,6 +112,18 @@ def test_a_measurement_asks_about_every_test_picture_in_order(run, table):
     assert report.predictions["predicted"].tolist() == [run.classes[place] for place in expected.argmax(axis=1)]
     assert np.allclose(report.predictions["probability"], expected.max(axis=1), atol=1e-6)
     assert report.milliseconds > 0
+
+
+def test_every_look_at_the_test_pictures_is_written_down_and_looks_at_val_are_not(tmp_path, run):
+    table = ready_dataset(tmp_path / "looked", per_class=20)
+    assert len(evaluate.openings(table)) == 0
+    evaluate.measure(run, table, split="val")
+    evaluate.measure(run, table)
+    evaluate.measure(run, table)
+    looks = evaluate.openings(table)
+    assert looks["run"].tolist() == ["small", "small"]
+    assert (looks["pictures"] == len(table.where(split="test"))).all()
+    assert looks["when"].str.match(r"\d{4}-\d\d-\d\dT").all()
 
 
 def test_pictures_that_do_not_fit_into_memory_give_the_same(run, table, monkeypatch):
@@ -120,12 +144,12 @@ def test_a_report_is_read_back_as_it_was(run, table):
 
 def test_the_metrics_on_disk_agree_with_the_report(run, table):
     report = evaluate.measure(run, table)
-    metrics = json.loads((run.folder / bundle.METRICS).read_text())
-    assert (metrics["accuracy"], metrics["low"], metrics["high"]) == (report.accuracy, *report.interval)
-    assert metrics["pictures"] == len(report.predictions)
-    assert metrics["confusion"] == report.confusion.to_numpy().tolist()
-    assert metrics["test"] == evaluate.test_fingerprint(table.where(split="test"))
-    assert metrics["per_class"]["cars"]["recall"] == report.per_class.loc["cars", "recall"]
+    stored = json.loads((run.folder / bundle.METRICS).read_text())
+    assert (stored["accuracy"], stored["low"], stored["high"]) == (report.accuracy, *report.interval)
+    assert stored["pictures"] == len(report.predictions)
+    assert stored["confusion"] == report.confusion.to_numpy().tolist()
+    assert stored["test"] == evaluate.test_fingerprint(table.where(split="test"))
+    assert stored["per_class"]["cars"]["recall"] == report.per_class.loc["cars", "recall"]
 
 
 def test_measuring_on_val_writes_nothing(run, table):

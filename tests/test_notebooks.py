@@ -68,7 +68,7 @@ def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(t
     outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", say=said.append)
     assert not psutil.Process().children(), "a kernel was left running"
     assert len(said) == len(FILES)
-    assert sorted(outcome.comparison.index) == ["dual_stack", "vgg", "xception"]
+    assert sorted(run.name for run in outcome.bundles) == ["dual_stack", "vgg", "xception"]
     assert "new_picture.jpg: " in outcome.prediction
     assert outcome.report.stat().st_size > 100_000
     pages = sorted(tmp_path.glob("pages/*.html"))

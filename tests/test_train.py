@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset
 
-from toolkit import batches, bundle, networks, paths, train
+from toolkit import batches, bundle, events, networks, paths, train
 from toolkit.augment import Augmentation
 from toolkit.errors import BundleError
+from toolkit.framework import tf
 from toolkit.train import Config, config_from
 from toolkit.training import Training
 
@@ -186,6 +187,59 @@ def stop_before(monkeypatch, *, epoch):
     monkeypatch.setattr(Training, "_epoch", stopping)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_training_with_momentum_and_a_schedule_goes_on_in_the_middle_of_it(table, home, monkeypatch, optimizer):
+    schedule = {"sgd": {1: 4e-3, 3: 1e-3}, "adamw": "cosine"}[optimizer]
+    config = Config(**{**SMALL, "optimizer": optimizer, "schedule": schedule, "learning_rate": 1e-2})
+    stop_before(monkeypatch, epoch=2)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(config, table, name=optimizer, checkpoint_seconds=0)
+    monkeypatch.undo()
+    monkeypatch.setenv("TOOLKIT_HOME", str(home))
+    resumed = train.fit(config, table, name=optimizer, checkpoint_seconds=0)
+    undisturbed = train.fit(config, table, name=f"{optimizer} undisturbed")
+    assert same_weights(resumed, undisturbed)
+    pd.testing.assert_frame_equal(resumed.history, undisturbed.history, check_exact=True)
+
+
+def test_a_schedule_changes_what_is_learned_from_its_epoch_on(table):
+    config = {**SMALL, "epochs": 3, "patience": 2, "optimizer": "sgd", "momentum": 0.0, "schedule": {1: 1e-12}}
+    first, *others = train.fit(Config(**config), table, name="stands still").history["val_loss"]
+    assert others == pytest.approx([first] * 2, rel=1e-6)
+
+
+def test_the_best_epoch_may_be_that_of_the_highest_accuracy(hard):
+    config = {**SMALL, "epochs": 12, "patience": 11, "augmentation": None, "learning_rate": 5e-3}
+    run = train.fit(Config(**config, monitor="val_accuracy"), hard, name="by accuracy")
+    assert run.facts["best_epoch"] == run.history["val_accuracy"].argmax()
+
+
+def test_the_course_can_be_written_for_tensorboard_and_goes_on_after_an_interruption(table, home, monkeypatch):
+    config = Config(**{**SMALL, "epochs": 3})
+    stop_before(monkeypatch, epoch=2)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(config, table, name="watched", checkpoint_seconds=0, tensorboard=True)
+    monkeypatch.undo()
+    monkeypatch.setenv("TOOLKIT_HOME", str(home))
+    run = train.fit(config, table, name="watched", checkpoint_seconds=0, tensorboard=True)
+    for kind, start in (("train", ""), ("validation", "val_")):
+        points = scalars(run.folder / events.FOLDER / kind)
+        assert {name for name, _, _ in points} == {"loss", "accuracy"}
+        for name in ("loss", "accuracy"):
+            shown = [value for tag, step, value in sorted(points, key=lambda point: point[1]) if tag == name]
+            assert shown == pytest.approx(run.history[start + name].tolist())
+
+
+def scalars(folder):
+    """Name, step and value of all that event files hold."""
+    found = []
+    for file in folder.iterdir():
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            found += [(value.tag, event.step, tf.make_ndarray(value.tensor).item()) for value in event.summary.value]
+    return found
+
+
 @pytest.mark.slow
 def test_a_training_that_is_killed_twice_ends_as_if_nothing_had_happened(hard, home, tmp_path):
     config = {**SMALL, "epochs": 24, "patience": 23}
@@ -247,6 +301,13 @@ def test_a_config_takes_what_it_is_not_told_from_the_network():
         {"seed": -1},
         {"seed": 2**32},
         {"network": "resnet"},
+        {"optimizer": "lion"},
+        {"schedule": "linear"},
+        {"schedule": {0: 0.1}},
+        {"momentum": 1.0},
+        {"weight_decay": -1.0},
+        {"warm_up": 1.0},
+        {"monitor": "accuracy"},
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(wrong):
@@ -255,7 +316,9 @@ def test_a_config_that_makes_no_sense_is_refused(wrong):
 
 
 def test_a_config_survives_being_stored():
-    config = Config("dual_stack", augmentation=Augmentation(rotation=5), options={"width": 0.5}, seed=3)
+    config = Config(
+        "dual_stack", augmentation=Augmentation(rotation=5), options={"width": 0.5}, seed=3, schedule={3: 0.1, 12: 0.01}
+    )
     stored = json.loads(json.dumps(train._plain(config)))
     assert config_from(stored) == config
     assert config_from({"network": "vgg", "augmentation": None}).augmentation is None

@@ -98,7 +98,7 @@ def reliability(
 
 
 def error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS, equal: str = "width") -> float:
-    """Expected calibration error: how far, on average, an answer's probability is from how often such answers are right.
+    """Expected calibration error: the mean distance from an answer's probability to how often such answers are right.
 
     Args:
         probabilities, labels, bins, equal: see `reliability`.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import bundle
+from toolkit import bundle, evaluate, networks, significance
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
 
@@ -17,8 +17,9 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
         runs: at least one bundle; all evaluated on the same test pictures.
 
     Returns:
-        A row per run: accuracy with its 95 % interval (`low`, `high`), `pictures` judged, `size` in pixels, `start`
-        (whose weights it began with), `parameters`, `train_seconds`, `milliseconds` per picture, `megabytes` on disk.
+        A row per run: accuracy with its 95 % interval (`low`, `high`), `balanced_accuracy`, `macro_f1`, `log_loss`,
+        `pictures` judged, `size` in pixels, `start` (whose weights it began with), `parameters`, `train_seconds`,
+        `milliseconds` per picture (median; `milliseconds_p95` is rarely passed), `megabytes` on disk.
 
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
@@ -38,19 +39,29 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
     return columns.sort_values(["accuracy", "parameters"], ascending=[False, True])
 
 
-def in_words(comparison: pd.DataFrame) -> str:
-    """The comparison as a sentence that does not claim more than the intervals allow."""
+def pairs(runs: Sequence[Bundle]) -> pd.DataFrame:
+    """Every two runs tested against each other on the pictures both were asked about, see `significance.pairs`.
+
+    Raises:
+        BundleError: a run was not evaluated.
+    """
+    ordered = sorted(runs, key=lambda run: run.name)
+    right = {run.name: evaluate.load(run).right.sort_index() for run in ordered}
+    return significance.pairs(right)
+
+
+def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """The comparison in sentences that do not claim more than a test of significance allows.
+
+    Args:
+        comparison: as `table` gives it.
+        pairs: as `pairs` gives it, for the same runs.
+    """
     first = comparison.iloc[0]
     best = list(comparison.index[comparison["accuracy"] == first["accuracy"]])
-    others = [name for name in comparison.index if name not in best]
     share = f"({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
-    sentence = f"{best[0]} is right most often {share}"
-    if len(best) > 1:
-        sentence = f"{' and '.join(best)} are right equally often {share}"
-    close = [name for name in others if comparison.loc[name, "high"] >= first["low"]]
-    if close:
-        return f"{sentence}; the intervals of {' and '.join(close)} overlap with that, so this may be luck."
-    return f"{sentence}; its interval lies above all others." if others and len(best) == 1 else f"{sentence}."
+    often = f"{best[0]} is right most often" if len(best) == 1 else f"{' and '.join(best)} are right equally often"
+    return f"{often} {share}. {significance.in_words(pairs, int(first['pictures']))}".strip()
 
 
 def untrained(comparison: pd.DataFrame) -> str:
@@ -61,14 +72,16 @@ def untrained(comparison: pd.DataFrame) -> str:
 
 
 def _start(run: Bundle) -> str:
-    """What its weights were before training: those of ImageNet, of a file, or none."""
-    weights = str(run.facts.get("config", {}).get("options", {}).get("weights", "none"))
-    return {"none": "nothing", "imagenet": "ImageNet"}.get(weights, Path(weights).name)
+    """What its weights were before training: those of ImageNet, of CIFAR-10, of a file, or none."""
+    config = run.facts.get("config", {})
+    usual = "imagenet" if config.get("network") in networks.pretrained() else "none"
+    weights = str(config.get("options", {}).get("weights", usual))
+    return {"none": "nothing", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.get(weights, Path(weights).name)
 
 
 def _row(run: Bundle) -> dict[str, object]:
     metrics = run.metrics
-    if not metrics:
+    if "log_loss" not in metrics:
         raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
     size = (run.folder / bundle.MODEL).stat().st_size
     return {
@@ -76,11 +89,12 @@ def _row(run: Bundle) -> dict[str, object]:
         "accuracy": metrics["accuracy"],
         "low": metrics["low"],
         "high": metrics["high"],
-        "pictures": metrics["pictures"],
+        **{name: metrics[name] for name in ("balanced_accuracy", "macro_f1", "log_loss", "pictures")},
         "size": run.size,
         "start": _start(run),
         "parameters": run.facts.get("parameters", 0),
         "train_seconds": run.facts.get("train_seconds", float("nan")),
         "milliseconds": metrics["milliseconds"],
+        "milliseconds_p95": metrics["milliseconds_p95"],
         "megabytes": size / 1e6,
     }

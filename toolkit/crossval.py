@@ -58,6 +58,7 @@ def run(
     folds: int = 5,
     seed: int = 7,
     name: str | None = None,
+    into: Path | None = None,
     overwrite: bool = False,
     jobs: int | None = 1,
     say: Callable[[str], None] = lambda line: None,
@@ -75,6 +76,7 @@ def run(
         folds: at least 2.
         seed: of the division; any integer from 0.
         name: of the result, in `models/<dataset>/crossval/<name>/`; None takes the network's.
+        into: folder of the result; None is the one above.
         overwrite: do it again although there is one of that name with other settings or other pictures.
         jobs: folds at the same time; None leaves it to `joblib.parallel_config`, which may name a cluster.
         say: takes a line on each fold when it is done.
@@ -90,10 +92,10 @@ def run(
     mobilenet: 97.8% right on 1101 cross-validated pictures (95 % interval 96.8% to 98.5%); folds from 97.3% to 98.6%
     """
     config, used = config.resolved(), manifest.where(status="ok")
-    folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
+    folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
     _begin(folder, {**train.identity(config, used), "folds": folds, "seed": seed}, overwrite)
     parts = divided(used, folds=folds, seed=seed)
-    known = probe.seen(config, used) if _by_probe(config) else None
+    known = probe.seen(config, used) if by_probe(config) else None
     if known is not None:
         say(probe.IN_WORDS)
     one = partial(_fold, config=config, known=known, folder=folder)
@@ -160,7 +162,8 @@ def _folds(count: int, seed: int) -> StratifiedGroupKFold:
     return StratifiedGroupKFold(count, shuffle=True, random_state=seed)
 
 
-def _by_probe(config: Config) -> bool:
+def by_probe(config: Config) -> bool:
+    """Whether folds are heads on features that are computed once, and so take seconds."""
     return probe.suits(config) and not config.fine_tune
 
 

@@ -11,19 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from toolkit import bundle, compare, paths
+from toolkit import bundle, paths
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.manifest import FILE
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the notebooks left behind: a page each, the comparison, an answer for a new picture, and the report."""
+    """What the notebooks left behind: a page each, trained runs, an answer for a new picture, and the report."""
 
     pages: Path
-    comparison: pd.DataFrame
+    bundles: tuple[bundle.Bundle, ...]
     prediction: str
     report: Path
 
@@ -68,9 +66,9 @@ def execute(
         lines[file.stem] = _last_text(notebook)
         say(f"{file.stem:<22} {seconds:4.0f} s   {lines[file.stem]}")
     root = paths.dataset(name)
-    table = compare.table([bundle.load(run) for run in bundle.runs(root)])
+    runs = tuple(bundle.load(run) for run in bundle.runs(root))
     answer = next((line for stem, line in lines.items() if stem.startswith("10")), "")
-    return Outcome(folder, table, answer, paths.models(root) / "report.html")
+    return Outcome(folder, runs, answer, paths.models(root) / "report.html")
 
 
 def _check_names(wanted: Mapping[str, object]) -> None:

@@ -7,7 +7,8 @@ so all copies stay the same. Which part is whose depends on the order of the pic
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -77,6 +78,24 @@ def spread(
     return strategy.distribute_datasets_from_function(local)
 
 
+@contextmanager
+def together() -> Iterator[None]:
+    """Say in one line that another worker is gone; what is left of its group cannot go on without it.
+
+    Raises:
+        ToolkitError: instead of what TensorFlow raises.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not _cluster():
+            raise
+        raise ToolkitError(
+            "expected all workers to stay, lost one; start those that ended again, and they go on from the last "
+            f"checkpoint ({str(error.message).splitlines()[0][:200]})"
+        ) from error
+
+
 def agree(strategy: tf.distribute.Strategy, what: object) -> None:
     """Wait until every worker is here, and make sure that all of them are about to do the same.
 
@@ -90,8 +109,9 @@ def agree(strategy: tf.distribute.Strategy, what: object) -> None:
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
     number = int(hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8], 16) % 1_000_003
-    numbers = strategy.run(lambda: tf.constant([number, number * number], tf.int64))
-    total, squares = (int(part) for part in strategy.reduce("SUM", numbers, axis=None))
+    mine = tf.constant([number, number * number], tf.int64)
+    everyone = tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.identity(mine)), axis=None))
+    total, squares = (int(part) for part in everyone())
     count = strategy.num_replicas_in_sync
     if (total, squares) != (count * number, count * number * number):
         raise ToolkitError(

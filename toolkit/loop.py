@@ -38,6 +38,13 @@ class Loop:
             if (rates or {}).get(weight.path, 1) != 1
         ]
         self.average, self.momentum = average, momentum
+        self.statistics = [  # every replica moves its own, by the pictures it sees
+            weight
+            for layer in model._flatten_layers(include_self=False)
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+            for weight in layer.non_trainable_variables
+            if strategy.num_replicas_in_sync > 1
+        ]
         self._compiled = {id(model): self._looking(model)} | ({id(average): self._looking(average)} if average else {})
         self._step = tf.function(self._learn, jit_compile=False)  # XLA is slower than oneDNN for convolutions
 
@@ -56,7 +63,9 @@ class Loop:
 
     def _learn(self, iterator: Iterator) -> tf.Tensor:
         before = [tf.identity(weight.value) for weight, _ in self.slowed]
-        sums = self.strategy.run(self._update, args=(next(iterator),))
+        sums, statistics = self.strategy.run(self._update, args=(next(iterator),))
+        for weight, values in zip(self.statistics, statistics, strict=True):
+            self._set(weight, self.strategy.reduce("MEAN", values, axis=None))
         for (weight, rate), old in zip(self.slowed, before, strict=True):
             self._set(weight, old + rate * (weight.value - old))
         if self.average is not None:
@@ -70,7 +79,7 @@ class Loop:
     def _set(self, weight: keras.Variable, value: tf.Tensor) -> None:
         self.strategy.extended.update(weight.value, lambda one, new: one.assign(new), args=(value,), group=False)
 
-    def _update(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
+    def _update(self, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One replica's part of a step; the optimizer adds up the gradients of all replicas."""
         pictures, labels, weights = batch
         classes, replicas = tf.cast(tf.shape(labels)[1], tf.float32), self.strategy.num_replicas_in_sync
@@ -86,7 +95,8 @@ class Loop:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip / replicas)
         self.model.optimizer.apply(gradients, self.model.trainable_variables)
         right = tf.reduce_sum(weights * _right(labels, answers))
-        return tf.stack([tf.reduce_sum(losses) + penalty * count, right, count, tf.reduce_sum(weights)])
+        sums = tf.stack([tf.reduce_sum(losses) + penalty * count, right, count, tf.reduce_sum(weights)])
+        return sums, [tf.identity(weight.value) for weight in self.statistics]
 
     def _looking(self, model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         def look(batch: tuple[tf.Tensor, ...]) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 A network that learns for long from few pictures learns them by heart. What it sees here it never sees twice: two
 pictures laid over one another (MixUp; Zhang et al., 2018, arXiv:1710.09412), a piece of one in another (CutMix; Yun et
-al., 2019, arXiv:1905.04899), with labels in the same shares; a few changes drawn from a list (RandAugment; Cubuk et al.,
+al., 2019, arXiv:1905.04899), with labels in the same shares; some changes drawn from a list (RandAugment; Cubuk et al.,
 2020, arXiv:1909.13719). Worth it from some dozens of epochs on; over a few epochs it does harm.
 """
 

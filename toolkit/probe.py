@@ -108,11 +108,14 @@ def learn(config: "Config", manifest: Manifest, known: np.ndarray | None = None)
         lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
         raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
     pictures, views, width = known[train].shape
-    rows, probes = [], path(
-        known[train].reshape(pictures * views, width),
-        np.repeat(labels[train], views),
-        strengths=STRENGTHS if config.C is None else (config.C,),
-        weighted=config.class_weights,
+    rows, probes = (
+        [],
+        path(
+            known[train].reshape(pictures * views, width),
+            np.repeat(labels[train], views),
+            strengths=STRENGTHS if config.C is None else (config.C,),
+            weighted=config.class_weights,
+        ),
     )
     for number, (strength, probe) in enumerate(probes, start=1):
         row = {"epoch": number, "C": strength}
@@ -142,7 +145,7 @@ def path(
         (C, probe) for each.
     """
     mean, deviation = pictures.mean(axis=0, dtype=np.float64), pictures.std(axis=0, dtype=np.float64)
-    deviation[deviation < 1e-6] = 1.0  # what is the same for all pictures says nothing
+    deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
     scaled, turn = ((pictures - mean) / deviation).astype(np.float32), None
     found = []
     with threadpool_limits(1):  # its many small products are slower with more

@@ -34,7 +34,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         BundleError: the runs cannot be compared.
     """
     target = into or paths.models(manifest.root) / FILE
-    table = compare.table(runs)
+    table, pairs = compare.table(runs), compare.pairs(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
     page = (
         _environment()
@@ -46,7 +46,9 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
             classes=manifest.classes,
             pictures=len(manifest),
             used=int((manifest.table["status"] == "ok").sum()),
-            words=" ".join([compare.in_words(table), compare.untrained(table)]).strip(),
+            words=" ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip(),
+            pairs=pairs.to_dict(orient="records"),
+            looks=len(evaluate.openings(manifest)),
             comparison=_comparison(table),
             charts=_charts(manifest, table, ordered),
             left_out=_left_out(manifest),

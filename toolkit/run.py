@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from toolkit import compare, dedup, evaluate, networks, report, resize, scrape, split, train, verify
+from toolkit import dedup, evaluate, networks, recipes, report, resize, scrape, split, train, verify
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
@@ -21,13 +19,11 @@ class Outcome:
     Args:
         manifest: the dataset.
         bundles: the trained networks, in the order asked for.
-        comparison: a row per network, see `compare.table`.
         page: path of the report.
     """
 
     manifest: Manifest
     bundles: tuple[Bundle, ...]
-    comparison: pd.DataFrame
     page: Path
 
 
@@ -73,9 +69,8 @@ def pipeline(
         say(f"train     {trained.name}: {len(trained.history)} epochs in {seconds:.0f} s, kept number {kept}")
         say(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)
-    comparison = compare.table(bundles)
     page = report.write(table, bundles)
-    return Outcome(table, tuple(bundles), comparison, page)
+    return Outcome(table, tuple(bundles), page)
 
 
 def prepare(
@@ -98,28 +93,40 @@ def prepare(
 def configs_for(
     names: Sequence[str],
     *,
-    weights: str = "imagenet",
+    recipe: str | None = None,
+    weights: str | None = None,
     settings: Mapping[str, object] | None = None,
     options: Mapping[str, object] | None = None,
 ) -> list[train.Config]:
     """A config per network, with the same settings, and the weights for those that can start from some.
 
     Args:
-        names: of networks.
-        weights: see `networks.xception.build`.
+        names: of networks; none takes those of the recipe.
+        recipe: where the settings that are not given come from, see `recipes`; None takes the defaults.
+        weights: for networks that can start from some, see `networks.transfer.build`; None leaves it to the network.
         settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
         options: of the networks; each takes those it has, and one that none has raises ValueError.
     """
     configs = []
-    given, taken = {"weights": weights, **(options or {})}, {"weights"}
+    given, taken = {**({"weights": weights} if weights else {}), **(options or {})}, {"weights"}
+    names = names or (recipes.networks(recipe) if recipe else ())
     for name in dict.fromkeys(names):
         known = set(networks.get(name).options) & set(given)
         taken |= known
-        own = {option: given[option] for option in sorted(known)}
-        configs.append(train.config_from({**(settings or {}), "network": name, "options": own}))
+        base = _base(name, recipe, settings or {})
+        own = {**base.pop("options", {}), **{option: given[option] for option in sorted(known)}}
+        configs.append(train.config_from({**base, **(settings or {}), "network": name, "options": own}))
     if set(given) - taken:
         raise ValueError(f"expected options of {', '.join(names)}, got {sorted(set(given) - taken)[0]!r}")
     return configs
+
+
+def _base(name: str, recipe: str | None, settings: Mapping[str, object]) -> dict[str, object]:
+    """What a recipe says about a network; its patience gives way to fewer epochs."""
+    base = vars(recipes.get(recipe, network=name)).copy() if recipe else {}
+    if base.get("patience") and "epochs" in settings:
+        base["patience"] = min(base["patience"], max(1, int(settings["epochs"]) - 1))
+    return base
 
 
 def _counted(table: Manifest, *statuses: str) -> str:

@@ -11,15 +11,16 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import bundle, calibrate, distribution, framework, networks, paths, probe
+from toolkit import bundle, calibrate, distribution, framework, networks, optimizers, paths, probe
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
+from toolkit.events import Events
 from toolkit.finetune import FineTune
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
 from toolkit.mixing import Mixing
-from toolkit.training import Training
+from toolkit.training import MONITORS, Training
 
 CHECKPOINT = "checkpoint"
 
@@ -35,7 +36,14 @@ class Config:
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
-        learning_rate: of Adam, above 0.
+        learning_rate: of the optimizer, above 0; the first one where a schedule changes it.
+        optimizer: "adam", "adamw" or "sgd".
+        momentum: of "sgd", 0 up to but not 1; the others have their own.
+        weight_decay: of "adamw", at least 0.
+        schedule: of the learning rate: "constant"; "cosine", down to 0 at the last epoch; or epochs that are done and
+            the rate from then on, such as {15: 0.003, 28: 0.001}.
+        warm_up: share of the steps in which a cosine rises first, 0 up to but not 1.
+        monitor: "val_loss" or "val_accuracy": what says which epoch is the best, and when it gets no better.
         augmentation: random changes of the training pictures; None for none.
         class_weights: weight rare classes up.
         features_once: find the head of a frozen backbone from features that are computed once, see `probe`, where it is
@@ -61,6 +69,12 @@ class Config:
     patience: int | None = None
     batch_size: int = 32
     learning_rate: float | None = None
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    schedule: str | Mapping[int, float] = "constant"
+    warm_up: float = 0.1
+    monitor: str = "val_loss"
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     class_weights: bool = True
     features_once: bool = True
@@ -97,6 +111,15 @@ class Config:
         )
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
+        optimizers.check(
+            config.optimizer,
+            config.schedule,
+            momentum=config.momentum,
+            decay=config.weight_decay,
+            warm_up=config.warm_up,
+        )
+        if config.monitor not in MONITORS:
+            raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
         if config.views < 1 or (config.C is not None and config.C <= 0):
             raise ValueError(f"expected at least 1 view and a C above 0, got {config.views} and {config.C}")
         if config.precision not in framework.PRECISIONS:
@@ -125,6 +148,8 @@ def config_from(values: Mapping[str, object]) -> Config:
     for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
         if isinstance(values.get(name), Mapping):
             values[name] = _from_known(kind, values[name])
+    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
+        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
     return _from_known(Config, values)
 
 
@@ -137,10 +162,12 @@ def fit(
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
     say: Callable[[str], None] = lambda line: None,
+    tensorboard: bool = False,
+    watch: Callable[[list[dict]], None] = lambda rows: None,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
-    The weights of the epoch with the lowest validation loss are the ones kept. A run that was killed goes on from its
+    The weights of the best epoch by `config.monitor` are the ones kept. A run that was killed goes on from its
     last checkpoint and ends with the same weights as an undisturbed one. A run that is complete is not trained again.
 
     Args:
@@ -151,6 +178,8 @@ def fit(
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
         say: takes a line when the training is done in another way than epoch by epoch.
+        tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
+        watch: takes the rows of the history after every epoch; what it raises ends the training.
 
     Returns:
         The bundle.
@@ -162,20 +191,27 @@ def fit(
     """
     config = config.resolved()
     folder = into or paths.models(manifest.root) / paths.check_label(name or config.network)
-    identity = {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
-    known = _finished(folder, identity, overwrite)
+    known = _finished(folder, identity(config, manifest), overwrite)
     if known:
         return known
     if probe.suits(config):
         say(probe.IN_WORDS)
-    run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
-    run.resume()
-    run.finish()
-    if distribution.is_chief():
-        _save(run, folder, manifest)
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    distribution.agree(run.strategy, "done")
+    run = Training(config, manifest, folder / CHECKPOINT, identity(config, manifest), checkpoint_seconds)
+    watchers = [watch, *([Events(folder)] if tensorboard and distribution.is_chief() else [])]
+    run.watch = lambda rows: [told(rows) for told in watchers]
+    with distribution.together():
+        run.resume()
+        run.finish()
+        if distribution.is_chief():
+            _save(run, folder, manifest)
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        distribution.agree(run.strategy, "done")
     return bundle.load(folder)
+
+
+def identity(config: Config, manifest: Manifest) -> dict[str, object]:
+    """What makes a training the same as another one: its settings, resolved, and its pictures, labels and splits."""
+    return {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
 
 
 def _save(run: Training, folder: Path, manifest: Manifest) -> None:

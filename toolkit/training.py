@@ -1,11 +1,12 @@
 """A training under way: the model, how far it is, and its checkpoints.
 
-It has one phase, or two: first the head on a base that is kept as it is, then the last layers of the base as well. A head
-that is one dense layer is found at once, from features that are computed once (`probe`).
+It has one phase, or two: first the head on a base that is kept as it is, then the last layers of the base as well. A
+head that is one dense layer is found at once, from features that are computed once (`probe`).
 """
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit import batches, distribution, finetune, framework, networks, parallel, paths, probe
+from toolkit import batches, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
 from toolkit.errors import BundleError
 from toolkit.framework import keras, tf
 from toolkit.loop import Loop
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.train import Config
 
 STATE = "state.json"
+MONITORS = ("val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Training:
             self.phases.append(Phase("fine-tune", config.fine_tune.epochs, config.fine_tune.epochs))
         self.rows: list[dict] = []
         self.best, self.best_epoch, self.seconds = self.model.get_weights(), -1, 0.0
+        self.watch: Callable[[list[dict]], None] = lambda rows: None  # takes the rows after every epoch
         self._enter(0)
 
     def finish(self) -> None:
@@ -135,12 +138,18 @@ class Training:
         config = self.config
         with framework.computing_in(precision):
             return networks.build(
-                config.network, classes=len(self.manifest.classes), size=config.size, style=config.style, **config.options
+                config.network,
+                classes=len(self.manifest.classes),
+                size=config.size,
+                style=config.style,
+                **config.options,
             )
 
     def _enter(self, number: int) -> None:
         """Begin a phase: from the best weights so far, with a fresh optimizer."""
         config, self.phase, self.begun = self.config, number, len(self.rows)
+        if self.phases[number].verb == "probe":
+            return  # there is nothing to step through
         tuning = config.fine_tune if number else None
         with self.strategy.scope():
             if tuning:
@@ -165,7 +174,16 @@ class Training:
         if self.phase:
             steps = config.fine_tune.epochs * batches.steps(self.train, batch_size=config.batch_size)
             return finetune.optimizer(config.fine_tune, steps=steps)
-        return keras.optimizers.Adam(config.learning_rate)
+        return optimizers.make(
+            config.optimizer,
+            learning_rate=config.learning_rate,
+            schedule=config.schedule,
+            warm_up=config.warm_up,
+            momentum=config.momentum,
+            decay=config.weight_decay,
+            epochs=config.epochs,
+            steps=batches.steps(self.train, batch_size=config.batch_size),
+        )
 
     def _probe(self) -> None:
         """The head in one go; a row of the history for every strength that was tried."""
@@ -192,13 +210,17 @@ class Training:
         phase = {"phase": self.phases[self.phase].verb} if len(self.phases) > 1 else {}
         self.rows.append({"epoch": epoch + 1, **phase, **row})
         self.seconds += time.monotonic() - started
+        self.watch(self.rows)
 
     def _judge(self, candidates: dict[str, keras.Model], row: dict, epoch: int) -> None:
         """Keep the weights if they are the best so far: the model's, or those of its average."""
-        losses = {name: row[f"{name}_loss"] for name in candidates}
-        name = min(losses, key=losses.__getitem__)
-        before = [self.rows[self.best_epoch][f"{kind}_loss"] for kind in candidates] if self.best_epoch >= 0 else []
-        if losses[name] < min(before, default=np.inf):
+        _, value = self.config.monitor.split("_")
+        sign = 1 if value == "loss" else -1  # the lower the better, or the higher
+        marks = {name: sign * row[f"{name}_{value}"] for name in candidates}
+        name = min(marks, key=marks.__getitem__)
+        best = self.rows[self.best_epoch] if self.best_epoch >= 0 else {}
+        before = [sign * best[f"{kind}_{value}"] for kind in candidates if best]
+        if marks[name] < min(before, default=np.inf):
             self.best, self.best_epoch = candidates[name].get_weights(), epoch
 
     def _batches(self, epoch: int, share: distribution.Share) -> tf.data.Dataset:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from toolkit import manifest, paths
 from toolkit.cli.options import TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from toolkit.bundle import Bundle
     from toolkit.train import Config
 
@@ -29,13 +29,14 @@ def given(arguments: Namespace, *names: str) -> dict[str, object]:
 
 
 def configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
-    """How each of the named networks is to be trained."""
+    """How each of the named networks is to be trained, or those of a recipe if none is named."""
     from toolkit import run
 
-    if not names:
+    recipe = getattr(arguments, "recipe", None)
+    if not names and not recipe:
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
     settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
-    return run.configs_for(names, weights=arguments.weights, settings=settings, options=options)
+    return run.configs_for(names, recipe=recipe, settings=settings, options=options, **given(arguments, "weights"))
 
 
 def _option(word: str) -> tuple[str, object]:
@@ -80,13 +81,16 @@ def counted(table: manifest.Manifest, arguments: Namespace, by: str = "status") 
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
 
 
-def compared(table: "pd.DataFrame", arguments: Namespace) -> list[dict]:
+def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
     from toolkit import compare
 
-    percent = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
-    numbers = {name: table[name].map("{:.1f}".format) for name in ("train_seconds", "milliseconds", "megabytes")}
-    say(arguments)(f"\n{table.assign(**percent, **numbers).to_string()}\n\n{compare.in_words(table)}")
-    if compare.untrained(table):
-        say(arguments)(compare.untrained(table))
-    return table.reset_index().to_dict(orient="records")
+    table, pairs = compare.table(runs), compare.pairs(runs)
+    words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
+    columns = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
+    columns |= {name: table[name].map("{:.3f}".format) for name in ("macro_f1", "log_loss")}
+    columns |= {name: table[name] for name in ("pictures", "size", "start", "parameters")}
+    columns |= {name: table[name].map("{:.1f}".format) for name in ("train_seconds", "milliseconds", "megabytes")}
+    say(arguments)(f"\n{pd.DataFrame(columns).to_string()}\n\n{words}")
+    rows = {"comparison": table.reset_index(), "pairs": pairs}
+    return {name: part.to_dict(orient="records") for name, part in rows.items()} | {"in_words": words}

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import numpy as np
+
 from toolkit import manifest, paths
 from toolkit.cli import common, options
 
@@ -29,11 +31,88 @@ def compare_options(parser: ArgumentParser) -> None:
     options.runs(parser)
 
 
-def compare(arguments: Namespace) -> list[dict]:
+def compare(arguments: Namespace) -> dict:
     """Put runs side by side."""
-    from toolkit import compare
+    return common.compared(common.evaluated(arguments.runs), arguments)
 
-    return common.compared(compare.table(common.evaluated(arguments.runs)), arguments)
+
+def explain_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    parser.add_argument("run", metavar="RUN", help="DATASET/RUN, a folder, or a .keras file")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files")
+    parser.add_argument("--into", default="explained.png", metavar="PNG", help="path of the picture (explained.png)")
+    options.add(parser, "--label", "the class to look for (default: the network's own answer)")
+
+
+def explain(arguments: Namespace) -> dict:
+    """Draw where a network looked."""
+    from toolkit import bundle, explain, images, plot
+
+    trained = bundle.load(arguments.run)
+    pixels = np.stack([images.prepare(picture, trained.size) for picture in arguments.pictures])
+    shares = trained.probabilities(pixels)
+    answers = [trained.classes[place] for place in shares.argmax(axis=1)]
+    labels = [arguments.label] * len(pixels) if "label" in arguments else answers
+    heat = explain.grad_cam(trained, pixels, labels=labels)
+    words = [f"{label}, {share:.0%}" for label, share in zip(answers, shares.max(axis=1), strict=True)]
+    page = paths.write(Path(arguments.into), plot.png(plot.heat(pixels, heat, captions=words)))
+    common.say(arguments)(f"{page}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
+    return {"picture": page, "labels": labels, "answers": answers}
+
+
+def failures_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.runs(parser)
+    parser.add_argument("--count", type=int, default=10, help="pictures of each kind, at most (default: 10)")
+
+
+def failures(arguments: Namespace) -> dict:
+    """List where networks fail."""
+    from toolkit import evaluate, failures
+
+    reports, say, result = [evaluate.load(run) for run in common.evaluated(arguments.runs)], common.say(arguments), {}
+    columns = ["path", "label", "predicted", "probability"]
+    for report in reports:
+        parts = {
+            "surest mistakes": failures.surest_mistakes(report, count=arguments.count)[columns],
+            "most hesitant": failures.most_hesitant(report, count=arguments.count)[columns],
+        }
+        for title, table in parts.items():
+            say(f"\n{report.run}: {title}\n{table.round(3).to_string(index=False) if len(table) else 'none'}")
+        result[report.run] = {title: table.to_dict(orient="records") for title, table in parts.items()}
+    if len(reports) > 1:
+        differ = failures.disagreements(reports)
+        say(f"\ndisagreements, {len(differ)} in all\n{differ.head(arguments.count).to_string(index=False)}")
+        result["disagreements"] = differ.to_dict(orient="records")
+    return result
+
+
+def robustness_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.runs(parser)
+    parser.add_argument("--into", metavar="PNG", help="also draw the curves into this file")
+
+
+def robustness(arguments: Namespace) -> dict:
+    """Measure networks on worse pictures, and on nonsense."""
+    from toolkit import evaluate, plot, robustness
+
+    curves, result, say = {}, {}, common.say(arguments)
+    for run in common.evaluated(arguments.runs):
+        table = curves[run.name] = robustness.curves(run, manifest.load(paths.dataset_of(run.folder)))
+        answers = evaluate.load(run).predictions
+        right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
+        advice = robustness.threshold(right, robustness.sureness(run, robustness.nonsense(run.size)))
+        wide = table.assign(place=table.groupby("disturbance").cumcount())
+        say(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
+        say(
+            f"of pictures of nothing, {advice['sure']:.0%} get a name with at least 90 %; to say 'not sure' below "
+            f"{advice['threshold']:.3f} keeps {advice['kept']:.0%} of the right answers"
+        )
+        result[run.name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
+    if arguments.into:
+        paths.write(Path(arguments.into), plot.png(plot.robustness(curves)))
+    return result
 
 
 def report_options(parser: ArgumentParser) -> None:

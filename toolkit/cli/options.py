@@ -3,7 +3,7 @@
 An option that is not given is not passed on, so the defaults live in the modules alone.
 """
 
-from argparse import SUPPRESS, ArgumentParser
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 
 SOURCE_OPTIONS = (
     "limit",
@@ -25,11 +25,20 @@ TRAINING_OPTIONS = (
     "patience",
     "batch_size",
     "learning_rate",
+    "optimizer",
+    "momentum",
+    "weight_decay",
+    "schedule",
+    "warm_up",
+    "monitor",
     "precision",
     "seed",
     "augmentation",
+    "features_once",
+    "views",
+    "C",
 )
-OPTION_HELP = "what the network alone knows: width=0.5, trainable_layers=6, growing=[3,4,3], …"
+OPTION_HELP = "what the network alone knows: width=0.5, frozen_below=66, dropout=0.5, growing=[3,4,3], …"
 
 
 def add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
@@ -45,6 +54,31 @@ def dataset(parser: ArgumentParser) -> None:
 def names(words: str) -> tuple[str, ...]:
     """Words with commas between them."""
     return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
+def schedule(words: str) -> str | dict[int, float]:
+    """`15=0.003,28=0.001` as epochs and rates; the name of a schedule stays one."""
+    if "=" not in words:
+        return words
+    try:
+        return {int(epoch): float(rate) for epoch, rate in (pair.split("=") for pair in words.split(","))}
+    except ValueError:
+        raise ArgumentTypeError(f"expected EPOCH=RATE with commas, such as 15=0.003,28=0.001; got {words!r}") from None
+
+
+def recipe(parser: ArgumentParser) -> None:
+    """Which network, or whose recipe."""
+    parser.add_argument("--network", help="vgg, dual_stack, xception, mobilenet, … (default: the recipe's)")
+    parser.add_argument(
+        "--recipe", help="cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did"
+    )
+
+
+def folds(parser: ArgumentParser) -> None:
+    """How a dataset is divided, and what becomes of the result."""
+    add(parser, "--folds", "of a cross-validation (default: 5)", type=int)
+    add(parser, "--name", "of the result (default: the network's)")
+    add(parser, "--jobs", "folds at the same time (default: 1)", type=int)
 
 
 def runs(parser: ArgumentParser) -> None:
@@ -72,16 +106,26 @@ def sources(parser: ArgumentParser) -> None:
 
 def training(parser: ArgumentParser) -> None:
     """How networks are trained."""
-    parser.add_argument("--weights", default="imagenet", help="for xception: imagenet (default), none, or a file")
+    add(parser, "--weights", "of a pretrained network: imagenet (default), none, or a file; for xception also cifar10")
     add(parser, "--style", "classic, as its authors drew it (default), or modern")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
     add(parser, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
     add(parser, "--batch-size", "pictures per step (default: 32)", type=int)
-    add(parser, "--learning-rate", "of Adam (default: the network's)", type=float)
+    add(parser, "--learning-rate", "of the optimizer (default: the network's)", type=float)
+    add(parser, "--optimizer", "adam (default), adamw or sgd")
+    add(parser, "--momentum", "of sgd (default: 0.9)", type=float)
+    add(parser, "--weight-decay", "of adamw (default: 0.004)", type=float)
+    add(parser, "--schedule", "of the rate: constant (default), cosine, or EPOCH=RATE,… from then on", type=schedule)
+    add(parser, "--warm-up", "share of the steps in which a cosine rises first (default: 0.1)", type=float)
+    add(parser, "--monitor", "what says which epoch is the best: val_loss (default) or val_accuracy")
     add(parser, "--precision", "auto (default), float32 or bfloat16")
     add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
     no = {"dest": "augmentation", "action": "store_const", "const": None}
     add(parser, "--no-augmentation", "train on the pictures as they are", **no)
+    add(parser, "--views", "of each picture that a head on a frozen backbone learns from (default: 1)", type=int)
+    add(parser, "--C", "how freely such a head learns (default: chosen on val)", type=float)
+    each = {"dest": "features_once", "action": "store_const", "const": False}
+    add(parser, "--features-each-epoch", "run a frozen backbone in every epoch, on changed pictures", **each)
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
     parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")

@@ -26,9 +26,9 @@ def run(arguments: Namespace) -> dict:
         say=common.say(arguments),
         **common.given(arguments, "seed"),
     )
-    result = common.compared(outcome.comparison, arguments)
+    result = common.compared(outcome.bundles, arguments)
     common.say(arguments)(f"\nreport: {outcome.page}")
-    return {"comparison": result, "report": outcome.page}
+    return result | {"report": outcome.page}
 
 
 def demo_options(parser: ArgumentParser) -> None:
@@ -47,10 +47,9 @@ def demo(arguments: Namespace) -> dict:
     outcome = demo.execute(
         arguments.source, into=arguments.into, weights=arguments.weights, values=values, say=common.say(arguments)
     )
-    result = common.compared(outcome.comparison, arguments)
+    result = common.compared(outcome.bundles, arguments)
     common.say(arguments)(f"\n{outcome.prediction}\n\nnotebooks: {outcome.pages}\nreport:    {outcome.report}")
-    return {
-        "comparison": result,
+    return result | {
         "prediction": outcome.prediction,
         "notebooks": outcome.pages,
         "report": outcome.report,

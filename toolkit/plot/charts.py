@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from toolkit import calibrate
 from toolkit.manifest import Manifest
-from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, figure_with_axes, plain, show
+from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
     from toolkit.bundle import Bundle
@@ -52,17 +53,27 @@ def curves(*runs: "Bundle") -> Figure:
     loss, accuracy = figure.subplots(1, 2)
     for colour, run in zip(COLOURS, runs, strict=False):
         history = run.history
-        kept = history.loc[history["val_loss"].idxmin()]
+        kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
-            axes.plot(history["epoch"], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
-            axes.plot(history["epoch"], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
-            axes.plot(kept["epoch"], kept[f"val_{name}"], "o", color=colour)
-            axes.set(xlabel="epoch", ylabel=name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            steps = steps_of(axes, history)
+            axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
+            axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
+            axes.plot(kept[steps], kept[f"val_{name}"], "o", color=colour)
+            axes.set(ylabel=name)
             plain(axes)
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure
+
+
+def steps_of(axes: object, history: pd.DataFrame) -> str:
+    """What a history runs along: its epochs, or how freely a probe learned."""
+    if "C" in history and history["C"].notna().all():
+        axes.set(xlabel="C: how freely it learns", xscale="log")
+        return "C"
+    axes.set(xlabel="epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return "epoch"
 
 
 def confusion(report: "Report") -> Figure:
@@ -104,6 +115,33 @@ def comparison(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_xlabel(f"right on {int(table['pictures'].iloc[0])} test pictures, with the 95 % interval")
+    return figure
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Figure:
+    """How often answers are right against how sure they were, and how many there are of each.
+
+    Args:
+        probabilities: shape (n, classes).
+        labels: shape (n,), places of the true classes.
+        bins: with as many answers in each, at least 1.
+    """
+    table = calibrate.reliability(probabilities, labels, bins=bins, equal="mass")
+    figure = Figure(figsize=(4.4, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
+    above.vlines(table["sure"], table["sure"], table["right"], color=WRONG, alpha=0.5, linewidth=3)
+    above.plot(table["sure"], table["right"], "o-", color=COLOURS[0], markersize=6)
+    low = 1 / probabilities.shape[1]
+    above.set(ylabel="right", xlim=(low - 0.02, 1.02), ylim=(min(low, table["right"].min()) - 0.04, 1.04))
+    gap = calibrate.error(probabilities, labels, bins=bins, equal="mass")
+    above.set_title(f"on average {gap:.1%} off", fontsize=10, color=INK, loc="left")
+    below.hist(probabilities.max(axis=1), bins=np.linspace(low, 1, 21), color=COLOURS[0], alpha=0.6)
+    below.set(xlabel="sure", ylabel="answers")
+    for axes in (above, below):
+        plain(axes)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return figure
 
 

@@ -128,6 +128,25 @@ def augmentations(original: np.ndarray, changed: np.ndarray) -> Figure:
     return gallery([shown[:columns], shown[columns:]], columns=columns, side=1.5)
 
 
+def mixed(
+    before: np.ndarray, after: np.ndarray, *, labels: np.ndarray, classes: Sequence[str], columns: int = 8
+) -> Figure:
+    """A batch before it is mixed, and below what the network sees, with what the label has become.
+
+    Args:
+        before, after: uint8 arrays of shape (n, side, side, 3), the second from `mixing.examples`.
+        labels: shape (n, classes), the shares that came with it.
+        classes: names of the classes.
+        columns: pictures to show, from the first.
+    """
+    shares = [
+        "\n".join(f"{name} {share:.0%}" for name, share in zip(classes, row, strict=True) if share >= 0.005)
+        for row in labels[:columns]
+    ]
+    rows = [[(picture, "") for picture in before[:columns]], list(zip(after[:columns], shares, strict=True))]
+    return gallery(rows, titles=("before", "after"), columns=columns)
+
+
 def mistakes(report: "Report", manifest: Manifest, *, count: int = 12) -> Figure:
     """The pictures named wrong, the surest first, each with its true class and what it was called."""
     shown = [

@@ -1,0 +1,50 @@
+"""Tests of significance: exact, corrected, and the same as those of the reference libraries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit import significance
+
+ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80)
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(("wins", "losses", "p"), [(6, 0, 0.03125), (9, 2, 0.0654296875), (15, 5, 0.041389465332)])
+def test_mcnemar_counts_only_the_pictures_that_tell_the_models_apart(wins, losses, p):
+    first = [True] * wins + [False] * losses + [True] * 50 + [False] * 3
+    second = [False] * wins + [True] * losses + [True] * 50 + [False] * 3
+    assert significance.mcnemar(first, second) == pytest.approx(p, abs=1e-9)
+
+
+@given(ANSWERS)
+def test_mcnemar_is_that_of_statsmodels(answers):
+    reference = pytest.importorskip("statsmodels.stats.contingency_tables", reason="statsmodels is not installed")
+    first, second = np.array(answers).T
+    table = [[np.sum(a & b) for b in (second, ~second)] for a in (first, ~first)]
+    assert significance.mcnemar(first, second) == pytest.approx(reference.mcnemar(table, exact=True).pvalue, abs=1e-9)
+
+
+@given(P_VALUES)
+def test_holms_correction_is_that_of_statsmodels(values):
+    reference = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
+    assert significance.holm(values) == pytest.approx(reference.multipletests(values, method="holm")[1], abs=1e-9)
+
+
+@given(P_VALUES)
+def test_correction_never_makes_a_difference_surer_nor_changes_the_order(values):
+    corrected = significance.holm(values)
+    assert (corrected >= np.array(values)).all() and (corrected <= 1).all()
+    assert (np.diff(corrected[np.argsort(values, kind="stable")]) >= 0).all()
+
+
+def test_answers_about_different_numbers_of_pictures_are_refused():
+    with pytest.raises(ValueError, match="the same pictures, got 2 and 3"):
+        significance.mcnemar([True, False], [True, False, True])
+
+
+def test_a_single_model_has_no_pairs_and_nothing_is_said():
+    pairs = significance.pairs({"alone": [True, False]})
+    assert len(pairs) == 0
+    assert significance.in_words(pairs, 2) == ""

@@ -1,0 +1,220 @@
+"""How much a model suffers from worse pictures than those it was tested on, and how sure it is of nonsense."""
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from toolkit import images, parallel
+from toolkit.bundle import Bundle
+from toolkit.errors import DatasetError
+from toolkit.evaluate import wilson
+from toolkit.manifest import Manifest
+
+LEVELS: dict[str, tuple[float, ...]] = {
+    "blur": (0.0, 1.0, 2.0, 4.0),  # standard deviation, in hundredths of the side
+    "noise": (0.0, 10.0, 25.0, 50.0),  # standard deviation, of 255
+    "jpeg": (95.0, 50.0, 20.0, 8.0),  # quality
+    "darker": (1.0, 0.7, 0.45, 0.25),  # factor
+    "brighter": (1.0, 1.3, 1.7, 2.2),
+    "rotation": (0.0, 10.0, 25.0, 45.0),  # degrees
+    "crop": (1.0, 0.85, 0.7, 0.5),  # share of either side that is left
+}
+SURE = 0.9
+
+
+def curves(
+    trained: Bundle,
+    manifest: Manifest,
+    *,
+    split: str = "test",
+    levels: Mapping[str, Iterable[float]] | None = None,
+    seed: int = 7,
+) -> pd.DataFrame:
+    """Accuracy on pictures that were made worse, step by step.
+
+    Args:
+        trained: the model.
+        manifest: the dataset.
+        split: whose pictures.
+        levels: how strong each disturbance is, least first; None takes `LEVELS`. See `disturb` for what there is.
+        seed: of the noise.
+
+    Returns:
+        A row per disturbance and level: `disturbance`, `level`, `accuracy` and its 95 % interval `low` to `high`.
+
+    Raises:
+        ValueError: there is no such disturbance.
+
+    >>> curves(trained, manifest, levels={"blur": (0, 2)})  # doctest: +SKIP
+    """
+    pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"))
+    wanted = [(name, float(level)) for name, some in (LEVELS if levels is None else levels).items() for level in some]
+    rows, answers = [], {}
+    for name, level in parallel.progress(wanted, description="disturb", unit=" levels"):
+        worse = np.stack([disturb(one, name, level, seed=seed + place) for place, one in enumerate(pixels)])
+        same = (worse == pixels).all()
+        if not same or "untouched" not in answers:
+            right = int((trained.probabilities(worse).argmax(axis=1) == truth).sum())
+        if same:
+            right = answers.setdefault("untouched", right)
+        low, high = wilson(right, len(truth))
+        rows.append((name, level, right / len(truth), low, high))
+    return pd.DataFrame(rows, columns=["disturbance", "level", "accuracy", "low", "high"])
+
+
+def disturb(picture: np.ndarray, name: str, level: float, *, seed: int = 7) -> np.ndarray:
+    """One picture made worse.
+
+    Args:
+        picture: uint8 array of shape (side, side, 3).
+        name: blur, noise, jpeg, darker, brighter, rotation or crop.
+        level: how strongly, in the units of `LEVELS`.
+        seed: of the noise.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    if name not in DISTURBANCES:
+        raise ValueError(f"expected a disturbance of {', '.join(DISTURBANCES)}, got {name!r}")
+    return DISTURBANCES[name](picture, level, np.random.default_rng(seed))
+
+
+def nonsense(size: int, *, count: int = 100, seed: int = 7) -> np.ndarray:
+    """Pictures of nothing in particular: noise fine and coarse, flat colours, gradients, stripes.
+
+    Args:
+        size: side in pixels.
+        count: how many, at least 1.
+        seed: another one gives others.
+
+    Returns:
+        uint8 array of shape (count, size, size, 3).
+    """
+    rng = np.random.default_rng(seed)
+    kinds = (_grain, _clouds, _flat, _gradient, _stripes)
+    return np.stack([kinds[number % len(kinds)](size, rng) for number in range(count)]).clip(0, 255).astype(np.uint8)
+
+
+def sureness(trained: Bundle, pictures: np.ndarray) -> np.ndarray:
+    """How sure the model is of its answer to each picture, 0 to 1: float32 array of shape (n,)."""
+    return trained.probabilities(pictures).max(axis=1)
+
+
+def threshold(right: np.ndarray, nonsense: np.ndarray, *, let_through: float = 0.05) -> dict[str, float]:
+    """Below which sureness to say "not sure", so that little nonsense gets a name.
+
+    Args:
+        right: how sure the model is of its right answers, 0 to 1.
+        nonsense: how sure it is of pictures of no class.
+        let_through: share of the nonsense that may still get a name, 0 to 1.
+
+    Returns:
+        `threshold`, and what it costs and brings: `kept`, the share of right answers still given, `let_through`, the
+        share of nonsense still named, and `sure`, the share of nonsense it names with at least 90 %.
+
+    >>> threshold(np.array([0.9, 0.99]), np.array([0.6, 0.95]), let_through=0.5)["kept"]
+    1.0
+    """
+    if not len(right) or not len(nonsense) or not 0 <= let_through <= 1:
+        raise ValueError(
+            f"expected right answers, nonsense and a share from 0 to 1, got "
+            f"{len(right)}, {len(nonsense)} and {let_through}"
+        )
+    ordered = np.sort(nonsense)[::-1]
+    allowed = int(let_through * len(ordered))
+    limit = 0.0 if allowed >= len(ordered) else float(np.nextafter(np.float32(ordered[allowed]), np.float32(2)))
+    return {
+        "threshold": min(limit, 1.0),
+        "kept": float((right >= min(limit, 1.0)).mean()),
+        "let_through": float((nonsense >= min(limit, 1.0)).mean()),
+        "sure": float((nonsense >= SURE).mean()),
+    }
+
+
+def _pictures(trained: Bundle, chosen: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    if not len(chosen):
+        raise DatasetError(f"expected pictures to disturb in {chosen.name}, got none; split it first")
+    opened = list(parallel.map(lambda file: images.prepare(file, trained.size), chosen.files))
+    for file, picture in zip(chosen.files, opened, strict=True):
+        if isinstance(picture, parallel.Failure):
+            raise DatasetError(f"expected pictures that can be read, {file} cannot: {picture.reason}; verify again")
+    return np.stack(opened), np.array([trained.classes.index(label) for label in chosen.table["label"]])
+
+
+def _blur(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    return cv2.GaussianBlur(picture, (0, 0), level / 100 * len(picture)) if level > 0 else picture
+
+
+def _noise(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    return _bytes(picture + level * rng.standard_normal(picture.shape, dtype=np.float32))
+
+
+def _jpeg(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=round(level))
+    return np.asarray(Image.open(buffer))
+
+
+def _light(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    return _bytes(picture * np.float32(level))
+
+
+def _rotation(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    turn = cv2.getRotationMatrix2D(((len(picture) - 1) / 2,) * 2, level, 1)
+    return cv2.warpAffine(
+        picture, turn, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+
+
+def _crop(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    side = max(1, round(level * len(picture)))
+    top = (len(picture) - side) // 2
+    inner = Image.fromarray(picture[top : top + side, top : top + side])
+    return np.asarray(inner.resize(picture.shape[1::-1], Image.Resampling.BICUBIC))
+
+
+DISTURBANCES: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
+    "blur": _blur,
+    "noise": _noise,
+    "jpeg": _jpeg,
+    "darker": _light,
+    "brighter": _light,
+    "rotation": _rotation,
+    "crop": _crop,
+}
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+def _grain(size: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (size, size, 3)).astype(np.float32)
+
+
+def _clouds(size: int, rng: np.random.Generator) -> np.ndarray:
+    coarse = rng.integers(0, 256, (rng.integers(2, 9), rng.integers(2, 9), 3)).astype(np.float32)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _flat(size: int, rng: np.random.Generator) -> np.ndarray:
+    return np.broadcast_to(rng.integers(0, 256, 3).astype(np.float32), (size, size, 3))
+
+
+def _gradient(size: int, rng: np.random.Generator) -> np.ndarray:
+    ends = rng.integers(0, 256, (2, 3)).astype(np.float32)
+    share = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]
+    picture = np.broadcast_to(ends[0] * (1 - share) + ends[1] * share, (size, size, 3))
+    return np.rot90(picture, int(rng.integers(4)))
+
+
+def _stripes(size: int, rng: np.random.Generator) -> np.ndarray:
+    across, down = np.meshgrid(np.arange(size), np.arange(size))
+    angle, width = rng.uniform(0, np.pi), rng.uniform(2, size / 4)
+    wave = (np.sin((across * np.cos(angle) + down * np.sin(angle)) * np.pi / width)[..., None] > 0).astype(np.float32)
+    colours = rng.integers(0, 256, (2, 3)).astype(np.float32)
+    return colours[0] * wave + colours[1] * (1 - wave)

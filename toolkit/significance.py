@@ -1,0 +1,97 @@
+"""Is one model really better than another, or was it luck? Exact tests on the pictures both were asked about."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+LEVEL = 0.05
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """How likely it is that two models that are equally good differ as much as these (exact McNemar test).
+
+    Only pictures that one names right and the other wrong tell them apart; of these, each should win half.
+
+    Args:
+        first, second: for every picture, in the same order, whether the model named it right.
+
+    Returns:
+        The p-value, 0 to 1; 1 if they never differ.
+
+    Raises:
+        ValueError: they were not asked about the same number of pictures.
+
+    McNemar (1947); recommended for models trained once by Dietterich (1998).
+
+    >>> mcnemar([True] * 9 + [False] * 2, [False] * 9 + [True] * 2)
+    0.0654296875
+    """
+    one, other = np.asarray(first, bool), np.asarray(second, bool)
+    if one.shape != other.shape:
+        raise ValueError(f"expected answers about the same pictures, got {len(one)} and {len(other)}")
+    wins, losses = int((one & ~other).sum()), int((~one & other).sum())
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Correct p-values for having asked several questions at once (Holm, 1979).
+
+    Args:
+        p_values: 0 to 1 each.
+
+    Returns:
+        float array in the same order, none smaller than what came in, at most 1.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2)
+    array([0.03, 0.06, 0.06])
+    """
+    values = np.asarray(p_values, float)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(len(values))
+    corrected[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    return corrected.clip(max=1.0)
+
+
+def pairs(right: Mapping[str, Sequence[bool]]) -> pd.DataFrame:
+    """Every two models compared on the same pictures.
+
+    Args:
+        right: for every model, whether it named each picture right, all in the same order.
+
+    Returns:
+        A row per pair: `first` and `second` (the better one first), `wins` and `losses` (pictures that only the first
+        or only the second named right), `p`, `corrected` (Holm) and `different` (corrected below 0.05).
+    """
+    rows = []
+    for one, other in combinations(right, 2):
+        first, second = (one, other) if np.sum(right[one]) >= np.sum(right[other]) else (other, one)
+        better, worse = np.asarray(right[first], bool), np.asarray(right[second], bool)
+        counts = {"wins": int((better & ~worse).sum()), "losses": int((~better & worse).sum())}
+        rows.append({"first": first, "second": second, **counts, "p": mcnemar(better, worse)})
+    table = pd.DataFrame(rows, columns=["first", "second", "wins", "losses", "p"])
+    corrected = holm(table["p"])
+    return table.assign(corrected=corrected, different=corrected < LEVEL)
+
+
+def in_words(pairs: pd.DataFrame, pictures: int) -> str:
+    """The table of `pairs` as sentences that claim no more than the test allows.
+
+    Args:
+        pairs: as `pairs` gives it.
+        pictures: how many the models were asked about.
+    """
+    sentences = []
+    for first, beaten in pairs[pairs["different"]].groupby("first", sort=False):
+        names = " and ".join(f"{row.second} ({_p(row.corrected)})" for row in beaten.itertuples())
+        sentences.append(f"{first} is better than {names}")
+    alike = [f"{row.first} and {row.second}" for row in pairs[~pairs["different"]].itertuples()]
+    if alike:
+        sentences.append(f"{', '.join(alike)} cannot be told apart on {pictures} pictures")
+    return "; ".join(sentences) + "." if sentences else ""
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

@@ -1,0 +1,133 @@
+"""How much a model's answer depends on chance: ask it several times, each time a little differently.
+
+Two ways. MC dropout (Gal and Ghahramani, 2016, arXiv:1506.02142) lets the layers that drop values at random while
+learning go on doing so. Test-time augmentation shows several views of the picture: mirrored, and cropped. An answer
+that stays the same can be relied on further than one that does not.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from toolkit import framework
+from toolkit.bundle import Bundle
+from toolkit.framework import keras
+
+CROP = 0.9  # of the side
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says when it is asked several times.
+
+    Args:
+        each: shape (times, n, classes), the probabilities of every time.
+    """
+
+    each: np.ndarray
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Mean over the times, shape (n, classes)."""
+        return self.each.mean(axis=0)
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """Of that mean, shape (n,), in bits: 0 for a sure answer, log2(classes) for no idea at all."""
+        return entropy(self.probabilities)
+
+    @property
+    def disagreement(self) -> np.ndarray:
+        """The part of the entropy that comes from different answers, not from doubt in each; shape (n,), in bits."""
+        return np.maximum(0, self.entropy - entropy(self.each).mean(axis=0))
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Entropy in bits over the last axis.
+
+    >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).tolist()
+    [1.0, 0.0]
+    """
+    logarithms = np.log2(probabilities, where=probabilities > 0, out=np.zeros_like(probabilities, dtype=np.float64))
+    return -(probabilities * logarithms).sum(axis=-1) + 0.0
+
+
+def dropout(trained: Bundle, pictures: np.ndarray, *, passes: int = 20, seed: int = 0, batch_size: int = 32) -> Answers:
+    """Ask with dropout at work; batch normalization stays still.
+
+    What comes before the first dropout layer is computed once, so many passes cost little more than one.
+
+    Args:
+        trained: a model with dropout in it.
+        pictures: shape (n, size, size, 3), RGB, 0 to 255.
+        passes: times to ask, at least 1.
+        seed: any integer; the same one gives the same answers.
+        batch_size: pictures at a time, at least 1.
+
+    Raises:
+        ValueError: there is no dropout in the model.
+
+    >>> dropout(bundle.load("cars_tanks/vgg"), pictures).entropy  # doctest: +SKIP
+    """
+    if passes < 1:
+        raise ValueError(f"expected at least 1 pass, got {passes}")
+    model = trained.model
+    dropping = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate > 0]
+    if not dropping:
+        raise ValueError(f"expected a model with dropout, {trained.name} has none; ask with several views instead")
+    before = keras.Model(model.inputs, dropping[0].input)
+    after = keras.Model(dropping[0].input, model.outputs)
+    values = np.concatenate([before.predict_on_batch(part) for part in _parts(pictures, batch_size)])
+    with _batch_normalization_still(model):
+        framework.reseed(after, seed)
+        ask = framework.tf.function(lambda part: after(part, training=True), reduce_retracing=True, jit_compile=False)
+        each = [np.concatenate([ask(part).numpy() for part in _parts(values, batch_size)]) for _ in range(passes)]
+    return Answers(np.stack(each))
+
+
+def views(trained: Bundle, pictures: np.ndarray, *, batch_size: int = 32) -> Answers:
+    """Ask about each picture as it is, mirrored, and cropped to its centre and its four corners.
+
+    Args:
+        trained: a model.
+        pictures: shape (n, size, size, 3), RGB, 0 to 255.
+        batch_size: pictures at a time, at least 1.
+    """
+    shown = [pictures, pictures[:, :, ::-1], *_crops(pictures)]
+    return Answers(np.stack([trained.probabilities(view, batch_size=batch_size) for view in shown]))
+
+
+def _crops(pictures: np.ndarray) -> Iterator[np.ndarray]:
+    side = pictures.shape[1]
+    inner = max(1, round(side * CROP))
+    rest = side - inner
+    for top, left in ((rest // 2, rest // 2), (0, 0), (0, rest), (rest, 0), (rest, rest)):
+        cut = pictures[:, top : top + inner, left : left + inner].astype(np.float32)
+        scaled = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR) for picture in cut]
+        yield np.stack(scaled) if scaled else cut
+
+
+def _parts(values: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    values = np.asarray(values, np.float32)
+    return [values[start : start + batch_size] for start in range(0, max(1, len(values)), batch_size)]
+
+
+@contextmanager
+def _batch_normalization_still(model: keras.Model) -> Iterator[None]:
+    """A batch normalization that may not learn takes the statistics it has, whatever it is called with."""
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    before = [layer.trainable for layer in layers]
+    for layer in layers:
+        layer.trainable = False
+    try:
+        yield
+    finally:
+        for layer, trainable in zip(layers, before, strict=True):
+            layer.trainable = trainable

@@ -37,6 +37,7 @@ TIERS = [
     {"compare", "crossval", "explain", "failures", "recipes", "robustness", "spaces"},
     {"tune"},
     {"plot"},
+    {"card"},
     {"report"},
     {"run"},
     {"demo"},

@@ -7,7 +7,7 @@ from helpers import ready_dataset, textured, untrained
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import robustness
+from toolkit import evaluate, robustness
 
 SURE = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -75,3 +75,14 @@ def test_the_threshold_lets_through_no_more_nonsense_than_allowed(right, nonsens
 def test_a_threshold_needs_answers_of_both_kinds():
     with pytest.raises(ValueError, match="got 0, 1 and 0.05"):
         robustness.threshold(np.array([]), np.array([0.5]))
+
+
+def test_what_was_measured_on_these_pictures_is_not_measured_again(tmp_path):
+    table = ready_dataset(tmp_path / "set", per_class=12)
+    run = untrained(tmp_path / "models" / "run")
+    evaluate.measure(run, table)
+    first = robustness.measure(run, table, count=4)
+    assert (first["curves"]["pictures"] == 4).all()
+    assert (robustness.measure(run, table)["curves"]["pictures"] == 4).all()
+    assert (robustness.measure(run, table, again=True)["curves"]["pictures"] > 4).all()
+    assert set(first["nonsense"]) <= {"threshold", "kept", "let_through", "sure"}

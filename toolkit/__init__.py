@@ -24,6 +24,7 @@ __all__ = [
     "buckets",
     "bundle",
     "calibrate",
+    "card",
     "compare",
     "credits",
     "crossval",

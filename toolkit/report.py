@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import toolkit
-from toolkit import compare, evaluate, paths, plot
+from toolkit import card, compare, evaluate, explain, failures, images, paths, plot, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
 FILE = "report.html"
+DISTURBED = 40  # pictures that are made worse in every way; `toolkit robustness` takes all
+EXPLAINED = 6  # right and wrong answers of each run
 
 
 def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
@@ -36,6 +39,10 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     target = into or paths.models(manifest.root) / FILE
     table, pairs = compare.table(runs), compare.pairs(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
+    reports = [evaluate.load(run) for run in ordered]
+    for run in ordered:
+        robustness.measure(run, manifest, count=DISTURBED)
+        card.write(run, manifest)
     page = (
         _environment()
         .get_template("report.html")
@@ -52,7 +59,8 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
             comparison=_comparison(table),
             charts=_charts(manifest, table, ordered),
             left_out=_left_out(manifest),
-            sources=_sources(manifest),
+            sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
+            differ=len(failures.disagreements(reports)) if len(reports) > 1 else 0,
             runs=[_run(run, manifest) for run in ordered],
         )
     )
@@ -82,7 +90,12 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
         "duplicates": lambda: plot.duplicate_groups(manifest),
         "left_out": lambda: plot.left_out(manifest),
         "curves": lambda: plot.curves(*runs),
+        "trade_off": lambda: plot.trade_off(table),
+        "robustness": lambda: plot.robustness({run.name: robustness.measure(run, manifest)["curves"] for run in runs}),
     }
+    if len(runs) > 1:
+        differ = failures.disagreements([evaluate.load(run) for run in runs])
+        drawn["disagreements"] = lambda: plot.disagreements(differ, manifest)
     return {name: _embedded(draw()) for name, draw in drawn.items()}
 
 
@@ -102,7 +115,22 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
         "confusion": _embedded(plot.confusion(report)),
         "mistakes": _embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
+        "hesitant": _embedded(plot.hesitant(report, manifest)),
+        "heat": _heat(run, report, manifest),
+        "nonsense": robustness.measure(run, manifest)["nonsense"],
     }
+
+
+def _heat(run: Bundle, report: evaluate.Report, manifest: Manifest) -> str:
+    """Where it looked: some right answers, then its surest mistakes."""
+    answers = report.predictions
+    right = answers[answers["label"] == answers["predicted"]].sample(frac=1, random_state=7)
+    shown = pd.concat([right.head(EXPLAINED), report.mistakes.head(EXPLAINED)])
+    pixels = np.stack([images.prepare(manifest.root / path, run.size) for path in shown["path"]])
+    said = shown[["predicted", "label"]].itertuples(index=False, name=None)
+    captions = [named if named == label else f"{named}, is {label}" for named, label in said]
+    heat = explain.grad_cam(run, pixels, labels=list(shown["predicted"]))
+    return _embedded(plot.heat(pixels, heat, captions=captions))
 
 
 def _comparison(table: pd.DataFrame) -> list[dict]:
@@ -112,11 +140,6 @@ def _comparison(table: pd.DataFrame) -> list[dict]:
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
     reasons = manifest.left_out()["status"].value_counts()
     return [(str(status), int(count)) for status, count in reasons.items()]
-
-
-def _sources(manifest: Manifest) -> list[tuple[str, str, int]]:
-    counts = manifest.table.groupby(["source", "license"]).size()
-    return [(source, license or "not stated", int(count)) for (source, license), count in counts.items()]
 
 
 def _embedded(figure: Figure) -> str:

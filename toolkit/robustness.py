@@ -1,6 +1,7 @@
 """How much a model suffers from worse pictures than those it was tested on, and how sure it is of nonsense."""
 
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import images, parallel
+from toolkit import evaluate, images, parallel, paths
 from toolkit.bundle import Bundle
 from toolkit.errors import DatasetError
 from toolkit.evaluate import wilson
@@ -24,6 +25,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "crop": (1.0, 0.85, 0.7, 0.5),  # share of either side that is left
 }
 SURE = 0.9
+FILE = "robustness.json"
 
 
 def curves(
@@ -32,6 +34,7 @@ def curves(
     *,
     split: str = "test",
     levels: Mapping[str, Iterable[float]] | None = None,
+    count: int | None = None,
     seed: int = 7,
 ) -> pd.DataFrame:
     """Accuracy on pictures that were made worse, step by step.
@@ -41,17 +44,19 @@ def curves(
         manifest: the dataset.
         split: whose pictures.
         levels: how strong each disturbance is, least first; None takes `LEVELS`. See `disturb` for what there is.
+        count: pictures at most, drawn by the seed; None takes all.
         seed: of the noise.
 
     Returns:
-        A row per disturbance and level: `disturbance`, `level`, `accuracy` and its 95 % interval `low` to `high`.
+        A row per disturbance and level: `disturbance`, `level`, `accuracy`, its 95 % interval `low` to `high`, and
+        `pictures`.
 
     Raises:
         ValueError: there is no such disturbance.
 
     >>> curves(trained, manifest, levels={"blur": (0, 2)})  # doctest: +SKIP
     """
-    pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"))
+    pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"), count, seed)
     wanted = [(name, float(level)) for name, some in (LEVELS if levels is None else levels).items() for level in some]
     rows, answers = [], {}
     for name, level in parallel.progress(wanted, description="disturb", unit=" levels"):
@@ -62,8 +67,34 @@ def curves(
         if same:
             right = answers.setdefault("untouched", right)
         low, high = wilson(right, len(truth))
-        rows.append((name, level, right / len(truth), low, high))
-    return pd.DataFrame(rows, columns=["disturbance", "level", "accuracy", "low", "high"])
+        rows.append((name, level, right / len(truth), low, high, len(truth)))
+    return pd.DataFrame(rows, columns=["disturbance", "level", "accuracy", "low", "high", "pictures"])
+
+
+def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, again: bool = False) -> dict:
+    """Curves and the threshold against nonsense of an evaluated run, kept in `robustness.json` of its bundle.
+
+    Args:
+        trained: the model.
+        manifest: the dataset it was trained on.
+        count: pictures at most, see `curves`.
+        again: measure although it was measured on the same test pictures before.
+
+    Returns:
+        `curves`, a table as `curves` gives it, and `nonsense`, as `threshold` gives it.
+
+    Raises:
+        BundleError: the run was not evaluated.
+    """
+    file, answers = trained.folder / FILE, evaluate.load(trained).predictions
+    known = json.loads(file.read_text()) if file.exists() else {}
+    if again or known.get("test") != trained.metrics["test"]:
+        right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
+        known = {"test": trained.metrics["test"]}
+        known["curves"] = curves(trained, manifest, count=count).to_dict(orient="list")
+        known["nonsense"] = threshold(right, sureness(trained, nonsense(trained.size))) if len(right) else {}
+        paths.write(file, json.dumps(known, indent=2) + "\n")
+    return {"curves": pd.DataFrame(known["curves"]), "nonsense": known["nonsense"]}
 
 
 def disturb(picture: np.ndarray, name: str, level: float, *, seed: int = 7) -> np.ndarray:
@@ -135,14 +166,16 @@ def threshold(right: np.ndarray, nonsense: np.ndarray, *, let_through: float = 0
     }
 
 
-def _pictures(trained: Bundle, chosen: Manifest) -> tuple[np.ndarray, np.ndarray]:
+def _pictures(trained: Bundle, chosen: Manifest, count: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if not len(chosen):
         raise DatasetError(f"expected pictures to disturb in {chosen.name}, got none; split it first")
-    opened = list(parallel.map(lambda file: images.prepare(file, trained.size), chosen.files))
-    for file, picture in zip(chosen.files, opened, strict=True):
+    drawn = sorted(np.random.default_rng(seed).permutation(len(chosen))[:count])
+    files = [chosen.files[place] for place in drawn]
+    opened = list(parallel.map(lambda file: images.prepare(file, trained.size), files))
+    for file, picture in zip(files, opened, strict=True):
         if isinstance(picture, parallel.Failure):
             raise DatasetError(f"expected pictures that can be read, {file} cannot: {picture.reason}; verify again")
-    return np.stack(opened), np.array([trained.classes.index(label) for label in chosen.table["label"]])
+    return np.stack(opened), np.array([trained.classes.index(label) for label in chosen.table["label"].iloc[drawn]])
 
 
 def _blur(picture: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:

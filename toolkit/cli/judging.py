@@ -91,28 +91,34 @@ def robustness_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.runs(parser)
     parser.add_argument("--into", metavar="PNG", help="also draw the curves into this file")
+    parser.add_argument("--again", action="store_true", help="measure again what was measured before")
 
 
 def robustness(arguments: Namespace) -> dict:
     """Measure networks on worse pictures, and on nonsense."""
-    from toolkit import evaluate, plot, robustness
+    from toolkit import plot, robustness
 
     curves, result, say = {}, {}, common.say(arguments)
     for run in common.evaluated(arguments.runs):
-        table = curves[run.name] = robustness.curves(run, manifest.load(paths.dataset_of(run.folder)))
-        answers = evaluate.load(run).predictions
-        right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
-        advice = robustness.threshold(right, robustness.sureness(run, robustness.nonsense(run.size)))
+        found = robustness.measure(run, manifest.load(paths.dataset_of(run.folder)), again=arguments.again)
+        table, advice = found["curves"], found["nonsense"]
+        curves[run.name] = table
         wide = table.assign(place=table.groupby("disturbance").cumcount())
         say(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
-        say(
-            f"of pictures of nothing, {advice['sure']:.0%} get a name with at least 90 %; to say 'not sure' below "
-            f"{advice['threshold']:.3f} keeps {advice['kept']:.0%} of the right answers"
-        )
+        say(_advice(advice))
         result[run.name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
     if arguments.into:
         paths.write(Path(arguments.into), plot.png(plot.robustness(curves)))
     return result
+
+
+def _advice(found: dict) -> str:
+    if not found:
+        return "no answer was right, so there is no threshold to advise"
+    return (
+        f"of pictures of nothing, {found['sure']:.0%} get a name with at least 90 %; to say 'not sure' below "
+        f"{found['threshold']:.3f} keeps {found['kept']:.0%} of the right answers"
+    )
 
 
 def report_options(parser: ArgumentParser) -> None:

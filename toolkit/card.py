@@ -1,0 +1,94 @@
+"""A model card: what a trained network is, how good, made from what, and where it fails (Mitchell et al., 2019).
+
+Written in Markdown into the bundle, so that whoever is handed the model is handed its limits too.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+
+import toolkit
+from toolkit import evaluate, networks, paths, robustness
+from toolkit.bundle import Bundle
+from toolkit.manifest import Manifest
+
+FILE = "card.md"
+
+
+def write(trained: Bundle, manifest: Manifest) -> Path:
+    """Write the card of a run, from what is known of it: run it again after measuring more.
+
+    Args:
+        trained: the model.
+        manifest: the dataset it was trained on.
+
+    Returns:
+        Path of `card.md` in the bundle.
+
+    >>> write(bundle.load("cars_tanks/vgg"), manifest.load("cars_tanks"))  # doctest: +SKIP
+    """
+    facts = {**_measured(trained), **_weaknesses(trained)}
+    page = (
+        _environment()
+        .get_template("card.md")
+        .render(
+            run=trained,
+            summary=_summary(trained),
+            version=toolkit.__version__,
+            made=datetime.now(UTC).strftime("%d %B %Y"),
+            used=int((manifest.table["status"] == "ok").sum()),
+            total=len(manifest),
+            sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
+            settings=[(name.replace("_", " "), value) for name, value in trained.facts["config"].items() if value],
+            **facts,
+        )
+    )
+    return paths.write(trained.folder / FILE, page)
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(  # noqa: S701 - Markdown, not HTML
+        loader=loader, autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    return environment
+
+
+def _summary(trained: Bundle) -> str:
+    return networks.get(trained.facts["config"]["network"]).summary.capitalize()
+
+
+def _measured(trained: Bundle) -> dict[str, object]:
+    if not trained.metrics:
+        return {"accuracy": None}
+    report = evaluate.load(trained)
+    low, high = report.interval
+    return {
+        "accuracy": report.accuracy,
+        "low": low,
+        "high": high,
+        "balanced_accuracy": report.balanced_accuracy,
+        "macro_f1": report.macro_f1,
+        "log_loss": report.log_loss,
+        "pictures": len(report.predictions),
+        "milliseconds": report.milliseconds,
+        "milliseconds_p95": report.milliseconds_p95,
+        "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
+    }
+
+
+def _weaknesses(trained: Bundle) -> dict[str, object]:
+    """What was found when the pictures were made worse, the three that hurt most."""
+    file = trained.folder / robustness.FILE
+    if not file.exists():
+        return {"nonsense": {}, "worst": []}
+    found = json.loads(file.read_text())
+    columns = (found["curves"][name] for name in ("disturbance", "level", "accuracy"))
+    worst: dict[str, tuple[str, str, float]] = {}
+    for name, level, accuracy in zip(*columns, strict=True):
+        if name not in worst or accuracy < worst[name][2]:
+            worst[name] = (name, f"{level:g}", accuracy)
+    return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[2])[:3]}

@@ -12,11 +12,11 @@ from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, plain
 if TYPE_CHECKING:
     from toolkit import crossval, tune
 
-PANELS = 3  # in a row
+PANELS = 4  # in a row
 
 
 def folds(outcome: "crossval.Outcome") -> Figure:
-    """Left, the loss of every fold, train dashed and val solid; right, what each got right, and all of them together."""
+    """Left, the loss of every fold, train dashed and val solid; right, what each got right, and all together."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2, width_ratios=(1.3, 1))
     for colour, (number, history) in zip(_colours(), outcome.history.groupby("fold"), strict=False):
@@ -46,7 +46,7 @@ def trials(outcome: "tune.Outcome") -> Figure:
     done = outcome.trials[outcome.trials["state"] == "complete"]
     count = 1 + len(outcome.space)
     rows, columns = -(-count // PANELS), min(PANELS, count)
-    figure = Figure(figsize=(3.3 * columns, 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(2.9 * columns, 2.9 * rows), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(rows, columns, sharey=True)).flat)
     for panel in panels[count:]:
         panel.set_visible(False)

@@ -33,6 +33,7 @@ def of(
     *,
     size: int | None = None,
     weights: str = "imagenet",
+    pooling: str = "average",
     views: int = 1,
     precision: str = "auto",
 ) -> np.ndarray:
@@ -42,7 +43,7 @@ def of(
         manifest: pictures that can be opened, in any order; usually `manifest.where(status="ok")`.
         network: one of `networks.pretrained()`.
         size: side in pixels at which the backbone sees them; None takes the network's own.
-        weights: see `networks.backbone`.
+        weights, pooling: see `networks.backbone`.
         views: how many of each picture, see `view`; at least 1.
         precision: in which the backbone computes, see `framework.computing_in`; the features are float32.
 
@@ -60,13 +61,13 @@ def of(
     if not len(manifest):
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
     size = networks.get(network).size if size is None else size
-    folder = manifest.root / FOLDER / _key(network, size, weights, precision)
+    folder = manifest.root / FOLDER / _key(network, size, weights, pooling, precision)
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
     known = _read(folder)
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
     todo = sorted({one: files[one[0]] for one in wanted if one not in known}.items())
     if todo:
-        seen_by = _compiled(network, size, weights, precision)
+        seen_by = _compiled(network, size, weights, pooling, precision)
         known |= _computed(todo, folder, size, seen_by, description=f"features of {network}")
     return np.stack([known[one] for one in wanted]).reshape(len(manifest), views, -1)
 
@@ -96,18 +97,20 @@ def view(source: images.Source, size: int, *, number: int, sha256: str) -> np.nd
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
-def _key(network: str, size: int, weights: str, precision: str) -> str:
+def _key(network: str, size: int, weights: str, pooling: str, precision: str) -> str:
     """Name of a folder that holds nothing but what this backbone said: other weights are another one."""
     file = Path(weights).expanduser()
     learned = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
-    told = f"{learned} {framework.chosen(precision)}"
+    told = f"{learned} {pooling} {framework.chosen(precision)}"
     return f"{network}-{size}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _compiled(network: str, size: int, weights: str, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+def _compiled(
+    network: str, size: int, weights: str, pooling: str, precision: str
+) -> Callable[[np.ndarray], np.ndarray]:
     """The backbone as a function from uint8 pictures to float32 features."""
     with framework.computing_in(precision):
-        model = networks.backbone(network, size=size, weights=weights)
+        model = networks.backbone(network, size=size, weights=weights, pooling=pooling)
     shape = tf.TensorSpec((BATCH, size, size, 3), tf.uint8)
     graph = tf.function(lambda pictures: model(tf.cast(pictures, tf.float32), training=False), [shape], autograph=False)
     return lambda pictures: graph(tf.constant(pictures)).numpy().astype(np.float32)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import cholesky, solve_triangular
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -22,7 +23,7 @@ from toolkit.manifest import Manifest
 if TYPE_CHECKING:
     from toolkit.train import Config
 
-STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-3, 1.01, 0.5))  # C of scikit-learn, from strict on
+STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
 STEPS = 500  # of the solver, at most; it needs about 50
 IN_WORDS = "the backbone is frozen: its features are computed once"
 
@@ -75,14 +76,14 @@ def suits(config: "Config") -> bool:
 
 def seen(config: "Config", manifest: Manifest) -> np.ndarray:
     """The features that a config means, of every picture in use; shape (pictures, views, features)."""
-    weights = {name: config.options[name] for name in ("weights",) if name in config.options}
+    given = {name: config.options[name] for name in ("weights", "pooling") if config.options.get(name)}
     return features.of(
         manifest.where(status="ok"),
         config.network,
         size=config.size,
         views=config.views,
         precision=config.precision,
-        **weights,
+        **given,
     )
 
 
@@ -146,19 +147,34 @@ def path(
     """
     mean, deviation = pictures.mean(axis=0, dtype=np.float64), pictures.std(axis=0, dtype=np.float64)
     deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
-    scaled, turn = ((pictures - mean) / deviation).astype(np.float32), None
+    scaled = ((pictures - mean) / deviation).astype(np.float32)
     found = []
-    with threadpool_limits(1):  # its many small products are slower with more
-        if scaled.shape[0] < scaled.shape[1]:  # n pictures span n directions: the same problem in fewer columns
-            turn, upper = np.linalg.qr(scaled.T)
-            scaled = np.ascontiguousarray(upper.T)
+    with threadpool_limits(1):  # many small products are slower with more
+        narrow, turn = _narrowed(scaled)
         model = LogisticRegression(
             max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
         )
         for strength in strengths:
-            model.set_params(C=strength).fit(scaled, labels)
+            model.set_params(C=strength).fit(narrow, labels)
             found.append((strength, _unscaled(model, turn, mean, deviation)))
     return found
+
+
+def _narrowed(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same problem in fewer columns: n pictures span n directions, however many features they have.
+
+    Returns:
+        Narrow such that `narrow = scaled @ turn`, and the turn; what is learned of the one, turned back, holds for the
+        other, since the penalty on its length stays the same. None where there are more pictures than features.
+    """
+    count, width = scaled.shape
+    if count >= width:
+        return scaled, None
+    products = (scaled @ scaled.T).astype(np.float64)
+    products[np.diag_indices(count)] += 1e-5 * np.trace(products) / count  # or rounding may leave it no root
+    lower = cholesky(products, lower=True)
+    turn = solve_triangular(lower, scaled, lower=True).T
+    return lower.astype(np.float32), turn
 
 
 def _unscaled(model: LogisticRegression, turn: np.ndarray | None, mean: np.ndarray, deviation: np.ndarray) -> Probe:

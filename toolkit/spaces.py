@@ -33,7 +33,8 @@ def usual(config: Config) -> dict[str, tuple | list]:
     network = networks.get(config.network)
     if probe.suits(config) and not config.fine_tune:
         sizes = {max(network.smallest, round(config.size * share / 32) * 32) for share in (0.75, 1, 1.25)}
-        return {"C": (1e-3, 10.0), "views": [1, 2, 4], "size": sorted(sizes)}
+        pooling = {"options.pooling": ["average", "pyramid"]}
+        return {"C": (1e-4, 10.0), "views": [1, 2, 4], "size": sorted(sizes), **pooling}
     rate = config.learning_rate
     space = {"learning_rate": (rate / 10, rate * 10), "batch_size": [16, 32, 64], "style": list(networks.STYLES)}
     space |= {"augmentation.rotation": (0.0, 20.0), "augmentation.zoom": (0.0, 0.3)}

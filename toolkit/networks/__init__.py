@@ -95,17 +95,20 @@ def build(
     return network.build(classes=classes, size=size, style=style, **options)
 
 
-def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -> "keras.Model":
+def backbone(
+    name: str, *, size: int | None = None, weights: str = "imagenet", pooling: str = "average"
+) -> "keras.Model":
     """What a network sees in a picture, before any head decides about it.
 
     Args:
         name: one of `pretrained()`.
         size: side of the pictures in pixels; None takes the network's own.
         weights: "imagenet", a file without top, or "none" for random ones.
+        pooling: "average", the mean of each feature over the picture, or "pyramid", see `head.Head`.
 
     Returns:
-        A `keras.Model` from (n, size, size, 3), RGB, 0 to 255, to (n, features), float32: the mean of each feature over
-        the picture. Nothing in it learns or moves, batch normalization and dropout included.
+        A `keras.Model` from (n, size, size, 3), RGB, 0 to 255, to (n, features), float32. Nothing in it learns or
+        moves, batch normalization and dropout included.
 
     Raises:
         ValueError: an unknown name, or too small a size.
@@ -120,11 +123,11 @@ def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -
 
     size = get(name).size if size is None else size
     _check(get(name), name, size, "modern", {"weights": weights})
-    return transfer.backbone(name, size=size, weights=weights)
+    return transfer.backbone(name, size=size, weights=weights, pooling=pooling)
 
 
 def linear(name: str, *, style: str = "classic", **options: object) -> bool:
-    """Whether nothing learns but one dense layer on the mean features of a backbone that is kept as it is.
+    """Whether nothing learns but one dense layer on the pooled features of a backbone that is kept as it is.
 
     Then `backbone` and that layer are all of the network, and what the backbone sees need be computed only once.
 

@@ -1,7 +1,7 @@
 # Bare `make` prints this help. Every target sets itself up in .venv first.
 PYTHON ?= python3
 SOURCE ?= practice:
-WEIGHTS ?= none
+WEIGHTS ?= cifar10
 DATASET ?= practice
 VENV := .venv
 BIN := $(VENV)/bin

@@ -17,6 +17,14 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 def show(rows: Sequence[Mapping[str, object]], *, json_file: str | None = None) -> None:
     """Print rows as a Markdown table, then the machine; write both as JSON if asked to."""
+    print_rows(rows)
+    print("\n" + in_words(machine()))
+    if json_file:
+        Path(json_file).write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=2, default=str) + "\n")
+
+
+def print_rows(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows as a Markdown table."""
     names = list(rows[0])
     cells = [names, *([_text(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
@@ -24,10 +32,16 @@ def show(rows: Sequence[Mapping[str, object]], *, json_file: str | None = None) 
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
         if not number:
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    machine = {"cores": os.cpu_count(), "processor": _processor(), "python": platform.python_version()}
-    print(f"\n{machine['cores']} cores, {machine['processor']}, Python {machine['python']}")
-    if json_file:
-        Path(json_file).write_text(json.dumps({"machine": machine, "rows": list(rows)}, indent=2, default=str) + "\n")
+
+
+def machine() -> dict[str, object]:
+    """What this runs on."""
+    return {"cores": os.cpu_count(), "processor": _processor(), "python": platform.python_version()}
+
+
+def in_words(facts: Mapping[str, object]) -> str:
+    """The machine as a line below a table."""
+    return f"{facts['cores']} cores, {facts['processor']}, Python {facts['python']}"
 
 
 def _text(value: object) -> str:

@@ -88,13 +88,14 @@ def fake_table(root, rows) -> Manifest:
     return table.assign(status="ok")
 
 
-def untrained(folder, *, classes=("cars", "tanks"), size=32, seed=1, **facts):
+def untrained(folder, *, classes=("cars", "tanks"), size=32, resize_mode="crop", seed=1, **facts):
     """The bundle of a small network that has learned nothing yet: quick to have, and it answers all the same."""
     keras.utils.set_random_seed(seed)
     model = networks.build("vgg", classes=len(classes), size=size, style="modern", width=0.1)
     history = pd.DataFrame({"epoch": [1], "loss": 0.7, "val_loss": 0.7, "accuracy": 0.5, "val_accuracy": 0.5})
     facts = {"network": "vgg", "parameters": model.count_params(), **facts}
-    return bundle.save(Path(folder), model, classes=classes, size=size, history=history, facts=facts)
+    shape = {"size": size, "resize_mode": resize_mode}
+    return bundle.save(Path(folder), model, classes=classes, history=history, facts=facts, **shape)
 
 
 def backbone_weights(file, *, seed=1):

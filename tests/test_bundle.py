@@ -115,6 +115,20 @@ def test_a_changed_checksum_is_refused(saved):
         bundle.load("set/small")
 
 
+def test_a_run_that_does_not_say_how_pictures_are_made_square_crops_them(saved):
+    facts = json.loads((saved.folder / bundle.FACTS).read_text())
+    del facts["resize_mode"]
+    (saved.folder / bundle.FACTS).write_text(json.dumps(facts))
+    assert bundle.load("set/small").resize_mode == "crop"
+
+
+def test_an_unknown_way_to_make_pictures_square_is_refused(saved):
+    facts = json.loads((saved.folder / bundle.FACTS).read_text())
+    (saved.folder / bundle.FACTS).write_text(json.dumps({**facts, "resize_mode": "stretch"}))
+    with pytest.raises(BundleError, match="expected a resize_mode of crop, letterbox, squash in .*, got 'stretch'"):
+        bundle.load("set/small")
+
+
 def test_runs_are_listed_by_name(saved):
     untrained(saved.folder.parent / "another")
     assert [run.name for run in bundle.runs(saved.folder.parents[2] / "data" / "set")] == ["another", "small"]

@@ -66,6 +66,33 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+def test_squares_can_be_asked_for_in_other_ways(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["resize", "mine", "--size", "16", "--mode", "letterbox", "--format", "jpeg", "--quality", "80"]) == 0
+    assert len(list((paths.dataset("mine") / "sized" / "16-letterbox-jpeg80").rglob("*.jpg"))) > 0
+    assert main(["resize", "mine", "--size", "400", "--no-enlarge"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert "expected a mode of crop, letterbox, squash" in complaint(capsys, "resize", "mine", "--mode", "stretch")
+
+
+def test_limits_judge_what_was_verified_before_and_leaks_and_the_curve_are_told(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert main(["verify", "mine"]) == 0
+    assert main(["verify", "mine", "--min-side", "5000"]) == 0
+    assert "too small" in capsys.readouterr().out
+    assert main(["verify", "mine", "--min-side", "16"]) == 0
+    capsys.readouterr()
+    assert main(["dedup", "mine", "--curve", "--max-distance", "3", "--json"]) == 0
+    assert [row["distance"] for row in json.loads(capsys.readouterr().out)["curve"]] == [0, 1, 2, 3]
+    table = manifest.load("mine")
+    table.assign(split=["train", "test"] * (len(table) // 2)).save()
+    assert main(["dedup", "mine", "--max-distance", "64", "--max-difference", "4", "--json"]) == 0
+    leaks = json.loads(capsys.readouterr().out)["leaks"]
+    assert leaks
+    assert all({leak["split"], leak["other_split"]} == {"train", "test"} for leak in leaks)
+
+
 def test_json_is_all_that_is_printed_when_asked_for(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

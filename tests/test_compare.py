@@ -127,8 +127,10 @@ def test_runs_are_paired_picture_by_picture_whatever_their_order(models):
     assert pair["p"] == pytest.approx(0.125)
 
 
-def test_a_xception_without_pretrained_weights_is_said_to_be_small():
+def test_an_xception_without_the_weights_of_imagenet_is_said_to_be_small():
     table = pd.DataFrame({"start": ["nothing", "ImageNet"]}, index=["vgg", "xception"])
     assert compare.untrained(table) == ""
     table.loc["xception", "start"] = "nothing"
     assert "small network" in compare.untrained(table)
+    table.loc["xception", "start"] = "CIFAR-10"
+    assert "small backbone that comes with the toolkit" in compare.untrained(table)

@@ -1,11 +1,14 @@
 """Finding the pictures that are the same picture, and no others."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import cropped, dataset, encoded, textured
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from toolkit import dedup, practice, signatures, verify
+from toolkit import dedup, practice, signatures, split, verify
 from toolkit.errors import DatasetError
 
 CHANGES = {
@@ -55,19 +58,134 @@ def test_equal_hashes_alone_are_no_proof(tmp_path):
     assert len(dedup.pairs(table, max_difference=4)) == 1
 
 
-def test_copies_of_copies_are_one_group(tmp_path):
-    picture = textured(3)
-    chain = [encoded(cropped(picture, share), "JPEG", quality=90) for share in (0, 0.05, 0.1)]
-    table = verified(tmp_path, [("cars", "jpg", content) for content in chain] + [jpeg(9)])
-    names = {len(content): place for place, content in enumerate(chain)}
-    table_of = table.table.set_index("path")["bytes"].map(names)
-    found = dedup.pairs(table, max_difference=0.01)
-    linked = {
-        frozenset((table_of[path], table_of[other])) for path, other in zip(found["path"], found["other"], strict=True)
-    }
-    assert frozenset((0, 1)) in linked
-    groups = dedup.group(table, max_difference=0.01).table.groupby("group").size()
-    assert sorted(groups) == [1, 3]
+def chain(root):
+    """A picture, a crop of it, and a crop of that, which is not near the first; from the largest to the smallest."""
+    pictures = [encoded(cropped(textured(3), share), "JPEG", quality=90) for share in (0, 0.08, 0.16)]
+    table = verified(root, [("cars", "jpg", content) for content in pictures] + [jpeg(9)])
+    sizes = table.table.set_index("bytes")["path"]
+    return table, [sizes[len(content)] for content in pictures]
+
+
+def test_a_chain_is_one_group_but_only_what_is_like_the_kept_one_is_its_duplicate(tmp_path):
+    table, (whole, crop, smaller) = chain(tmp_path)
+    linked = {frozenset(pair) for pair in dedup.pairs(table)[["path", "other"]].itertuples(index=False)}
+    assert linked == {frozenset((whole, crop)), frozenset((crop, smaller))}
+    rows = dedup.group(table).table.set_index("path")
+    assert rows.loc[[whole, crop, smaller], "group"].nunique() == 1
+    assert rows["group"].nunique() == 2
+    assert rows.loc[[whole, crop, smaller], "status"].tolist() == ["ok", "duplicate", "ok"]
+    assert rows.loc[crop, "reason"] == f"the same picture as {whole}"
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 30))
+def test_every_duplicate_is_linked_with_one_that_is_kept_and_no_link_leaves_a_group(seed, count):
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, count, 2 * count)
+    kinds = np.unique(kinds, return_inverse=True)[1]
+    first, second = rng.integers(0, kinds.max() + 1, (2, count))
+    links = pd.DataFrame({"first": first, "second": second})[first < second]
+    rows = pd.DataFrame({"path": [f"{n:03}" for n in range(len(kinds))], "label": "cars"})
+    rows = rows.assign(
+        label=rng.choice(["cars", "tanks"], len(rows), p=[0.9, 0.1]), width=rng.integers(1, 4, len(rows))
+    )
+    rows = rows.assign(height=1, sharpness=0.0, bytes=0)
+    status, reason = dedup._judged(rows, kinds, links)
+    near = {frozenset(link) for link in links.itertuples(index=False)} | {frozenset((kind,)) for kind in kinds}
+    linked = [[frozenset((one, other)) in near for other in kinds] for one in kinds]
+    for place in range(len(rows)):
+        others = [other for other in range(len(rows)) if linked[place][other] and other != place]
+        conflict = any(rows["label"][other] != rows["label"][place] for other in others)
+        assert (status[place] == "label conflict") == conflict
+        if status[place] == "duplicate":
+            kept = rows.index[rows["path"] == reason[place].removeprefix("the same picture as ")][0]
+            assert kept in others
+            assert status[kept] == "ok"
+            assert rows["width"][kept] >= rows["width"][place]
+        if status[place] == "ok":
+            assert not any(status[other] == "ok" for other in others)
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path):
+    files = [jpeg(1), jpeg(1, width=160), jpeg(2), ("cars", "jpg", encoded(textured(2), "JPEG", quality=40)), jpeg(3)]
+    one, other = verified(tmp_path / "one", files), verified(tmp_path / "other", files[::-1])
+    pd.testing.assert_frame_equal(dedup.group(one).table, dedup.group(other).table)
+    pd.testing.assert_frame_equal(dedup.pairs(one), dedup.pairs(other))
+
+
+def test_many_copies_of_one_picture_cost_no_more_than_one(tmp_path):
+    content = encoded(textured(4), "JPEG")
+    table = verified(tmp_path, [("cars", "jpg", content + bytes(number)) for number in range(60)] + [jpeg(5)])
+    assert len(dedup.pairs(table)) == 60 * 59 / 2
+    assert dedup.group(table).counts().loc["cars", ["ok", "duplicate"]].tolist() == [2, 59]
+
+
+@pytest.mark.parametrize("turn", list(Image.Transpose))
+def test_mirrored_and_turned_pictures_are_found_on_request_only(tmp_path, turn):
+    pictures = [textured(seed) for seed in range(3)] + [practice.vehicle("tanks", seed=2).picture]
+    files = [("cars", "png", encoded(picture, compress_level=1)) for picture in pictures]
+    files += [("cars", "jpg", encoded(picture.transpose(turn), "JPEG")) for picture in pictures]
+    table = verified(tmp_path, files)
+    assert set(dedup.group(table).table["status"]) == {"ok"}
+    assert dedup.group(table, transformed=True).counts().loc["cars", ["ok", "duplicate"]].tolist() == [4, 4]
+    found = dedup.pairs(table, transformed=True)
+    assert len(found) == 4
+    assert found["change"].str.contains("mirrored|turned|upside").all()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0.8, 0.8), (0.15, 0.1, 0.95, 0.9)])
+def test_larger_crops_are_found_on_request_only(tmp_path, box):
+    pictures = [textured(seed) for seed in range(4)]
+    edges = [tuple(round(side * part) for side, part in zip((320, 240) * 2, box, strict=True))] * 4
+    files = [("cars", "png", encoded(picture, compress_level=1)) for picture in pictures]
+    files += [
+        ("cars", "jpg", encoded(picture.crop(edge), "JPEG")) for picture, edge in zip(pictures, edges, strict=True)
+    ]
+    table = verified(tmp_path, files)
+    assert dedup.pairs(table).empty
+    found = dedup.pairs(table, crops=0.7)
+    assert len(found) == 4
+    assert found["change"].str.startswith("cropped to 80").all()
+    with pytest.raises(ValueError, match="crops from 0.7 to 1"):
+        dedup.pairs(table, crops=0.5)
+
+
+def test_copies_on_two_sides_of_a_split_are_leaks(tmp_path):
+    again = encoded(textured(1), "JPEG", quality=50)
+    table = verified(tmp_path, [jpeg(1), ("cars", "jpg", again), jpeg(2), jpeg(3), jpeg(3, width=160)])
+    split = ["test" if size == len(again) else "train" for size in table.table["bytes"]]
+    leaks = dedup.leaks(table.assign(split=split))
+    assert len(leaks) == 1
+    assert set(leaks.loc[0, ["split", "other_split"]]) == {"train", "test"}
+    assert len(dedup.pairs(table)) == 2
+    assert dedup.leaks(table).empty
+
+
+def test_groups_are_never_divided_by_a_split(tmp_path):
+    files = []
+    for label in ("cars", "tanks"):
+        for seed in range(12):
+            picture = textured(seed + 100 * (label == "tanks"))
+            files += [(label, "jpg", encoded(cropped(picture, share), "JPEG")) for share in (0, 0.08, 0.16)[: seed % 4]]
+    table = split.assign(dedup.group(verified(tmp_path, files)), val=0.2, test=0.2, seed=3)
+    used = table.where(status="ok").table
+    assert used["group"].duplicated().any()
+    assert (used.groupby("group")["split"].nunique() == 1).all()
+    assert dedup.leaks(table).empty
+
+
+def test_the_curve_counts_what_pairs_finds(tmp_path):
+    files = [jpeg(seed, width=width) for seed in range(3) for width in (320, 160)]
+    files += [jpeg(1, label="tanks"), jpeg(1, label="tanks", width=200), jpeg(8, label="tanks")]
+    table = verified(tmp_path, files)
+    curve = dedup.curve(table, max_distance=30).set_index("distance")
+    assert curve.index.tolist() == list(range(31))
+    for distance in (0, 6, 30):
+        for column, most in (("by_hash", 4), ("accepted", dedup.MAX_DIFFERENCE)):
+            found = dedup.pairs(table, max_distance=distance, max_difference=most)
+            differ = found["path"].str.split("/").str[1] != found["other"].str.split("/").str[1]
+            name = {"by_hash": "labels_differ", "accepted": "accepted_labels_differ"}[column]
+            assert curve.loc[distance, [column, name]].tolist() == [len(found), differ.sum()]
 
 
 def test_the_copy_with_the_most_pixels_then_the_sharpest_is_kept(tmp_path):

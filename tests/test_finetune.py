@@ -159,12 +159,6 @@ def test_a_gradient_is_no_longer_than_the_clip():
     assert np.linalg.norm(step) == pytest.approx(0.5, rel=1e-4)
 
 
-def test_the_learning_rate_rises_and_falls():
-    rate = finetune.optimizer(FineTune(learning_rate=1e-3), steps=100)._learning_rate
-    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
-    assert values == pytest.approx([0, 5e-4, 1e-3, 5e-4, 0], abs=2e-5)
-
-
 def test_a_network_without_a_base_cannot_be_fine_tuned(table):
     with pytest.raises(ValueError, match="one pretrained base to fine-tune, got vgg with 0"):
         train.fit(Config("vgg", size=32, options={"width": 0.1}, fine_tune=FineTune()), table, name="none")

@@ -1,15 +1,17 @@
 """One way to open a picture, whatever the file is; and a reason in words where it cannot be opened."""
 
+import io
 import random
 
 import numpy as np
 import pytest
 import zoo
-from hypothesis import example, given
+from helpers import textured
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toolkit import images
+from toolkit import images, jpeg
 from toolkit.errors import ImageError
 
 GOOD, BAD = zoo.good(), zoo.bad()
@@ -143,9 +145,83 @@ def test_a_square_is_the_centre_of_the_picture(size):
     assert (square[:, :13] == (0, 0, 255)).all() and (square[:, -13:] == (0, 0, 255)).all()
 
 
+MODES = st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
+KINDS = {"1": "PNG", "P": "PNG", "LA": "PNG", "RGBA": "PNG", "I;16": "PNG", "I": "TIFF", "F": "TIFF", "CMYK": "TIFF"}
+
+
+@settings(max_examples=60)
+@given(mode=MODES, width=st.integers(1, 70), height=st.integers(1, 70), way=st.sampled_from(images.MODES))
+def test_a_picture_of_any_mode_and_size_becomes_a_square_in_any_way(mode, width, height, way):
+    picture = Image.new("L", (width, height), 200)
+    content = zoo.encoded(
+        Image.new("I;16", picture.size, 200 * 257) if mode == "I;16" else picture.convert(mode), KINDS.get(mode, "JPEG")
+    )
+    pixels = images.prepare(content, 24, way)
+    assert pixels.shape == (24, 24, 3)
+    middle = pixels[12, 12].astype(int)
+    if mode != "1":  # which is made of black and white dots
+        assert (abs(middle - 200) < 4).all()
+
+
+@given(width=st.integers(1, 300), height=st.integers(1, 300), size=st.sampled_from([16, 33, 64]))
+def test_a_letterbox_keeps_everything_and_its_shape(width, height, size):
+    square = np.asarray(images.square(Image.new("RGB", (width, height), "white"), size, "letterbox"))
+    inside = (square != images.PADDING[0]).all(axis=2)
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    scale = size / max(width, height)
+    assert (len(columns), len(rows)) == (max(1, round(scale * width)), max(1, round(scale * height)))
+    assert inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+    for places in (rows, columns):
+        assert abs(places[0] - (size - 1 - places[-1])) <= 1
+
+
+def test_a_squashed_picture_has_all_four_corners():
+    square = images.square(zoo.scene(), 40, "squash")
+    for corner in ((3, 3), (36, 3), (3, 36), (36, 36)):
+        place = (corner[0] * zoo.WIDTH // 40, corner[1] * zoo.HEIGHT // 40)
+        assert np.allclose(square.getpixel(corner), zoo.scene().getpixel(place), atol=12)
+
+
+@pytest.mark.parametrize("way", images.MODES)
+def test_a_square_that_is_made_square_again_stays_as_it_is(way):
+    once = images.square(zoo.scene(), 32, way)
+    assert images.square(once, 32, way).tobytes() == once.tobytes()
+
+
+@pytest.mark.parametrize(("shape", "centre"), [((301, 100), (150.5, 50)), ((100, 301), (50, 150.5))])
+def test_the_centre_is_right_to_half_a_pixel(shape, centre):
+    across, down = np.meshgrid(np.arange(shape[0]) + 0.5 - centre[0], np.arange(shape[1]) + 0.5 - centre[1])
+    spot = np.exp(-(across**2 + down**2) / (2 * 15**2))
+    square = np.asarray(images.square(Image.fromarray((255 * spot).astype(np.uint8)).convert("RGB"), 50))[..., 0]
+    weights = square / square.sum()
+    places = np.arange(50) + 0.5
+    assert abs((weights.sum(axis=0) * places).sum() - 25) < 0.1
+    assert abs((weights.sum(axis=1) * places).sum() - 25) < 0.1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("side", [800, 803, 807])
+def test_a_reduced_picture_is_cut_where_the_whole_one_is(side, orientation):
+    photo = textured(5, width=side + 129, height=side)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = zoo.encoded(photo, "JPEG", quality=95, subsampling=0, exif=exif)
+    whole, reduced = images.square(images.read(content), 48), Image.fromarray(images.prepare(content, 48))
+    assert difference(whole, reduced) < 0.7
+
+
+def test_how_much_a_picture_is_enlarged():
+    assert images.enlargement(100, 50, 200) == 4
+    assert images.enlargement(100, 50, 200, "letterbox") == 2
+    assert images.enlargement(100, 50, 200, "squash") == 4
+    assert images.enlargement(400, 300, 200) < 1
+
+
 def test_a_square_of_no_pixels_is_a_wrong_argument():
     with pytest.raises(ValueError, match="at least 1 pixel"):
         images.square(Image.new("RGB", (2, 2)), 0)
+    with pytest.raises(ValueError, match="a mode of crop, letterbox, squash, got 'stretch'"):
+        images.square(Image.new("RGB", (2, 2)), 8, "stretch")
 
 
 def test_a_picture_decoded_small_differs_little_from_one_decoded_whole():
@@ -155,6 +231,55 @@ def test_a_picture_decoded_small_differs_little_from_one_decoded_whole():
     assert reduced.size == (300, 200)
     assert (facts["width"], facts["height"]) == (1200, 800)
     assert difference(Image.fromarray(images.prepare(content, 64)), images.square(images.read(content), 64)) < 2
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_blocks": 7}, {"quality": 20}])
+def test_a_part_of_a_progressive_jpeg_gives_the_eighth_that_all_of_it_gives(subsampling, mode, options):
+    photo = textured(3, width=413, height=301).convert(mode)
+    content = zoo.encoded(photo, "JPEG", progressive=True, subsampling=subsampling, **options)
+    part = jpeg.eighth(content)
+    assert len(part) < 0.8 * len(content)
+    assert np.array_equal(at_an_eighth(part), at_an_eighth(content))
+
+
+def at_an_eighth(content):
+    with Image.open(io.BytesIO(content)) as image:
+        image.draft(None, (image.width // 8, image.height // 8))
+        assert image.size == (52, 38)
+        return np.asarray(image)
+
+
+def test_a_progressive_picture_is_prepared_as_a_plain_one_is_and_turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"quality": 95, "exif": exif, "icc_profile": zoo.exchanging()}
+    photo = textured(3, width=700, height=500)
+    plain, content = (zoo.encoded(photo, "JPEG", progressive=yes, **options) for yes in (False, True))
+    (tmp_path / "progressive.jpg").write_bytes(content)
+    prepared = images.prepare(content, 32)
+    assert difference(prepared, images.prepare(plain, 32)) < 2
+    assert np.array_equal(prepared, images.prepare(tmp_path / "progressive.jpg", 32))
+    assert images.inspect(content, min_side=32)[1]["height"] == 700
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.8, 0.99])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_anywhere_is_refused_at_every_size(share, progressive):
+    content = zoo.encoded(textured(3, width=400, height=300), "JPEG", progressive=progressive)
+    cut = content[: int(share * len(content))]
+    for size in (8, 16, 64, 300):
+        with pytest.raises(ImageError, match="truncated|damaged"):
+            images.prepare(cut, size)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xc2\0", b"\xff\xd8\xff\xc2\0\0\xff\xd9", b"\xff\xd8\xff\xd9"]
+)
+def test_no_part_of_what_is_no_progressive_jpeg(content):
+    assert jpeg.eighth(content) is None
+    assert jpeg.eighth(zoo.encoded(zoo.scene(), "JPEG")) is None
 
 
 def test_a_prepared_picture_is_an_array_of_bytes():

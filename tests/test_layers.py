@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import time
@@ -16,18 +17,24 @@ GROUND = {
     "errors",
     "paths",
     "signatures",
+    "hashes",
+    "facts",
     "search",
     "buckets",
+    "likeness",
     "manifest",
     "significance",
     "images",
+    "jpeg",
+    "colour",
     "parallel",
+    "remote",
 }  # these may import one another
 TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits"},
+    {"verify", "dedup", "resize", "split", "credits", "quality"},
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle", "features"},
@@ -37,6 +44,7 @@ TIERS = [
     {"compare", "crossval", "explain", "failures", "recipes", "robustness", "spaces"},
     {"tune"},
     {"plot"},
+    {"page"},
     {"card"},
     {"report"},
     {"run"},
@@ -98,7 +106,14 @@ def test_only_the_framework_imports_keras_and_tensorflow():
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "report"}
+    assert users("matplotlib") <= {"plot", "page", "report"}
+
+
+def test_only_a_bundle_prepares_pictures_for_its_network():
+    """Whoever asks `images` alone forgets how the network's pictures are made square."""
+    asking = re.compile(r"images\.prepare\([^)]*\b(trained|run|bundle)\.size")
+    texts = {file: file.read_text() for files in modules().values() for file in files}
+    assert [file.name for file, text in texts.items() if asking.search(text)] == []
 
 
 def test_every_name_in_all_is_a_module_and_every_module_is_in_all():

@@ -81,9 +81,33 @@ def test_duplicate_groups_show_the_kept_copy_first(table):
     assert "duplicate" in captions[1]
 
 
+def test_duplicate_groups_say_how_far_copies_are_from_the_kept_one(table):
+    paths = table.table["path"]
+    rows = {paths[0]: {"group": "a"}, paths[1]: {"group": "a", "status": "duplicate"}}
+    pairs = pd.DataFrame({"path": [paths[0]], "other": [paths[1]], "distance": [6], "difference": [0.0123]})
+    captions = [axes.get_xlabel() for axes in plot.duplicate_groups(table.update(rows), pairs=pairs).axes]
+    assert "6 bits, 0.012" in captions[1]
+    assert "bits" not in captions[0]
+
+
+def test_the_oddest_pictures_come_first(table):
+    paths = table.table["path"]
+    odd = {"brightness": [1.0, 254.0], "sharpness": [0.1, 900.0], "entropy": [0.2, 7.0], "aspect": [0.1, 1.0]}
+    rows = {path: {name: values[n] for name, values in odd.items()} for n, path in enumerate(paths[:2])}
+    captions = [axes.get_xlabel() for axes in plot.oddest(table.update(rows), count=2).axes]
+    assert captions[::2] == ["brightness 1", "brightness 254", "sharpness 0", "entropy 0.2", "10.0 : 1"]
+
+
+def test_the_threshold_curve_has_a_line_for_the_hash_and_one_for_the_second_look(table):
+    curve = dedup.curve(table, max_distance=8)
+    figure = plot.threshold_curve(curve, chosen=6)
+    assert size(figure)[0] > 400
+    assert figure.axes[0].lines[0].get_ydata().tolist() == curve["by_hash"].tolist()
+
+
 def test_nothing_to_show_is_said_and_not_an_error(tmp_path):
     table = fake_table(tmp_path, [("a", ""), ("b", "")])
-    for figure in (plot.left_out(table), plot.duplicate_groups(table)):
+    for figure in (plot.left_out(table), plot.duplicate_groups(table), plot.enlarged(table, size=16)):
         assert "nothing to show" in [text.get_text() for text in figure.texts]
 
 
@@ -99,6 +123,8 @@ def test_counts_are_bars_without_the_totals(table):
         lambda table: plot.sizes(table),
         lambda table: plot.before_after(table.files[:3], size=16),
         lambda table: plot.sizes_of(table.files[0], [8, 16, 32]),
+        lambda table: plot.resize_modes(table.files[:2], size=16),
+        lambda table: plot.enlarged(table.assign(enlarged=2.5), size=16),
         lambda table: plot.counts(table.counts()),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from helpers import cropped, dataset, encoded, textured, untrained
 from PIL import Image
 
-from toolkit import dedup, evaluate, parallel, predict, resize, split, verify
+from toolkit import batches, bundle, dedup, evaluate, images, parallel, predict, resize, split, verify
 from toolkit.errors import ImageError
 
 
@@ -42,6 +42,20 @@ def test_a_raw_picture_gets_the_answer_it_had_in_the_evaluation(run, photos):
 def test_what_the_network_saw_is_the_square_it_learned_from(run, photos):
     for raw, square in zip(photos.files, photos.sized(32), strict=True):
         assert np.array_equal(predict.picture(run, raw).pixels, np.asarray(Image.open(square)))
+
+
+@pytest.mark.parametrize("mode", images.MODES)
+def test_training_evaluation_and_prediction_make_pictures_square_in_the_way_of_the_run(tmp_path, photos, mode):
+    trained = untrained(tmp_path / "models" / "photos" / mode, resize_mode=mode)
+    assert bundle.load(trained.folder).resize_mode == mode
+    table = resize.write(photos, size=32, mode=mode)
+    learned = batches.examples(table, split="test", size=32, resize_mode=mode).pixels
+    report = evaluate.measure(trained, table)
+    for raw, square, row in zip(table.where(split="test").files, learned, report.predictions.itertuples(), strict=True):
+        answers = [predict.picture(trained, source) for source in (raw, raw.read_bytes())]
+        assert np.array_equal(answers[0].pixels, square)
+        assert np.array_equal(answers[1].pixels, square)
+        assert answers[0].probability == pytest.approx(row.probability, abs=1e-6)
 
 
 def test_a_path_a_text_and_bytes_agree(run, photos):

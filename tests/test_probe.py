@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 
 from toolkit import calibrate, evaluate, features, images, networks, probe, train
 from toolkit.finetune import FineTune
-from toolkit.mixing import Mixing
 from toolkit.train import Config
 
 
@@ -105,8 +104,8 @@ def test_fine_tuning_begins_with_the_probe(table, config):
         ("mobilenet", {"options": {"l2": 0.4}}, False),
         ("mobilenet", {"options": {"dense": 64}}, False),
         ("mobilenet", {"features_once": False}, False),
-        ("mobilenet", {"mixing": Mixing()}, False),
-        ("mobilenet", {"label_smoothing": 0.1}, False),
+        ("mobilenet", {"options": {"pooling": "pyramid"}}, True),
+        ("mobilenet", {"options": {"pooling": "flatten"}}, False),
         ("mobilenet", {"strategy": "mirrored"}, False),
         ("vgg", {}, False),
     ],

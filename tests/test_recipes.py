@@ -31,7 +31,12 @@ def test_the_others_are_too():
     thumbs, pizza, cifar10 = (recipes.get(name) for name in ("thumbs", "pizza", "cifar10"))
     assert (thumbs.network, thumbs.epochs, thumbs.batch_size, thumbs.learning_rate) == ("vgg16", 7, 32, 5e-5)
     assert (thumbs.options["dense"], thumbs.options["dropout"]) == (256, 0.6)
-    assert (pizza.network, pizza.size, pizza.monitor, pizza.optimizer) == ("small_cnn", 180, "val_accuracy", "adam")
+    assert (pizza.network, pizza.size, pizza.monitor, pizza.resolved().optimizer) == (
+        "small_cnn",
+        180,
+        "val_accuracy",
+        "adam",
+    )
     assert (cifar10.network, cifar10.size, cifar10.monitor) == ("deep_cnn", 32, "val_loss")
     assert recipes.networks("cars_tanks") == ("vgg", "dual_stack", "xception")
 

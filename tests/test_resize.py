@@ -5,7 +5,7 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import images, resize, verify
+from toolkit import images, manifest, resize, verify
 
 SHAPES = [(64, 48), (48, 64), (200, 61), (33, 33), (101, 57)]
 
@@ -61,6 +61,67 @@ def test_the_pictures_themselves_are_not_touched(table):
     before = {file: file.read_bytes() for file in table.files}
     resize.write(table, size=16)
     assert {file: file.read_bytes() for file in table.files} == before
+
+
+@pytest.mark.parametrize("mode", images.MODES)
+def test_squares_of_every_mode_hold_what_prepare_gives_and_lie_apart(table, mode):
+    for way in images.MODES:
+        resize.write(table, size=40, mode=way)
+    usable = table.where(status="ok")
+    for raw, square in zip(usable.files, usable.sized(40, mode=mode), strict=True):
+        assert np.array_equal(np.asarray(Image.open(square)), images.prepare(raw, 40, mode))
+    assert len({tuple(usable.sized(40, mode=way)) for way in images.MODES}) == 3
+
+
+def test_jpeg_copies_of_every_quality_lie_apart_and_the_better_are_larger(table):
+    for quality in (30, 95):
+        resize.write(table, size=40, format="jpeg", quality=quality)
+    resize.write(table, size=40)
+    usable = table.where(status="ok")
+    small, large = ([file.stat().st_size for file in usable.sized(40, quality=q)] for q in (30, 95))
+    assert sum(small) < sum(large)
+    with Image.open(usable.sized(40, quality=95)[0]) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (40, 40))
+    assert len(list((table.root / "sized").iterdir())) == 3
+
+
+def test_what_is_enlarged_is_written_down(table):
+    result = resize.write(table, size=48)
+    found = result.where(status="ok").table
+    for row in found.itertuples():
+        factor = 48 / min(row.width, row.height)
+        assert row.enlarged == (pytest.approx(factor, abs=0.01) if factor > 1 else 0)
+    assert sorted(found["enlarged"] > 0) == [False] * 4 + [True]
+    larger = resize.write(resize.write(result, size=96), size=16).where(status="ok").table
+    assert larger["enlarged"].max() == pytest.approx(96 / 33, abs=0.01)
+
+
+def test_nothing_is_enlarged_if_it_is_not_allowed(table):
+    result = resize.write(table, size=60, enlarge=False)
+    left = result.left_out()
+    reasons = left[left["status"] == "too small"]["reason"]
+    assert sorted(reasons) == [
+        f"{w}x{h} pixels, too few for a square of 60"
+        for w, h in sorted([(33, 33), (48, 64), (64, 48), (101, 57)], key=lambda shape: f"{shape[0]}x{shape[1]}")
+    ]
+    assert (result.table["enlarged"] == 0).all()
+    assert len(resize.write(table, size=60, mode="letterbox", enlarge=False).where(status="ok")) == 4
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "stretch"}, {"format": "gif"}, {"quality": 0}, {"quality": 101}])
+def test_wrong_arguments_are_said(table, wrong):
+    with pytest.raises(ValueError, match=f"expected a {next(iter(wrong))}"):
+        resize.write(table, **wrong)
+
+
+def test_pictures_whose_names_differ_by_their_ending_do_not_share_a_square(tmp_path):
+    (tmp_path / "raw" / "cars").mkdir(parents=True)
+    for number, name in enumerate(("a.jpg", "a.png")):
+        (tmp_path / "raw" / "cars" / name).write_bytes(encoded(textured(number, width=50, height=50)))
+    rows = [{"path": f"raw/cars/{name}", "label": "cars", "status": "ok"} for name in ("a.jpg", "a.png")]
+    result = resize.write(manifest.from_rows(tmp_path, rows), size=16)
+    assert list(result.table["status"]) == ["ok", "failed"]
+    assert result.table["reason"][1] == "its square would be that of raw/cars/a.jpg; rename it"
 
 
 def test_a_size_below_one_is_refused(table):

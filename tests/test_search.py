@@ -45,20 +45,54 @@ def test_comparing_near_buckets_finds_what_comparing_one_by_one_finds(seed, coun
     hashes = planted(seed, count)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SMALL", 0)
+        patch.setattr(search, "_cost", lambda count, distance: 0)
         assert as_dict(search.within(hashes, limit)) == brute_force(hashes, limit)
 
 
 @pytest.mark.parametrize("limit", [0, 3, 10, 16])
-def test_both_ways_agree_on_many_hashes(limit):
-    hashes = planted(1, search.SMALL + 1000)
-    many = as_dict(search.within(hashes, limit))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "SMALL", len(hashes))
-        assert as_dict(search.within(hashes, limit)) == many
+def test_all_ways_agree_on_many_hashes(limit):
+    hashes, found = planted(1, 4000), []
+    for small, cost in ((4000, 0), (0, 0), (0, np.inf)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(search, "SMALL", small)
+            patch.setattr(search, "_cost", lambda count, distance, cost=cost: cost)
+            found.append(as_dict(search.within(hashes, limit)))
+    assert found[0] == found[1] == found[2]
 
 
 def test_the_same_hash_many_times_is_every_pair_of_them():
     assert len(search.within(np.full(300, 7, np.uint64), 0)[0]) == 300 * 299 // 2
+
+
+@settings(max_examples=60)
+@given(
+    numbers=st.lists(st.sampled_from([0, 1, 3, 2**63, 2**64 - 1, 2**40 + 5]), max_size=25),
+    limit=st.integers(0, 64),
+    buckets=st.booleans(),
+)
+def test_many_equal_hashes_are_found_like_all_others(numbers, limit, buckets):
+    hashes = np.array(numbers, dtype=np.uint64)
+    with pytest.MonkeyPatch.context() as patch:
+        if buckets:
+            patch.setattr(search, "SMALL", 0)
+            patch.setattr(search, "_cost", lambda count, distance: 0)
+        assert as_dict(search.within(hashes, limit)) == brute_force(hashes, limit)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), cut=st.integers(0, 30), limit=st.integers(0, 64), small=st.sampled_from([0, 3000]))
+def test_pairs_between_two_lists_are_those_of_all_in_one(seed, cut, limit, small):
+    hashes = planted(seed, 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "SMALL", small)
+        found = as_dict(search.between(hashes[:cut], hashes[cut:], limit))
+    crossing = {pair: far for pair, far in brute_force(hashes, limit).items() if pair[0] < cut <= pair[1]}
+    assert {(one, other + cut): far for (one, other), far in found.items()} == crossing
+
+
+def test_a_crowd_of_equal_hashes_does_not_slow_the_search_for_others():
+    hashes = np.concatenate([planted(2, 2000), np.full(3000, 5, np.uint64)])
+    assert len(search.within(hashes, 2)[0]) >= 3000 * 2999 // 2
 
 
 def test_pairs_come_in_the_order_of_their_positions():

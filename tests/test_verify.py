@@ -7,7 +7,7 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import images, manifest, signatures, verify
+from toolkit import facts, images, manifest, signatures, verify
 
 PICTURES = {
     "a jpeg": ("cars", "jpg", encoded(textured(1, width=200, height=150), "JPEG")),
@@ -39,7 +39,7 @@ def test_every_row_is_filled(tmp_path):
     used = table.where(status="ok").table
     assert len(used) == len(PICTURES)
     assert (used["phash"].str.len() == 16).all()
-    assert (used[["width", "height", "sharpness", "brightness"]] > 0).all(axis=None)
+    assert (used[["width", "height", "sharpness", "brightness", "entropy", "aspect"]] > 0).all(axis=None)
     assert set(used["format"]) == {"JPEG", "PNG"}
 
 
@@ -115,9 +115,9 @@ def test_the_order_of_the_files_and_the_number_of_workers_change_nothing(tmp_pat
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_every_usable_picture_has_a_signature(tmp_path):
+def test_every_picture_that_can_be_opened_has_a_signature(tmp_path):
     table = verify.check(made(tmp_path))
-    assert set(signatures.load(tmp_path)) == set(table.where(status="ok").table["sha256"])
+    assert set(signatures.load(tmp_path)) == set(table.where(status=("ok", "too small")).table["sha256"])
 
 
 def test_min_side_and_max_pixels_are_respected(tmp_path):
@@ -129,21 +129,94 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
 
 def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
-    look, seen = verify._facts, []
+    look, seen = facts.of, []
 
-    def stopping(root, path, **options):
+    def stopping(source, **options):
         if len(seen) == 7:
             raise KeyboardInterrupt
-        seen.append(path)
-        return look(root, path, **options)
+        seen.append(source)
+        return look(source, **options)
 
-    monkeypatch.setattr(verify, "SAVED_EVERY", 3)
-    monkeypatch.setattr(verify, "_facts", stopping)
+    monkeypatch.setattr(verify, "SAVED_EVERY", 0)
+    monkeypatch.setattr(verify, "SAVING_SHARE", 1e9)
+    monkeypatch.setattr(verify, "BATCH", 1)
+    monkeypatch.setattr(facts, "of", stopping)
     with pytest.raises(KeyboardInterrupt):
         verify.check(table, jobs=1)
     kept = manifest.load(tmp_path)
-    assert (kept.table["status"] == "ok").sum() == 6
-    monkeypatch.setattr(verify, "_facts", look)
+    assert (kept.table["status"] == "ok").sum() >= 5
+    monkeypatch.setattr(facts, "of", look)
     whole = verify.check(kept, jobs=1)
     assert whole.table.equals(verify.check(table, jobs=1).table)
     assert len(signatures.load(tmp_path)) == 8
+
+
+ODD = {
+    "min_sharpness": (5, encoded(textured(3).reduce(8).resize((320, 240)))),
+    "min_brightness": (20, encoded(Image.effect_noise((90, 90), 8).point(lambda value: value // 20))),
+    "max_brightness": (245, encoded(Image.effect_noise((90, 90), 3).point(lambda value: 250 + value % 5))),
+    "min_entropy": (3, encoded(Image.new("L", (90, 90), 120))),
+    "max_aspect": (3, encoded(textured(6, width=400, height=60))),
+}
+
+
+@pytest.mark.parametrize("limit", ODD)
+def test_a_picture_of_poor_quality_is_left_out_on_request_and_says_why(tmp_path, limit):
+    value, content = ODD[limit]
+    table = verify.check(dataset(tmp_path, [("cars", "png", content), PICTURES["a jpeg"]]))
+    assert set(table.table["status"]) == {"ok"}
+    judged = verify.judge(table, **{limit: value})
+    assert judged.table.equals(verify.check(table, again=True, **{limit: value}).table)
+    row = judged.left_out().iloc[0]
+    assert len(judged.left_out()) == 1
+    assert row["status"] == "poor quality"
+    assert f"{value}" in row["reason"]
+    assert judged.table.set_index("path").loc[row["path"], "phash"] != ""
+    assert verify.judge(judged).table.equals(table.table)
+
+
+def test_judging_opens_no_file_and_leaves_what_it_cannot_judge(tmp_path):
+    table = verify.check(made(tmp_path))
+    for file in table.files:
+        file.unlink()
+    assert verify.judge(table).table.equals(table.table)
+    status = verify.judge(table, min_side=100).table["status"]
+    assert (status == "too small").sum() == 3
+    assert (status == "unreadable").sum() == 4
+
+
+def test_entropy_is_in_bits_and_aspect_is_width_over_height(tmp_path):
+    flat, halves = Image.new("L", (80, 40), 9), Image.new("L", (40, 80), 0)
+    halves.paste(255, (0, 0, 20, 80))
+    table = verify.check(dataset(tmp_path, [("a", "png", encoded(flat)), ("b", "png", encoded(halves))])).table
+    assert table[["entropy", "aspect"]].to_numpy().tolist() == [[0, 2], [1, 0.5]]
+
+
+def test_further_hashes_are_columns(tmp_path):
+    table = verify.check(made(tmp_path), hashes=("ahash", "dhash", "whash", "colorhash"), whole=True)
+    used = table.where(status="ok")
+    for file, row in zip(used.files, used.table.itertuples(), strict=True):
+        picture = images.read(file)
+        assert row.ahash == str(imagehash.average_hash(picture))
+        assert row.dhash == str(imagehash.dhash(picture))
+        assert row.whash == str(imagehash.whash(picture))
+        assert row.colorhash == str(imagehash.colorhash(picture))
+    assert manifest.load(table.save().root).table["dhash"].tolist() == table.table["dhash"].tolist()
+    with pytest.raises(ValueError, match="expected hashes of ahash"):
+        verify.check(table, hashes=("md5",))
+
+
+def test_a_file_whose_hash_is_not_known_gets_it(tmp_path):
+    table = made(tmp_path)
+    known = table.table[["sha256", "bytes"]]
+    bare = verify.check(table.assign(sha256="", bytes=0))
+    pd.testing.assert_frame_equal(bare.table[["sha256", "bytes"]], known)
+    assert bare.table.equals(verify.check(table).table)
+
+
+@pytest.mark.parametrize("limits", [{"min_side": 0}, {"max_aspect": 0.5}, {"min_brightness": 9, "max_brightness": 3}])
+def test_a_limit_out_of_range_is_refused(tmp_path, limits):
+    with pytest.raises(ValueError, match="expected min_side"):
+        verify.check(made(tmp_path), **limits)
+    with pytest.raises(TypeError, match="min_size"):
+        verify.check(made(tmp_path), min_size=3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images, parallel
+from toolkit import images, parallel, paths, remote
 from toolkit.augment import Augmentation, apply, draw
 from toolkit.distribution import Share
 from toolkit.errors import DatasetError
@@ -48,13 +48,14 @@ class Examples:
         return compute_class_weight("balanced", classes=np.arange(len(self.classes)), y=self.labels).astype(np.float32)
 
 
-def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Examples:
+def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "crop", jobs: int = -1) -> Examples:
     """The pictures of a split at one size.
 
     Args:
         manifest: the whole manifest, split and resized.
         split: "train", "val" or "test".
         size: side in pixels, one that `resize.write` was asked for.
+        resize_mode: likewise, how it made the pictures square.
         jobs: workers that read, -1 for one per core.
 
     Raises:
@@ -63,16 +64,19 @@ def examples(manifest: Manifest, *, split: str, size: int, jobs: int = -1) -> Ex
     chosen = manifest.where(split=split, status="ok")
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
-    files = tuple(chosen.sized(size))
-    missing = [file for file in files if not file.exists()]
+    files = tuple(chosen.sized(size, mode=resize_mode))
+    missing = [file for file, found in zip(files, remote.there(files), strict=True) if not found]
     if missing:
+        how = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
-            f"`toolkit resize {manifest.name} --size {size}`"
+            f"`toolkit resize {manifest.name} --size {size}{how}`"
         )
     order = {label: place for place, label in enumerate(manifest.classes)}
     labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
+    if pixels is None:
+        paths.local(manifest.root, to="train on more pictures than the memory holds")
     return Examples(files, labels, manifest.classes, size, pixels)
 
 

@@ -1,7 +1,25 @@
-"""The inner loops of `search`, compiled to machine code that is kept on disk between runs."""
+"""The inner loops of `search`, compiled to machine code that is kept on disk between runs.
 
+Each works on a range of buckets or hashes and lets go of the interpreter's lock, so that plain threads share the work.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+COLUMNS = 2048  # hashes that all others of a range are compared with at a time: they stay in the processor
+PARTS = 16  # into which each thread's work is cut, so that none waits long for another
+
+
+def spread(function: Callable, count: int, *arguments: object) -> None:
+    """Run `function(begin, end, *arguments)` for ranges that together are 0 to `count`, on all cores."""
+    threads = joblib.cpu_count()
+    edges = np.linspace(0, count, min(count, threads * PARTS) + 1).astype(np.int64)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda begin, end: function(begin, end, *arguments), edges[:-1], edges[1:]))
 
 
 @njit(inline="always")
@@ -24,19 +42,18 @@ def found_before(difference, earlier):
 
 
 @njit(inline="always")
-def near(hashes, one, begin, end, max_distance):
-    """How many of a bucket are near; a loop without branches, which the processor does eight at a time."""
+def near(hash, hashes, begin, end, max_distance):
+    """How many of these hashes are near; a loop without branches, which the processor does eight at a time."""
     hits = 0
     for two in range(begin, end):
-        hits += bits(hashes[one] ^ hashes[two]) <= max_distance
+        hits += bits(hash ^ hashes[two]) <= max_distance
     return hits
 
 
-@njit(parallel=True, cache=True)
-def count(hashes, starts, masks, max_distance, earlier):
-    """How many pairs each bucket of a piece has with itself and with near buckets of a higher number."""
-    found = np.zeros(len(starts) - 1, np.int64)
-    for bucket in prange(len(starts) - 1):
+@njit(nogil=True, cache=True)
+def count(first, last, hashes, starts, masks, max_distance, earlier, found):
+    """How many pairs each hash has in its own bucket, after itself, and in near buckets of a higher number."""
+    for bucket in range(first, last):
         if starts[bucket] == starts[bucket + 1]:
             continue
         for mask in masks:
@@ -45,30 +62,50 @@ def count(hashes, starts, masks, max_distance, earlier):
                 continue
             for one in range(starts[bucket], starts[bucket + 1]):
                 begin, end = one + 1 if other == bucket else starts[other], starts[other + 1]
-                if near(hashes, one, begin, end, max_distance):
+                if near(hashes[one], hashes, begin, end, max_distance):
                     for two in range(begin, end):
                         difference = hashes[one] ^ hashes[two]
                         if bits(difference) <= max_distance and not found_before(difference, earlier):
-                            found[bucket] += 1
-    return found
+                            found[one] += 1
 
 
-@njit(parallel=True, cache=True)
-def fill(hashes, starts, masks, max_distance, earlier, begins, ends, pairs):
-    """Write the pairs that `count` has counted into the places kept for them."""
-    for bucket in prange(len(starts) - 1):
-        place = begins[bucket]
-        if place == ends[bucket]:
-            continue
-        for mask in masks:
-            other = bucket ^ mask
-            if other < bucket:
+@njit(nogil=True, cache=True)
+def fill(first, last, hashes, starts, masks, max_distance, earlier, ends, pairs):
+    """Write the pairs that `count` has counted into the places kept for them; hashes without any are passed over."""
+    for bucket in range(first, last):
+        for one in range(starts[bucket], starts[bucket + 1]):
+            place = ends[one - 1] if one else 0
+            if place == ends[one]:
                 continue
-            for one in range(starts[bucket], starts[bucket + 1]):
+            for mask in masks:
+                other = bucket ^ mask
+                if other < bucket:
+                    continue
                 begin, end = one + 1 if other == bucket else starts[other], starts[other + 1]
-                if near(hashes, one, begin, end, max_distance):
+                if near(hashes[one], hashes, begin, end, max_distance):
                     for two in range(begin, end):
                         difference = hashes[one] ^ hashes[two]
                         if bits(difference) <= max_distance and not found_before(difference, earlier):
                             pairs[place, 0], pairs[place, 1] = one, two
                             place += 1
+
+
+@njit(nogil=True, cache=True)
+def count_all(first, last, hashes, others, max_distance, found):
+    """How many of the others are near to each hash; all are compared with all."""
+    for begin in range(0, len(others), COLUMNS):
+        end = min(len(others), begin + COLUMNS)
+        for one in range(first, last):
+            found[one] += near(hashes[one], others, begin, end, max_distance)
+
+
+@njit(nogil=True, cache=True)
+def fill_all(first, last, hashes, others, max_distance, ends, pairs):
+    """Write the pairs that `count_all` has counted into the places kept for them."""
+    for one in range(first, last):
+        place = ends[one - 1] if one else 0
+        if place < ends[one]:
+            for two in range(len(others)):
+                if bits(hashes[one] ^ others[two]) <= max_distance:
+                    pairs[place, 0], pairs[place, 1] = one, two
+                    place += 1

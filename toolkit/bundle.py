@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import paths
+from toolkit import images, paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class Bundle:
         classes: class names in the order of the model's outputs.
         size: side in pixels of the pictures it takes.
         facts: what `bundle.json` holds besides.
+        resize_mode: how they are made square, see `images.square`.
     """
 
     folder: Path
     classes: tuple[str, ...]
     size: int
     facts: Mapping[str, object] = field(default_factory=dict)
+    resize_mode: str = "crop"
 
     @property
     def name(self) -> str:
@@ -85,17 +87,31 @@ class Bundle:
             raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
         return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
 
+    def prepare(self, source: images.Source) -> np.ndarray:
+        """A picture as this model learned to see it.
+
+        Args:
+            source: a path, or the bytes of a file.
+
+        Returns:
+            uint8 array of shape (size, size, 3), RGB, 0 to 255.
+
+        Raises:
+            ImageError: it cannot be opened, with the reason in words.
+        """
+        return images.prepare(source, self.size, self.resize_mode)
+
     def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
         """What the model makes of pictures.
 
         Args:
-            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `images.prepare` gives them.
+            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.
             batch_size: pictures at a time, at least 1.
 
         Returns:
             float32 array of shape (n, classes); rows sum to 1.
 
-        >>> bundle.probabilities(images.prepare("mine.jpg", bundle.size)[None])  # doctest: +SKIP
+        >>> bundle.probabilities(bundle.prepare("mine.jpg")[None])  # doctest: +SKIP
         array([[0.97, 0.03]], dtype=float32)
         """
         expected = (self.size, self.size, 3)
@@ -112,6 +128,7 @@ def save(
     *,
     classes: tuple[str, ...],
     size: int,
+    resize_mode: str = "crop",
     history: pd.DataFrame,
     facts: Mapping,
     seen: Iterable[str] = (),
@@ -126,7 +143,8 @@ def save(
         model.save(temporary)
     paths.write(folder / HISTORY, history.to_csv(index=False))
     paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))
-    facts = {**facts, "classes": list(classes), "size": size, "sha256": _sha256(folder / MODEL)}
+    prepared = {"classes": list(classes), "size": size, "resize_mode": resize_mode}
+    facts = {**facts, **prepared, "sha256": _sha256(folder / MODEL)}
     paths.write(folder / FACTS, json.dumps(facts, indent=2, default=str) + "\n")
     return load(folder)
 
@@ -154,13 +172,16 @@ def load(run: str | Path) -> Bundle:
     try:
         facts = json.loads((path / FACTS).read_text())
         classes, size, sha256 = tuple(facts["classes"]), int(facts["size"]), facts["sha256"]
+        mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path / FACTS} is damaged ({error!r}); train the run again (--overwrite)") from error
     if not (path / MODEL).exists() or _sha256(path / MODEL) != sha256:
         raise BundleError(
             f"{path / MODEL} is missing or not the file that was saved; train the run again (--overwrite)"
         )
-    return Bundle(path, classes, size, facts)
+    if mode not in images.MODES:
+        raise BundleError(f"expected a resize_mode of {', '.join(images.MODES)} in {path / FACTS}, got {mode!r}")
+    return Bundle(path, classes, size, facts, mode)
 
 
 def runs(dataset_root: Path) -> list[Path]:

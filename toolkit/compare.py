@@ -65,10 +65,12 @@ def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def untrained(comparison: pd.DataFrame) -> str:
-    """A line that says so if the Xception of a comparison is only a small network of its kind; "" if it is not."""
-    if "xception" in comparison.index and comparison.loc["xception", "start"] == "nothing":
-        return "xception began without pretrained weights, and so is only a small network of its kind."
-    return ""
+    """A line that says so if the Xception of a comparison has not the weights of ImageNet; "" if it has."""
+    words = {
+        "nothing": "xception began without pretrained weights, and so is only a small network of its kind.",
+        "CIFAR-10": "xception stands on the small backbone that comes with the toolkit, in place of Xception's own.",
+    }
+    return words.get(comparison.loc["xception", "start"], "") if "xception" in comparison.index else ""
 
 
 def _start(run: Bundle) -> str:

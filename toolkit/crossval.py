@@ -60,7 +60,7 @@ def run(
     name: str | None = None,
     into: Path | None = None,
     overwrite: bool = False,
-    jobs: int | None = 1,
+    jobs: int = 1,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train and judge one network per fold, and put their answers together.
@@ -78,7 +78,7 @@ def run(
         name: of the result, in `models/<dataset>/crossval/<name>/`; None takes the network's.
         into: folder of the result; None is the one above.
         overwrite: do it again although there is one of that name with other settings or other pictures.
-        jobs: folds at the same time; None leaves it to `joblib.parallel_config`, which may name a cluster.
+        jobs: folds at the same time; within `parallel.cluster`, -1 for as many as it has workers.
         say: takes a line on each fold when it is done.
 
     Returns:

@@ -2,166 +2,316 @@
 
 Two pictures are the same if their perceptual hashes are near each other and a second look at their signatures agrees.
 The hash alone is no proof: pictures of one kind of thing on one kind of background have near hashes too.
+
+Being the same does not carry over: of a picture and two crops of it, each crop may be the same as the whole and yet
+not as the other. So there are two answers. `group` is for splitting: whatever hangs together by links has one, so that
+no link leads from train to test. The status "duplicate" is for leaving out: a picture only gets it if it is itself the
+same as the one that is kept.
 """
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import search, signatures
+from toolkit import hashes, search, signatures
 from toolkit.errors import DatasetError
 from toolkit.manifest import Manifest
 
 COMPARED = ("ok", "duplicate", "label conflict")
-CROPS = (0.025, 0.05, 0.075, 0.1)  # of either side, tried in the second look
-KEPT_BLOCKS = 54  # of 64; the 10 that differ most may be a watermark
+MAX_DISTANCE = 18
+MAX_DIFFERENCE = 0.04
+PER_BIT = 0.001  # of difference that is asked for less with every bit in which the hashes differ
+CROPPED_TO = (0.9, 0.8, 0.7)  # of either side; sizes between are found too
+CROP_STEP = 0.05  # of the side, from one window of a picture to the next
+NAMED = 20  # pictures in a reason, at most
+
+_Changes = Iterable[tuple[str, Callable[[np.ndarray], np.ndarray]]]
 
 
-def group(manifest: Manifest, *, max_distance: int = 12, max_difference: float = 0.03) -> Manifest:
+def group(
+    manifest: Manifest,
+    *,
+    max_distance: int = MAX_DISTANCE,
+    max_difference: float = MAX_DIFFERENCE,
+    transformed: bool = False,
+    crops: float = 1,
+) -> Manifest:
     """Mark near-duplicates: all but the best copy become "duplicate", one picture under two labels "label conflict".
 
-    The best copy is the one with the most pixels, then the sharpest, then the largest file. Every picture gets a
-    `group`; near-duplicates share it. Nothing is removed. Running it again starts afresh.
+    The best copy is the one with the most pixels, then the sharpest, then the largest file. What is the same as the
+    best copy is a duplicate of it; what is left is looked at again, with its own best copy. Every picture gets a
+    `group`; pictures that are linked, if only through others, share it. Nothing is removed. Running it again starts
+    afresh.
 
     Args:
         manifest: a verified manifest.
         max_distance: bits of the 64-bit perceptual hash that may differ, 0 to 64.
-        max_difference: mean squared difference of the normalized signatures that is still the same picture, 0 to 4;
-            4 accepts every pair the hashes propose.
+        max_difference: mean squared difference of the normalized signatures that is still the same picture where the
+            hashes are equal, 0 to 4; with every bit in which they differ, 0.001 less. 4 accepts every pair the hashes
+            propose.
+        transformed: also find mirrored pictures and pictures turned by 90, 180 or 270 degrees.
+        crops: also find larger crops, down to this share of either side, 0.7 to 1; 1 is off.
 
     Returns:
         The manifest with `group`, `status` and `reason` filled.
 
     >>> group(manifest, max_distance=6).counts()  # doctest: +SKIP
     """
-    table = manifest.table
-    rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
-    found = pairs(manifest, max_distance=max_distance, max_difference=max_difference)
-    position = pd.Series(np.arange(len(rows)), index=table["path"].iloc[rows])
-    first, second = position[found["path"]].to_numpy(), position[found["other"]].to_numpy()
-    links = coo_array((np.ones(len(found), bool), (first, second)), shape=(len(rows), len(rows)))
-    _, component = connected_components(links, directed=False)
-    marks = {}
-    for _, members in table.iloc[rows].groupby(component):
-        marks |= _judged(members)
-    return manifest.update(marks)
+    found = _found(manifest, max_distance, max_difference, transformed, crops)
+    links = found.links[found.accepted(max_difference)]
+    graph = coo_array((np.ones(len(links), bool), (links["first"], links["second"])), (len(found.counts),) * 2)
+    _, component = connected_components(graph, directed=False)
+    table, rows = manifest.table, found.rows
+    names = table["sha256"].iloc[rows].groupby(component[found.kinds]).transform("min").str[:12]
+    marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
+    marks["group"][rows] = names
+    marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], found.kinds, links)
+    return manifest.assign(**{name: pd.Series(cells, table.index, table[name].dtype) for name, cells in marks.items()})
 
 
-def pairs(manifest: Manifest, *, max_distance: int = 12, max_difference: float = 0.03) -> pd.DataFrame:
+def pairs(
+    manifest: Manifest,
+    *,
+    max_distance: int = MAX_DISTANCE,
+    max_difference: float = MAX_DIFFERENCE,
+    transformed: bool = False,
+    crops: float = 1,
+) -> pd.DataFrame:
     """All pairs of pictures that are the same picture.
 
     Args:
-        manifest, max_distance, max_difference: as in `group`.
+        manifest, max_distance, max_difference, transformed, crops: as in `group`.
 
     Returns:
-        A table with `path`, `other`, `distance` (bits) and `difference`, nearest first.
+        A table with `path`, `other`, `distance` (bits) and `difference`, nearest first; with `transformed` or
+        `crops`, also what was done to one of them, `change`: "", "mirrored", "turned by 90°", …
 
     Raises:
         ValueError: a limit is out of its range.
         DatasetError: the signatures of some pictures are missing.
     """
-    if not 0 <= max_distance <= 64 or not 0 <= max_difference <= 4:
-        raise ValueError(
-            f"expected max_distance from 0 to 64 and max_difference from 0 to 4, got {max_distance}, {max_difference}"
-        )
-    table = manifest.table[manifest.table["status"].isin(COMPARED) & (manifest.table["phash"] != "")]
-    hashes = np.array([int(text, 16) for text in table["phash"]], dtype=np.uint64)
-    grey = _signatures(manifest, table["sha256"])
-    first, second, distance = search.within(hashes, max_distance)
-    difference = differences(grey, first, second)
-    same = difference <= max_difference
-    columns = {"path": table["path"].to_numpy()[first[same]], "other": table["path"].to_numpy()[second[same]]}
-    columns |= {"distance": distance[same], "difference": difference[same].round(4)}
-    return pd.DataFrame(columns).sort_values(["distance", "difference", "path", "other"], ignore_index=True)
+    found = _found(manifest, max_distance, max_difference, transformed, crops)
+    links = found.links[found.accepted(max_difference)]
+    again = np.flatnonzero(found.counts > 1)  # pictures with one signature are pairs too
+    same = pd.DataFrame({"first": again, "second": again, "distance": 0, "difference": 0.0, "change": ""})
+    links = pd.concat([links, same], ignore_index=True).astype(links.dtypes)
+    one, other, link = search.expanded(found.kinds, found.counts, links["first"], links["second"])
+    paths = manifest.table["path"].to_numpy()[found.rows]
+    cells = {"path": paths[np.minimum(one, other)], "other": paths[np.maximum(one, other)]}
+    cells |= {name: links[name].to_numpy()[link] for name in ("distance", "difference", "change")}
+    table = pd.DataFrame(cells).drop(columns=[] if transformed or crops < 1 else "change").round({"difference": 4})
+    return table.sort_values(["distance", "difference", "path", "other"], ignore_index=True)
+
+
+def leaks(
+    manifest: Manifest,
+    *,
+    max_distance: int = MAX_DISTANCE,
+    max_difference: float = MAX_DIFFERENCE,
+    transformed: bool = False,
+    crops: float = 1,
+) -> pd.DataFrame:
+    """The pairs that are the same picture and on two sides of a split, as in datasets that came with train and test.
+
+    Args:
+        manifest, max_distance, max_difference, transformed, crops: as in `group`.
+
+    Returns:
+        The table of `pairs`, with `split` and `other_split`, `label` and `other_label`.
+
+    >>> leaks(manifest)[["path", "split", "other", "other_split"]]  # doctest: +SKIP
+    """
+    rows = manifest.table.set_index("path")[["split", "label"]]
+    found = pairs(
+        manifest, max_distance=max_distance, max_difference=max_difference, transformed=transformed, crops=crops
+    )
+    for column in rows:
+        found[column] = rows[column].reindex(found["path"]).to_numpy()
+        found[f"other_{column}"] = rows[column].reindex(found["other"]).to_numpy()
+    given = (found["split"] != "") & (found["other_split"] != "")
+    return found[given & (found["split"] != found["other_split"])].reset_index(drop=True)
+
+
+def curve(manifest: Manifest, *, max_distance: int = 20, max_difference: float = MAX_DIFFERENCE) -> pd.DataFrame:
+    """What each threshold would find, for a person to choose one: where copies end and mere likeness begins.
+
+    Where pairs by the hash alone begin to rise steeply, or pairs under two labels appear among them, the hash no longer
+    tells copies from pictures that are only alike; what the second look accepts should stay level there.
+
+    Args:
+        manifest: a verified manifest.
+        max_distance: bits, up to which the curve is drawn, 0 to 64.
+        max_difference: as in `group`.
+
+    Returns:
+        A row per distance, all counts up to and with it: `distance`, `by_hash` (pairs whose hashes are that near),
+        `accepted` (those that the second look accepts), `labels_differ` (pairs by hash under two labels),
+        `accepted_labels_differ`.
+    """
+    found = _found(manifest, max_distance, max_difference)
+    links, counts = found.links, found.counts
+    labels = (
+        pd.crosstab(found.kinds, manifest.table["label"].to_numpy()[found.rows]).to_numpy().reshape(len(counts), -1)
+    )
+    first, second = links["first"].to_numpy(), links["second"].to_numpy()
+    all_pairs = counts[first] * counts[second]
+    differ = all_pairs - (labels[first] * labels[second]).sum(axis=1)
+    accepted = found.accepted(max_difference)
+    weights = {"by_hash": all_pairs, "accepted": all_pairs * accepted}
+    weights |= {"labels_differ": differ, "accepted_labels_differ": differ * accepted}
+    equal = {
+        "by_hash": (counts * (counts - 1) // 2).sum(),
+        "labels_differ": (counts**2 - (labels**2).sum(1)).sum() // 2,
+    }
+    equal |= {"accepted": equal["by_hash"], "accepted_labels_differ": equal["labels_differ"]}
+    table = pd.DataFrame({"distance": np.arange(max_distance + 1)})
+    for name, weight in weights.items():
+        at = np.bincount(links["distance"], weight, minlength=max_distance + 1).astype(int)
+        table[name] = at.cumsum() + equal[name]
+    return table
 
 
 def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """How unlike two signatures are: 0 for the same picture, about 2 for unrelated ones.
-
-    Both are blurred, brought to mean 0 and variance 1, and compared as they are and with either slightly cropped; the
-    squared differences are averaged over 4×4 blocks and the most different blocks, perhaps a watermark, left out.
 
     Args:
         grey: uint8 array of shape (n, 32, 32).
         first, second: positions of the pairs.
 
     Returns:
-        float array, one value per pair.
+        float32 array, one value per pair.
     """
-    used, places = np.unique(np.stack([first, second]), return_inverse=True)  # most pictures are in no pair at all
-    first, second = places.reshape(2, -1)
-    blurred = _blurred(grey[used].astype(np.float32))
-    whole = _normalized(blurred)
-    cropped = [_normalized(_cropped(blurred, share)) for share in CROPS]
-    result = np.empty(len(first), np.float32)
-    for start in range(0, len(first), 4096):
-        part = slice(start, start + 4096)
-        one, other = first[part], second[part]
-        least = _trimmed(whole[one], whole[other])
-        for crop in cropped:
-            least = np.minimum(least, _trimmed(crop[one], whole[other]))
-            least = np.minimum(least, _trimmed(whole[one], crop[other]))
-        result[part] = least
-    return result
+    from toolkit import likeness  # here, since it loads a compiler
+
+    return likeness.differences(grey, first, second)
 
 
-def _signatures(manifest: Manifest, wanted: pd.Series) -> np.ndarray:
-    known = signatures.load(manifest.root)
-    missing = sum(sha256 not in known for sha256 in wanted)
-    if missing:
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What the hashes propose. Pictures with one signature are one kind, and only kinds are compared.
+
+    Args:
+        rows: places in the manifest of the pictures that were compared.
+        kinds: the kind of each of them.
+        counts: pictures of each kind.
+        links: pairs of kinds with `distance`, `difference` and `change`.
+    """
+
+    rows: np.ndarray
+    kinds: np.ndarray
+    counts: np.ndarray
+    links: pd.DataFrame
+
+    def accepted(self, max_difference: float) -> np.ndarray:
+        """Which links are the same picture: near hashes and a small difference together, neither alone."""
+        allowed = 4.0 if max_difference == 4 else max_difference - PER_BIT * self.links["distance"]
+        return (self.links["difference"] <= allowed).to_numpy()
+
+
+def _found(
+    manifest: Manifest, max_distance: int, max_difference: float, transformed: bool = False, crops: float = 1
+) -> _Found:
+    if not 0.7 <= crops <= 1:
+        raise ValueError(f"expected crops from 0.7 to 1, the share of either side that is left, got {crops}")
+    if not 0 <= max_distance <= 64 or not 0 <= max_difference <= 4:
+        raise ValueError(
+            f"expected max_distance from 0 to 64 and max_difference from 0 to 4, got {max_distance}, {max_difference}"
+        )
+    table = manifest.table
+    rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
+    stored, places = signatures.find(manifest.root, table["sha256"].iloc[rows])
+    if missing := int((places < 0).sum()):
         raise DatasetError(
             f"expected a signature of every picture in {manifest.root / signatures.FILE}, {missing} are missing; "
             "verify all pictures again"
         )
-    return np.array([known[sha256] for sha256 in wanted], np.uint8).reshape(-1, signatures.SIDE, signatures.SIDE)
-
-
-def _judged(members: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Group, status and reason of the pictures that are one picture."""
-    name = members["sha256"].min()[:12]
-    labels = sorted(set(members["label"]))
-    marks = {path: {"group": name, "status": "ok", "reason": ""} for path in members["path"]}
-    if len(labels) > 1:
-        for path, label in zip(members["path"], members["label"], strict=True):
-            others = ", ".join(members.loc[members["label"] != label, "path"])
-            marks[path] |= {"status": "label conflict", "reason": f"the same picture as {others}"}
-        return marks
-    pixels = members["width"] * members["height"]
-    ranked = members.assign(pixels=pixels).sort_values(
-        ["pixels", "sharpness", "bytes", "path"], ascending=[False, False, False, True]
+    digests = [blake2b(stored[place].tobytes(), digest_size=16).digest() for place in places]
+    _, one_of, kinds, counts = np.unique(
+        np.array(digests, "V16").view("u8,u8"), return_index=True, return_inverse=True, return_counts=True
     )
-    best, *others = ranked["path"]
-    for path in others:
-        marks[path] |= {"status": "duplicate", "reason": f"the same picture as {best}"}
-    return marks
+    grey, phash = stored[places[one_of]], hashes.from_text(table["phash"].to_numpy()[rows[one_of]])
+    links = _linked(grey, *search.within(phash, max_distance), max_difference, "")
+    if transformed or crops < 1:
+        changes = _changes(transformed, crops)
+        links = _with_changes(links, grey, phash, changes, max_distance, max_difference)
+    return _Found(rows, kinds, counts, links)
 
 
-def _blurred(pixels: np.ndarray) -> np.ndarray:
-    for axis in (1, 2):
-        padded = np.pad(pixels, [(1, 1) if axis == a else (0, 0) for a in range(3)], mode="edge")
-        before, middle, after = (np.take(padded, range(i, i + pixels.shape[axis]), axis) for i in range(3))
-        pixels = (before + 2 * middle + after) / 4
-    return pixels
+def _linked(
+    grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float, change: str
+) -> pd.DataFrame:
+    """Pairs with their difference, which is infinite where it is above the limit for sure."""
+    columns = {"first": first, "second": second, "distance": distance.astype(int), "difference": 0.0, "change": change}
+    if len(first):
+        from toolkit import likeness  # here, since it loads a compiler, and many datasets have nothing to look at
+
+        columns["difference"] = likeness.differences(grey, first, second, limit=limit).astype(float)
+    return pd.DataFrame(columns)
 
 
-def _cropped(pixels: np.ndarray, share: float) -> np.ndarray:
-    """The centre without `share` of every side, scaled back to the full size, bilinear."""
-    side = pixels.shape[1]
-    where = (np.arange(side) + 0.5) * (1 - 2 * share) + side * share - 0.5
-    low = np.floor(where).astype(int).clip(0, side - 2)
-    weight = (where - low).astype(np.float32)
-    rows = pixels[:, low] * (1 - weight)[:, None] + pixels[:, low + 1] * weight[:, None]
-    return rows[:, :, low] * (1 - weight) + rows[:, :, low + 1] * weight
+def _with_changes(
+    links: pd.DataFrame, grey: np.ndarray, phash: np.ndarray, changes: _Changes, max_distance: int, limit: float
+) -> pd.DataFrame:
+    """The same, and those of which one picture was changed first; of each pair the least different."""
+    for change, changed in changes:
+        first, second, distance = search.between(phash, hashes.perceptual(changed(grey)), max_distance)
+        apart = first != second
+        first, second, distance = first[apart], second[apart], distance[apart]
+        used, place = np.unique(second, return_inverse=True)
+        both = np.concatenate([grey, changed(grey[used])])
+        more = _linked(both, first, place + len(grey), distance, limit, change)
+        more = more.assign(first=np.minimum(first, second), second=np.maximum(first, second))
+        more = more[more["difference"] <= limit]
+        links = pd.concat([links, more], ignore_index=True)
+    return links.sort_values("difference", kind="stable").drop_duplicates(["first", "second"], ignore_index=True)
 
 
-def _normalized(pixels: np.ndarray) -> np.ndarray:
-    """Mean 0 and variance 1; a nearly flat picture keeps its grey value instead, or all flat ones would be the same."""
-    mean = pixels.mean(axis=(1, 2), keepdims=True)
-    spread = pixels.std(axis=(1, 2), keepdims=True)
-    return np.where(spread < 2, pixels / 16, (pixels - mean) / np.maximum(spread, 2))
+def _changes(transformed: bool, crops: float) -> _Changes:
+    """What was perhaps done to a picture, in words and as a function of signatures."""
+    for orientation, change in enumerate(hashes.ORIENTATIONS[1:], start=1):
+        if transformed:
+            yield change, partial(hashes.orient, orientation=orientation)
+    for share in CROPPED_TO:
+        steps = np.linspace(0, 1 - share, round((1 - share) / CROP_STEP) + 1)
+        for top, left in product(steps, steps) if share >= crops - 1e-9 else ():
+            yield f"cropped to {share:.0%}", partial(hashes.window, top=top, left=left, share=share)
 
 
-def _trimmed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    blocks = ((one - other) ** 2).reshape(len(one), 8, 4, 8, 4).mean(axis=(2, 4)).reshape(len(one), 64)
-    return np.partition(blocks, KEPT_BLOCKS, axis=1)[:, :KEPT_BLOCKS].mean(axis=1)
+def _judged(table: pd.DataFrame, kinds: np.ndarray, links: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Status and reason of every picture."""
+    near = {kind: {kind} for kind in np.flatnonzero(np.bincount(kinds) > 1)}
+    for one, other in zip(links["first"].tolist(), links["second"].tolist(), strict=True):
+        near.setdefault(one, {one}).add(other)
+        near.setdefault(other, {other}).add(one)
+    pictures = pd.Series(np.arange(len(table))).groupby(kinds).indices
+    labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
+    status, reason = np.full(len(table), "ok", object), np.full(len(table), "", object)
+    for kind, around in near.items():
+        places = np.concatenate([pictures[other] for other in sorted(around)])
+        if len(set(labels[places])) > 1:
+            for place in pictures[kind]:
+                others = sorted(paths[places[labels[places] != labels[place]]])
+                if others:
+                    status[place], reason[place] = "label conflict", f"the same picture as {_some(others)}"
+    order = table.assign(pixels=table["width"] * table["height"], place=np.arange(len(table)))
+    order = order.sort_values(["pixels", "sharpness", "bytes", "path"], ascending=[False, False, False, True])["place"]
+    open_ones = (status == "ok") & np.isin(kinds, list(near))
+    for best in order[open_ones[order]]:
+        if open_ones[best]:
+            places = np.concatenate([pictures[other] for other in near[kinds[best]]])
+            places = places[open_ones[places] & (places != best)]
+            open_ones[best] = open_ones[places] = False
+            status[places], reason[places] = "duplicate", f"the same picture as {paths[best]}"
+    return status, reason
+
+
+def _some(paths: list[str]) -> str:
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(paths[:NAMED]) + more

@@ -30,7 +30,7 @@ def execute(
     source: str = "practice:",
     *,
     into: str | None = None,
-    weights: str = "none",
+    weights: str = "cifar10",
     values: Mapping[str, object] | None = None,
     pages: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -40,7 +40,7 @@ def execute(
     Args:
         source: where pictures come from, see `scrape.collect`.
         into: name of the dataset; None makes one of the source.
-        weights: for xception: "imagenet", "none", or a file.
+        weights: for xception: "cifar10", which come with the toolkit, "imagenet", "none", or a file.
         values: further parameters by name; each notebook takes those it has.
         pages: folder for the executed notebooks as HTML; None is `build/notebooks/`.
         say: takes a line on each notebook when it is done.
@@ -54,7 +54,7 @@ def execute(
     name = into or _name(source)
     if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
         say(f"data/{name} is there already and is used again; remove it to begin afresh")
-    weights = weights if weights in ("imagenet", "none") else str(Path(weights).expanduser().resolve())
+    weights = weights if weights in ("cifar10", "imagenet", "none") else str(Path(weights).expanduser().resolve())
     given = {"source": _absolute(source), "dataset": name, "weights": weights, "picture": _new_picture(source)}
     given |= {"overwrite": source.startswith("practice:")} | dict(values or {})
     _check_names(values or {})

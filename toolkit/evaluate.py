@@ -137,7 +137,7 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test") -> Repo
             f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
             "or val; train it again on today's split"
         )
-    examples = batches.examples(manifest, split=split, size=trained.size)
+    examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
     pixels = examples.pixels if examples.pixels is not None else _read(examples)
     probabilities = trained.probabilities(pixels)
     table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)

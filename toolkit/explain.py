@@ -29,7 +29,7 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
 
     Args:
         trained: the model.
-        pictures: shape (n, size, size, 3), RGB, 0 to 255, as `images.prepare` gives them.
+        pictures: shape (n, size, size, 3), RGB, 0 to 255, as `trained.prepare` gives them.
         labels: the class to explain for each picture; None explains the model's own answers.
 
     Returns:
@@ -38,7 +38,7 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
     Raises:
         ValueError: an unknown label, pictures of another size, or a network without feature maps.
 
-    >>> heat = grad_cam(trained, images.prepare("mine.jpg", trained.size)[None])  # doctest: +SKIP
+    >>> heat = grad_cam(trained, trained.prepare("mine.jpg")[None])  # doctest: +SKIP
     """
     _check(trained, pictures)
     places = _places(trained, pictures, labels)
@@ -68,7 +68,7 @@ def occlusion(
     Returns:
         float32 array of shape (size, size), -1 to 1: mean loss of probability over all squares that cover a pixel.
 
-    >>> occlusion(trained, images.prepare("mine.jpg", trained.size)).max()  # doctest: +SKIP
+    >>> occlusion(trained, trained.prepare("mine.jpg")).max()  # doctest: +SKIP
     """
     _check(trained, picture[None])
     if not 0 < patch <= 1 or not 0 < step <= 1:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import images, parallel
+from toolkit import parallel
 from toolkit.bundle import Bundle
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
@@ -99,7 +99,7 @@ def _directions(trained: Bundle, manifest: Manifest) -> np.ndarray:
     body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
     parts = []
     for start in range(0, len(manifest), 256):
-        opened = parallel.map(lambda file: images.prepare(file, trained.size), manifest.files[start : start + 256])
+        opened = parallel.map(trained.prepare, manifest.files[start : start + 256])
         pixels = np.stack([_pixels(picture) for picture in opened])
         for first in range(0, len(pixels), 32):
             parts.append(np.asarray(body.predict_on_batch(pixels[first : first + 32].astype(np.float32))))

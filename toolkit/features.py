@@ -18,6 +18,7 @@ from toolkit import framework, images, networks, parallel, paths
 from toolkit.errors import DatasetError
 from toolkit.framework import tf
 from toolkit.manifest import Manifest
+from toolkit.networks import embedded
 
 FOLDER = "features"
 BATCH = 32  # pictures at a time; always as many, so that an answer does not depend on which others are in its batch
@@ -34,6 +35,7 @@ def of(
     size: int | None = None,
     weights: str = "imagenet",
     pooling: str = "average",
+    resize_mode: str = "crop",
     views: int = 1,
     precision: str = "auto",
 ) -> np.ndarray:
@@ -44,6 +46,7 @@ def of(
         network: one of `networks.pretrained()`.
         size: side in pixels at which the backbone sees them; None takes the network's own.
         weights, pooling: see `networks.backbone`.
+        resize_mode: how they are made square, see `images.square`.
         views: how many of each picture, see `view`; at least 1.
         precision: in which the backbone computes, see `framework.computing_in`; the features are float32.
 
@@ -60,19 +63,22 @@ def of(
         raise ValueError(f"expected at least 1 view and weights that were learned, got {views} and {weights!r}")
     if not len(manifest):
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
-    size = networks.get(network).size if size is None else size
-    folder = manifest.root / FOLDER / _key(network, size, weights, pooling, precision)
+    size = networks.get(network).usual_size({"weights": weights}) if size is None else size
+    told = (_learned(weights), pooling, resize_mode, framework.chosen(precision))
+    key = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    folder = manifest.root / FOLDER / f"{network}-{size}-{key}"  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
     known = _read(folder)
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
     todo = sorted({one: files[one[0]] for one in wanted if one not in known}.items())
     if todo:
         seen_by = _compiled(network, size, weights, pooling, precision)
-        known |= _computed(todo, folder, size, seen_by, description=f"features of {network}")
+        opened = partial(_opened, size=size, mode=resize_mode)
+        known |= _computed(todo, folder, opened, seen_by, description=f"features of {network}")
     return np.stack([known[one] for one in wanted]).reshape(len(manifest), views, -1)
 
 
-def view(source: images.Source, size: int, *, number: int, sha256: str) -> np.ndarray:
+def view(source: images.Source, size: int, *, number: int, sha256: str, mode: str = "crop") -> np.ndarray:
     """A picture as a network sees it, or another look at it.
 
     Args:
@@ -81,12 +87,13 @@ def view(source: images.Source, size: int, *, number: int, sha256: str) -> np.nd
         number: 0 for what `images.prepare` gives, 1 for its mirror image, from 2 on for random squares of the picture,
             scaled to the size and mirrored by chance.
         sha256: of the file, from which together with the number the square is drawn.
+        mode: how the first two are made square, see `images.square`.
 
     Returns:
         uint8 array of shape (size, size, 3).
     """
     if number < 2:
-        pixels = images.prepare(source, size)
+        pixels = images.prepare(source, size, mode)
         return pixels[:, ::-1] if number else pixels
     random = np.random.default_rng((int(sha256[:16], 16), number))
     picture = images.read(source, min_side=2 * size)
@@ -97,12 +104,10 @@ def view(source: images.Source, size: int, *, number: int, sha256: str) -> np.nd
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
-def _key(network: str, size: int, weights: str, pooling: str, precision: str) -> str:
-    """Name of a folder that holds nothing but what this backbone said: other weights are another one."""
-    file = Path(weights).expanduser()
-    learned = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
-    told = f"{learned} {pooling} {framework.chosen(precision)}"
-    return f"{network}-{size}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+def _learned(weights: str) -> str:
+    """What weights are, not what they are called: the same file under another name holds the same."""
+    file = embedded.SHIPPED / embedded.INDEX if weights == "cifar10" else Path(weights).expanduser()
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
 
 
 def _compiled(
@@ -117,7 +122,7 @@ def _compiled(
 
 
 def _computed(
-    todo: Sequence[tuple[View, Path]], folder: Path, size: int, seen_by: Callable, *, description: str
+    todo: Sequence[tuple[View, Path]], folder: Path, opened: Callable, seen_by: Callable, *, description: str
 ) -> dict[View, np.ndarray]:
     """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
     features: dict[View, np.ndarray] = {}
@@ -125,7 +130,7 @@ def _computed(
         for start in range(0, len(todo), SHARD):
             part = todo[start : start + SHARD]
             rows = []
-            for pictures in _batched(parallel.map(partial(_opened, size=size), part)):
+            for pictures in _batched(parallel.map(opened, part)):
                 padded = np.concatenate([pictures, np.zeros((BATCH - len(pictures), *pictures.shape[1:]), np.uint8)])
                 rows.append(seen_by(padded)[: len(pictures)])
                 bar.update(len(pictures))
@@ -135,9 +140,9 @@ def _computed(
     return features
 
 
-def _opened(task: tuple[View, Path], *, size: int) -> np.ndarray:
+def _opened(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
     (sha256, number), file = task
-    return view(file, size, number=number, sha256=sha256)
+    return view(file, size, number=number, sha256=sha256, mode=mode)
 
 
 def _batched(pictures: Iterator) -> Iterator[np.ndarray]:

@@ -86,17 +86,3 @@ def rates(model: keras.Model, *, decay: float) -> dict[str, float]:
     learning = [layer for layer in base_of(model)._flatten_layers(include_self=False) if layer.trainable_variables]
     depths = enumerate(reversed([layer for layer in learning if not isinstance(layer, keras.Model)]), start=1)
     return {weight.path: decay**depth for depth, layer in depths for weight in layer.trainable_variables}
-
-
-def optimizer(settings: FineTune, *, steps: int) -> keras.optimizers.Optimizer:
-    """AdamW whose learning rate rises over the first tenth of the steps and falls to 0 as a cosine.
-
-    Args:
-        settings: how to fine-tune.
-        steps: of the whole phase.
-    """
-    warm = max(1, steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warm), warmup_target=settings.learning_rate, warmup_steps=warm
-    )
-    return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)

@@ -6,6 +6,8 @@ import numpy as np
 
 from toolkit.framework import keras, tf
 
+SUMS = 4  # of a step: loss, right answers, pictures, their weights
+
 
 class Loop:
     """A model that learns step by step.
@@ -63,9 +65,10 @@ class Loop:
 
     def _learn(self, iterator: Iterator) -> tf.Tensor:
         before = [tf.identity(weight.value) for weight, _ in self.slowed]
-        sums, statistics = self.strategy.run(self._update, args=(next(iterator),))
+        told = self.strategy.run(self._update, args=(next(iterator),))
+        sums, *statistics = self._together(told)
         for weight, values in zip(self.statistics, statistics, strict=True):
-            self._set(weight, self.strategy.reduce("MEAN", values, axis=None))
+            self._set(weight, values / self.strategy.num_replicas_in_sync)
         for (weight, rate), old in zip(self.slowed, before, strict=True):
             self._set(weight, old + rate * (weight.value - old))
         if self.average is not None:
@@ -74,12 +77,18 @@ class Loop:
             for mean, weight in zip(self.average.weights, self.model.weights, strict=True):
                 if weight.dtype.startswith("float"):  # the state of a dropout is no number to average
                     self._set(mean, mean.value + (1 - momentum) * (weight.value - mean.value))
-        return self.strategy.reduce("SUM", sums, axis=None)
+        return sums
+
+    def _together(self, told: tf.Tensor) -> list[tf.Tensor]:
+        """Sums over all replicas, in one exchange: several at a time could wait for one another forever."""
+        shapes = [[SUMS], *(weight.shape for weight in self.statistics)]
+        parts = tf.split(self.strategy.reduce("SUM", told, axis=None), [int(np.prod(shape)) for shape in shapes])
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def _set(self, weight: keras.Variable, value: tf.Tensor) -> None:
         self.strategy.extended.update(weight.value, lambda one, new: one.assign(new), args=(value,), group=False)
 
-    def _update(self, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _update(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """One replica's part of a step; the optimizer adds up the gradients of all replicas."""
         pictures, labels, weights = batch
         classes, replicas = tf.cast(tf.shape(labels)[1], tf.float32), self.strategy.num_replicas_in_sync
@@ -95,8 +104,8 @@ class Loop:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip / replicas)
         self.model.optimizer.apply(gradients, self.model.trainable_variables)
         right = tf.reduce_sum(weights * _right(labels, answers))
-        sums = tf.stack([tf.reduce_sum(losses) + penalty * count, right, count, tf.reduce_sum(weights)])
-        return sums, [tf.identity(weight.value) for weight in self.statistics]
+        sums = [tf.reduce_sum(losses) + penalty * count, right, count, tf.reduce_sum(weights)]
+        return tf.concat([tf.stack(sums), *(tf.reshape(weight.value, [-1]) for weight in self.statistics)], axis=0)
 
     def _looking(self, model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         def look(batch: tuple[tf.Tensor, ...]) -> tf.Tensor:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import paths
+from toolkit import paths, remote
 from toolkit.errors import DatasetError
 
 FILE = "manifest.csv"
-STATUSES = ("new", "ok", "unreadable", "too small", "duplicate", "label conflict", "excluded", "failed")
+STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
 SPLITS = ("", "train", "val", "test")
 ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
 COLUMNS: dict[str, object] = {  # name: what an empty cell means
@@ -39,6 +39,7 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "brightness": 0.0,  # mean grey value, 0 to 255
     "entropy": 0.0,  # of the grey values, 0 to 8 bits; below about 2 the picture is all but empty
     "aspect": 0.0,  # width over height
+    "enlarged": 0.0,  # by which factor for the largest square made of it; 0 if none had to be
     "source": "",  # folder, reddit, …
     "source_id": "",  # the source's own name for it
     "page_url": "",  # where a person finds it
@@ -57,7 +58,7 @@ class Manifest:
     """What is in a dataset and what became of each image.
 
     Args:
-        root: folder of the dataset.
+        root: folder of the dataset, a path or a URL.
         table: one row per image with the columns of `COLUMNS` (more are kept), sorted by path.
         partial: True for a selection of rows, which cannot be saved over the whole.
     """
@@ -67,7 +68,7 @@ class Manifest:
     partial: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "root", remote.path(self.root))
         object.__setattr__(self, "table", _checked(self.table))
 
     def __len__(self) -> int:
@@ -89,10 +90,17 @@ class Manifest:
         """Full path of every image, in the order of the table."""
         return [self.root / path for path in self.table["path"]]
 
-    def sized(self, size: int) -> list[Path]:
-        """Where the square copies of `size` pixels are, in the order of the table."""
-        folder = self.root / "sized" / str(size)
-        return [(folder / Path(path).relative_to("raw")).with_suffix(".png") for path in self.table["path"]]
+    def sized(self, size: int, *, mode: str = "crop", quality: int | None = None) -> list[Path]:
+        """Where the square copies of `size` pixels are, in the order of the table.
+
+        Args:
+            size: side in pixels.
+            mode: how they were made square, see `images.square`.
+            quality: of JPEG copies; None for the PNG ones, which are what networks learn from.
+        """
+        name = f"{size}" + (f"-{mode}" if mode != "crop" else "") + (f"-jpeg{quality}" if quality else "")
+        folder, ending = self.root / "sized" / name, ".jpg" if quality else ".png"
+        return [folder / Path(path).relative_to("raw").with_suffix(ending).as_posix() for path in self.table["path"]]
 
     def where(self, **equals: str | Iterable[str]) -> "Manifest":
         """The rows whose columns have the given values (or one of several).
@@ -209,7 +217,7 @@ def load(root: str | Path) -> Manifest:
     """Read the manifest of a dataset.
 
     Args:
-        root: name of a dataset in `data/`, or the path of its folder.
+        root: name of a dataset in `data/`, the path of its folder, or a URL such as s3://bucket/pets.
 
     Raises:
         DatasetError: no manifest there, or one with damaged or missing columns.
@@ -219,7 +227,7 @@ def load(root: str | Path) -> Manifest:
     """
     folder = paths.dataset(root)
     file = folder / FILE
-    if not file.exists():
+    if not remote.exists(file):
         raise DatasetError(f"expected a dataset at {folder}, found no {FILE}; make one with `toolkit scrape SOURCE`")
     types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
     try:

@@ -4,13 +4,20 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
+from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
-from toolkit.errors import ImageError
+import toolkit
+from toolkit.errors import ImageError, ToolkitError
+
+PATIENCE = 5  # seconds to wait for a cluster to answer
+BATCH = 128  # items sent to another process at a time, at most: enough to forget what sending costs, little to lose
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ def map(
         items: what to work on.
         description: text of the progress bar; "" shows no bar.
         jobs: workers; -1 means one per core, 1 means no parallel work. Threads by default, since Pillow and OpenCV
-            release the interpreter's lock; `with joblib.parallel_config(backend="dask")` sends the work to a cluster.
+            release the interpreter's lock; `cluster`, or `with joblib.parallel_config(backend="dask")`, sends the work
+            to other processes or machines, up to `BATCH` items at a time.
         shared: True for a function that holds open files or locks, and can work in threads of this process only.
 
     Yields:
@@ -45,8 +53,11 @@ def map(
     >>> list(map(lambda n: 10 // n, [5, 0, 2], jobs=1))
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
     """
-    require = "sharedmem" if shared else None
-    workers = joblib.Parallel(n_jobs=jobs, prefer="threads", require=require, return_as="generator", batch_size="auto")
+    hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
+    backend, _ = get_active_backend(**hints)
+    how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
+    lazily = "generator" if backend.supports_return_generator else "list"
+    workers = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
     results = workers(joblib.delayed(_guarded)(function, item) for item in items)
     shown = iter(progress(results, total=len(items), description=description))
     try:
@@ -54,8 +65,33 @@ def map(
             yield result
     except GeneratorExit:
         with warnings.catch_warnings(action="ignore"):  # joblib warns of what was begun; who stops early knows
-            results.close()
+            getattr(results, "close", list)()  # some backends give a list
         raise
+
+
+@contextmanager
+def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]:
+    """Send what `map` does meanwhile to a Dask cluster.
+
+    What a lost worker had in hand is done again by another.
+
+    Args:
+        address: of the scheduler, tcp://host:port; None works on this machine.
+        needs: a file or folder every worker must be able to see, by path or URL.
+
+    Raises:
+        ToolkitError: nothing answers there, no worker is connected, or one lacks the file or this version.
+
+    >>> with cluster("tcp://10.0.0.1:8786"):  # doctest: +SKIP
+    ...     verify.check(manifest)
+    """
+    if not address:
+        yield
+        return
+    with _client(address) as client:
+        _check(client, address, needs)
+        with joblib.parallel_config(backend="dask", client=client):
+            yield
 
 
 def progress(items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it") -> tqdm:
@@ -68,6 +104,12 @@ def progress(items: Iterable[Any] | None, *, total: int | None = None, descripti
     return tqdm(items, total=total, desc=description, disable=hidden, leave=False, dynamic_ncols=True, unit=unit)
 
 
+def _batches(items: int, workers: int) -> dict[str, object]:
+    """How many items go to a process at a time, and how many are under way: at least 8 batches for every worker."""
+    size = min(BATCH, max(1, items // (8 * workers)))
+    return {"batch_size": size, "pre_dispatch": 3 * size * workers}
+
+
 def _guarded(function: Callable[[Any], Any], item: Any) -> Any:
     try:
         return function(item)
@@ -75,3 +117,45 @@ def _guarded(function: Callable[[Any], Any], item: Any) -> Any:
         return Failure(error.status, error.reason)
     except Exception as error:
         return Failure("failed", f"{type(error).__name__}: {error}")
+
+
+def _client(address: str) -> Any:
+    """A connection to the scheduler of a cluster."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ToolkitError(
+            'expected the library of clusters, found none; run `pip install "image-classifier-toolkit[cluster]"`'
+        ) from error
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:  # nobody there, or no address at all
+        raise ToolkitError(
+            f"expected a Dask scheduler at {address}, got no answer in {PATIENCE} s; start one with `dask scheduler`, "
+            "and give its address as tcp://host:port"
+        ) from error
+
+
+def _check(client: Any, address: str, needs: Path | None) -> None:
+    """See that there are workers, and that each can do what it will be asked."""
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+        workers = client.run(_able, needs)
+    except OSError as error:
+        raise ToolkitError(
+            f"expected workers at {address}, found none in {PATIENCE} s; start some with `dask worker {address}`"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ToolkitError(f"expected the toolkit on every worker, got: {error}; install it there too") from error
+    for worker, (version, seen) in workers.items():
+        if version != toolkit.__version__:
+            raise ToolkitError(f"expected toolkit {toolkit.__version__} on every worker, got {version} on {worker}")
+        if not seen:
+            raise ToolkitError(
+                f"expected every worker to see {needs}, {worker} does not; share the folder or use a URL such as s3://…"
+            )
+
+
+def _able(needs: Path | None) -> tuple[str, bool]:
+    """What a worker says of itself: its version, and whether it sees a file."""
+    return toolkit.__version__, needs is None or needs.exists()

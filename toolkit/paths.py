@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit import remote
 from toolkit.errors import DatasetError
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -39,13 +40,15 @@ def notebooks() -> Path:
 
 
 def dataset(name: str | Path) -> Path:
-    """The folder of a dataset: `cars_tanks` and `data/cars_tanks` lie in `data/`, anything else is a path.
+    """The folder of a dataset: `cars_tanks` and `data/cars_tanks` lie in `data/`, anything else is a path or a URL.
 
     >>> dataset("cars_tanks").parts[-2:]
     ('data', 'cars_tanks')
     """
     if not str(name):
         raise DatasetError("expected the name of a dataset or the path of its folder, got nothing")
+    if remote.is_url(name):
+        return remote.path(name)
     parts = Path(name).expanduser().parts
     if (len(parts) == 1 and parts[0] not in ("..", "/")) or (len(parts) == 2 and parts[0] == "data"):
         return home() / "data" / parts[-1]
@@ -62,7 +65,9 @@ def run(name: str | Path) -> Path:
 
 
 def models(dataset_root: Path) -> Path:
-    """The folder that holds all runs trained on one dataset: in `models/`, or in the dataset if that lies elsewhere."""
+    """The folder of all runs trained on one dataset: in `models/`, or in the dataset if that is a folder elsewhere."""
+    if not isinstance(dataset_root, Path):  # a URL: networks stay here
+        return home() / "models" / dataset_root.name
     if dataset_root.resolve().parent == (home() / "data").resolve():
         return home() / "models" / dataset_root.name
     return dataset_root / "models"
@@ -72,6 +77,17 @@ def dataset_of(run_folder: Path) -> Path:
     """The folder of the dataset that a run was trained on."""
     beside = run_folder.parent.name == "models"
     return run_folder.parent.parent if beside else home() / "data" / run_folder.parent.name
+
+
+def local(folder: Path, *, to: str) -> Path:
+    """Give back `folder` if it is on this machine, else raise.
+
+    Raises:
+        DatasetError: it is a URL, where one cannot do what `to` says.
+    """
+    if not isinstance(folder, Path):
+        raise DatasetError(f"expected a folder on this machine to {to}, got {folder}; do it in one and copy that there")
+    return folder
 
 
 def check_label(label: str) -> str:
@@ -93,13 +109,18 @@ def check_label(label: str) -> str:
 def whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on leaving, flush it to disk and rename it to `path`.
 
-    A reader sees the old file or the new one, never half of one, whenever the process is killed.
+    A reader sees the old file or the new one, never half of one, whenever the process is killed. To a URL the file is
+    put in one piece instead.
 
     >>> with whole(Path("table.csv")) as temporary:  # doctest: +SKIP
     ...     temporary.write_text("a,b")
     """
+    if not isinstance(path, Path):
+        with remote.whole(path) as temporary:
+            yield temporary
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +87,7 @@ def pictures(
     answers: list[Prediction | parallel.Failure] = []
     for start in range(0, len(sources), batch_size):
         part = sources[start : start + batch_size]
-        opened = list(parallel.map(partial(images.prepare, size=trained.size), part))
+        opened = list(parallel.map(trained.prepare, part))
         good = [pixels for pixels in opened if isinstance(pixels, np.ndarray)]
         asked = _asked(trained, np.stack(good), views, passes) if good else None
         places = iter(range(len(good)))

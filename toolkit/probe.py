@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
 STEPS = 500  # of the solver, at most; it needs about 50
-IN_WORDS = "the backbone is frozen: its features are computed once"
+IN_WORDS = "the backbone is frozen: its features are computed once (--features-each-epoch learns epoch by epoch)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,9 @@ class Learned:
 
 
 def suits(config: "Config") -> bool:
-    """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nothing forbids it."""
-    plain = config.features_once and config.strategy == "none" and not (config.mixing or config.label_smoothing)
-    return plain and networks.linear(config.network, style=config.style, **config.options)
+    """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nobody forbids it."""
+    wanted = config.features_once and config.strategy == "none"
+    return wanted and networks.linear(config.network, style=config.style, **config.options)
 
 
 def seen(config: "Config", manifest: Manifest) -> np.ndarray:
@@ -82,6 +82,7 @@ def seen(config: "Config", manifest: Manifest) -> np.ndarray:
         config.network,
         size=config.size,
         views=config.views,
+        resize_mode=config.resize_mode,
         precision=config.precision,
         **given,
     )

@@ -1,17 +1,15 @@
 """One HTML page with all of it: the dataset, the cleaning, the networks, the comparison, and where they fail."""
 
-import base64
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import toolkit
-from toolkit import card, compare, evaluate, explain, failures, images, paths, plot, robustness
+from toolkit import card, compare, evaluate, explain, failures, page, paths, plot, quality, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
@@ -43,41 +41,26 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     for run in ordered:
         robustness.measure(run, manifest, count=DISTURBED)
         card.write(run, manifest)
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            name=manifest.name,
-            made=datetime.now(UTC).strftime("%d %B %Y"),
-            version=toolkit.__version__,
-            classes=manifest.classes,
-            pictures=len(manifest),
-            used=int((manifest.table["status"] == "ok").sum()),
-            words=" ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip(),
-            pairs=pairs.to_dict(orient="records"),
-            looks=len(evaluate.openings(manifest)),
-            comparison=_comparison(table),
-            charts=_charts(manifest, table, ordered),
-            left_out=_left_out(manifest),
-            sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
-            differ=len(failures.disagreements(reports)) if len(reports) > 1 else 0,
-            runs=[_run(run, manifest) for run in ordered],
-        )
+    return page.write(
+        target,
+        "report.html",
+        name=manifest.name,
+        made=datetime.now(UTC).strftime("%d %B %Y"),
+        version=toolkit.__version__,
+        classes=manifest.classes,
+        pictures=len(manifest),
+        used=int((manifest.table["status"] == "ok").sum()),
+        words=" ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip(),
+        pairs=pairs.to_dict(orient="records"),
+        looks=len(evaluate.openings(manifest)),
+        comparison=_comparison(table),
+        charts=_charts(manifest, table, ordered),
+        left_out=_left_out(manifest),
+        resizing=page.rows(quality.resizing(manifest)),
+        sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
+        differ=len(failures.disagreements(reports)) if len(reports) > 1 else 0,
+        runs=[_run(run, manifest) for run in ordered],
     )
-    return paths.write(target, page)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["thousands"] = lambda number: f"{number:,.0f}"
-    return environment
 
 
 def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> dict[str, str]:
@@ -89,6 +72,7 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
         "splits": lambda: plot.counts(used.counts("split")),
         "duplicates": lambda: plot.duplicate_groups(manifest),
         "left_out": lambda: plot.left_out(manifest),
+        "measures": lambda: plot.quality(manifest, panels=("sides", "brightness", "sharpness")),
         "curves": lambda: plot.curves(*runs),
         "trade_off": lambda: plot.trade_off(table),
         "robustness": lambda: plot.robustness({run.name: robustness.measure(run, manifest)["curves"] for run in runs}),
@@ -96,7 +80,7 @@ def _charts(manifest: Manifest, table: pd.DataFrame, runs: Sequence[Bundle]) -> 
     if len(runs) > 1:
         differ = failures.disagreements([evaluate.load(run) for run in runs])
         drawn["disagreements"] = lambda: plot.disagreements(differ, manifest)
-    return {name: _embedded(draw()) for name, draw in drawn.items()}
+    return {name: page.embedded(draw()) for name, draw in drawn.items()}
 
 
 def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
@@ -113,9 +97,9 @@ def _run(run: Bundle, manifest: Manifest) -> dict[str, object]:
         "pictures": len(report.predictions),
         "wrong": len(report.mistakes),
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
-        "confusion": _embedded(plot.confusion(report)),
-        "mistakes": _embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
-        "hesitant": _embedded(plot.hesitant(report, manifest)),
+        "confusion": page.embedded(plot.confusion(report)),
+        "mistakes": page.embedded(plot.mistakes(report, manifest)) if len(report.mistakes) else "",
+        "hesitant": page.embedded(plot.hesitant(report, manifest)),
         "heat": _heat(run, report, manifest),
         "nonsense": robustness.measure(run, manifest)["nonsense"],
     }
@@ -126,11 +110,11 @@ def _heat(run: Bundle, report: evaluate.Report, manifest: Manifest) -> str:
     answers = report.predictions
     right = answers[answers["label"] == answers["predicted"]].sample(frac=1, random_state=7)
     shown = pd.concat([right.head(EXPLAINED), report.mistakes.head(EXPLAINED)])
-    pixels = np.stack([images.prepare(manifest.root / path, run.size) for path in shown["path"]])
+    pixels = np.stack([run.prepare(manifest.root / path) for path in shown["path"]])
     said = shown[["predicted", "label"]].itertuples(index=False, name=None)
     captions = [named if named == label else f"{named}, is {label}" for named, label in said]
     heat = explain.grad_cam(run, pixels, labels=list(shown["predicted"]))
-    return _embedded(plot.heat(pixels, heat, captions=captions))
+    return page.embedded(plot.heat(pixels, heat, captions=captions))
 
 
 def _comparison(table: pd.DataFrame) -> list[dict]:
@@ -140,7 +124,3 @@ def _comparison(table: pd.DataFrame) -> list[dict]:
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
     reasons = manifest.left_out()["status"].value_counts()
     return [(str(status), int(count)) for status, count in reasons.items()]
-
-
-def _embedded(figure: Figure) -> str:
-    return "data:image/png;base64," + base64.b64encode(plot.png(figure)).decode()

@@ -1,20 +1,39 @@
-"""From `raw/` to `sized/<side>/`: shortest side scaled, centre cropped, exactly square."""
+"""From `raw/` to `sized/<side>/`: exactly square, the centre of each picture or all of it."""
 
 from functools import partial
 from pathlib import Path
 
-from toolkit import images, parallel, paths
+import numpy as np
+
+from toolkit import images, parallel, paths, remote
 from toolkit.manifest import Manifest
 
+FORMATS = ("png", "jpeg")
 
-def write(manifest: Manifest, *, size: int = 224, jobs: int = -1) -> Manifest:
+
+def write(
+    manifest: Manifest,
+    *,
+    size: int = 224,
+    mode: str = "crop",
+    format: str = "png",
+    quality: int = 95,
+    enlarge: bool = True,
+    jobs: int = -1,
+) -> Manifest:
     """Write a square copy of every picture that is in use; those that are there already are left alone.
 
-    The copies are PNG, so that what a network learns from is to the last bit what `predict` will show it.
+    The copies are PNG, so that what a network learns from is to the last bit what `predict` will show it; JPEG is for
+    use elsewhere. Those made in another way lie in another folder, see `Manifest.sized`.
 
     Args:
         manifest: a verified manifest.
         size: side in pixels, at least 1.
+        mode: "crop", "letterbox" or "squash", see `images.square`.
+        format: "png" or "jpeg".
+        quality: of JPEG, 1 to 100.
+        enlarge: True enlarges pictures that are smaller than the square, and says by how much in the column
+            `enlarged`; False gives them the status "too small".
         jobs: workers, -1 for one per core.
 
     Returns:
@@ -25,18 +44,51 @@ def write(manifest: Manifest, *, size: int = 224, jobs: int = -1) -> Manifest:
     """
     if size < 1:
         raise ValueError(f"expected a size of at least 1 pixel, got {size}")
-    usable = manifest.where(status="ok")
-    sized = zip(usable.table["path"], usable.files, usable.sized(size), strict=True)
-    todo = [(path, source, target) for path, source, target in sized if not target.exists()]
-    done = parallel.map(partial(_one, size=size), todo, description=f"resize to {size}", jobs=jobs)
-    failures = {
-        path: {"status": result.status, "reason": result.reason}
-        for (path, *_), result in zip(todo, done, strict=True)
-        if isinstance(result, parallel.Failure)
-    }
+    for name, value, known in (("mode", mode, images.MODES), ("format", format, FORMATS)):
+        if value not in known:
+            raise ValueError(f"expected a {name} of {', '.join(known)}, got {value!r}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"expected a quality from 1 to 100, got {quality}")
+    manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
+    usable, quality_asked = manifest.where(status="ok"), quality if format == "jpeg" else None
+    squares = usable.sized(size, mode=mode, quality=quality_asked)
+    tasks = list(zip(usable.table["path"], usable.files, squares, strict=True))
+    failures = _sharing_a_square(tasks)
+    there = zip(tasks, remote.there(squares), strict=True)
+    todo = [task for task, done in there if task[0] not in failures and not done]
+    work = partial(_one, size=size, mode=mode, quality=quality_asked)
+    done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
+    for (path, *_), result in zip(todo, done, strict=True):
+        if isinstance(result, parallel.Failure):
+            failures[path] = {"status": result.status, "reason": result.reason}
     return manifest.update(failures)
 
 
-def _one(task: tuple[str, Path, Path], *, size: int) -> None:
+def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
+    """What becomes of a picture whose name differs from another's by its ending alone: a.jpg and a.png."""
+    first, rows = {}, {}
+    for path, _, target in tasks:
+        if first.setdefault(target, path) != path:
+            rows[path] = {"status": "failed", "reason": f"its square would be that of {first[target]}; rename it"}
+    return rows
+
+
+def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[str, dict]:
+    """What becomes of the pictures that are smaller than their square: arithmetic on columns, no file is opened."""
+    table, rows = manifest.where(status="ok").table, {}
+    for path, width, height, before in table[["path", "width", "height", "enlarged"]].itertuples(index=False):
+        factor = images.enlargement(width, height, size, mode) if width and height else 0.0
+        if factor > 1 and enlarge:
+            rows[path] = {"enlarged": max(round(factor, 2), before)}
+        elif factor > 1:
+            rows[path] = {"status": "too small", "reason": f"{width}x{height} pixels, too few for a square of {size}"}
+    return rows
+
+
+def _one(task: tuple[str, Path, Path], *, size: int, mode: str, quality: int | None) -> None:
     _, source, target = task
-    paths.write(target, images.to_png(images.prepare(source, size)))
+    paths.write(target, _encoded(images.prepare(source, size, mode), quality))
+
+
+def _encoded(pixels: np.ndarray, quality: int | None) -> bytes:
+    return images.to_jpeg(pixels, quality=quality) if quality else images.to_png(pixels)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import evaluate, images, parallel, paths
+from toolkit import evaluate, parallel, paths
 from toolkit.bundle import Bundle
 from toolkit.errors import DatasetError
 from toolkit.evaluate import wilson
@@ -171,7 +171,7 @@ def _pictures(trained: Bundle, chosen: Manifest, count: int | None, seed: int) -
         raise DatasetError(f"expected pictures to disturb in {chosen.name}, got none; split it first")
     drawn = sorted(np.random.default_rng(seed).permutation(len(chosen))[:count])
     files = [chosen.files[place] for place in drawn]
-    opened = list(parallel.map(lambda file: images.prepare(file, trained.size), files))
+    opened = list(parallel.map(trained.prepare, files))
     for file, picture in zip(files, opened, strict=True):
         if isinstance(picture, parallel.Failure):
             raise DatasetError(f"expected pictures that can be read, {file} cannot: {picture.reason}; verify again")

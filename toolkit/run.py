@@ -1,10 +1,24 @@
 """All of it in one call: from sources to compared networks and a page about them."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import dedup, evaluate, networks, recipes, report, resize, scrape, split, train, verify
+from toolkit import (
+    dedup,
+    evaluate,
+    manifest,
+    networks,
+    parallel,
+    recipes,
+    report,
+    resize,
+    scrape,
+    split,
+    train,
+    verify,
+)
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
@@ -35,6 +49,7 @@ def pipeline(
     options: Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
+    cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Scrape, verify, dedup, resize, split, train, evaluate, compare and report.
@@ -48,6 +63,7 @@ def pipeline(
         options: of the sources.
         seed: of the split.
         overwrite: train a run again that was trained differently.
+        cluster: address of a Dask scheduler whose machines verify and resize; None does it on this one.
         say: takes a line on each stage when it is done.
 
     Returns:
@@ -61,7 +77,8 @@ def pipeline(
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
-    table = prepare(table, sizes=[config.size for config in configs], seed=seed, say=say)
+    sizes, modes = ([getattr(config, name) for config in configs] for name in ("size", "resize_mode"))
+    table = prepare(table, sizes=sizes, modes=modes, seed=seed, cluster=cluster, say=say)
     bundles = []
     for config in configs:
         trained = train.fit(config, table, overwrite=overwrite)
@@ -74,15 +91,23 @@ def pipeline(
 
 
 def prepare(
-    table: Manifest, *, sizes: Sequence[int], seed: int = SEED, say: Callable[[str], None] = lambda line: None
+    table: Manifest,
+    *,
+    sizes: Sequence[int],
+    modes: Sequence[str] = ("crop",),
+    seed: int = SEED,
+    cluster: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
-    table = verify.check(table).save()
+    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+        table = verify.check(table).save()
     say(f"verify    {_counted(table, 'unreadable', 'too small')}")
     table = dedup.group(table).save()
     say(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
-    for size in sorted(set(sizes)):
-        table = resize.write(table, size=size).save()
+    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+        for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
+            table = resize.write(table, size=size, mode=mode).save()
     say(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()

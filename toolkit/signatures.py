@@ -1,28 +1,87 @@
-"""The grey signatures of a dataset's pictures, 32×32 pixels each, in an array beside the manifest."""
+"""The grey signatures of a dataset's pictures, 32×32 pixels each, in one file beside the manifest.
 
-from collections.abc import Mapping
+A record is the sha256 of a file and its signature. New ones are added at the end, so that writing costs as much for the
+last thousand pictures as for the first; of several under one name the last holds. The file is read where it is needed,
+not as a whole.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from toolkit import paths
 
-FILE = "signatures.npz"
+FILE = "signatures.bin"
 SIDE = 32  # pixels
+RECORD = np.dtype([("sha256", "S64"), ("grey", np.uint8, (SIDE, SIDE))])
 
 
 def load(root: Path) -> dict[str, np.ndarray]:
     """The signatures known so far: sha256 of the file to uint8 array of shape (32, 32)."""
+    records = _records(root)
+    return dict(zip(records["sha256"].astype(str).tolist(), np.array(records["grey"]), strict=True))
+
+
+def find(root: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the signatures of these files are.
+
+    Args:
+        root: folder of the dataset.
+        names: sha256 of files.
+
+    Returns:
+        uint8 array of shape (n, 32, 32), read from disk where it is indexed, and for every name a position in it, -1 if
+        it has none.
+    """
+    records = _records(root)
+    known = np.array(records["sha256"])
+    order = np.argsort(known, kind="stable")
+    wanted = np.array(names, dtype="S64")
+    after = np.searchsorted(known, wanted, side="right", sorter=order)  # the last of several comes before this place
+    if not len(known):
+        return records["grey"], np.full(len(wanted), -1)
+    positions = order[after - 1]
+    return records["grey"], np.where(known[positions] == wanted, positions, -1)
+
+
+def add(root: Path, names: Sequence[str], grey: np.ndarray) -> None:
+    """Write some more; half a record that a killed run left behind is overwritten.
+
+    Where nothing can be added to a file, as at most URLs, it is written anew.
+
+    Args:
+        root: folder of the dataset.
+        names: sha256 of the files.
+        grey: uint8 array of shape (n, 32, 32).
+    """
     file = root / FILE
-    if not file.exists():
-        return {}
-    with np.load(file, allow_pickle=False) as stored:
-        return dict(zip(stored["sha256"].astype(str).tolist(), stored["grey"], strict=True))
+    if not isinstance(file, Path):
+        paths.write(file, _records(root).tobytes() + _packed(names, grey).tobytes())
+        return
+    with file.open("r+b" if file.exists() else "w+b") as stored:
+        end = stored.seek(0, 2)
+        stored.seek(end - end % RECORD.itemsize)
+        stored.write(_packed(names, grey).tobytes())
 
 
 def save(root: Path, known: Mapping[str, np.ndarray]) -> None:
-    """Write them all, whole or not at all."""
+    """Write these and no others, whole or not at all."""
     names = sorted(known)
     grey = np.stack([known[name] for name in names]) if names else np.zeros((0, SIDE, SIDE), np.uint8)
-    with paths.whole(root / FILE) as temporary:
-        np.savez(temporary, sha256=np.array(names, dtype="S64"), grey=grey)
+    paths.write(root / FILE, _packed(names, grey).tobytes())
+
+
+def _packed(names: Sequence[str], grey: np.ndarray) -> np.ndarray:
+    records = np.empty(len(names), RECORD)
+    records["sha256"], records["grey"] = np.array(names, dtype="S64"), grey
+    return records
+
+
+def _records(root: Path) -> np.ndarray:
+    file = root / FILE
+    if not isinstance(file, Path):
+        content = file.read_bytes() if file.exists() else b""
+        return np.frombuffer(content[: len(content) // RECORD.itemsize * RECORD.itemsize], RECORD)
+    count = file.stat().st_size // RECORD.itemsize if file.exists() else 0
+    return np.memmap(file, RECORD, "r", shape=count) if count else np.empty(0, RECORD)

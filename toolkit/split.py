@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from toolkit import paths
 from toolkit.errors import DatasetError
 from toolkit.manifest import Manifest
 
@@ -67,6 +68,7 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
         DatasetError: the folder holds something else, or nothing is split yet.
     """
     folder, used = Path(into), manifest.where(split=("train", "val", "test"))
+    paths.local(manifest.root, to="lay out links to its pictures")
     if not len(used):
         raise DatasetError("expected a split dataset, got none of its pictures split; run split.assign first")
     if folder.exists() and any(folder.iterdir()):

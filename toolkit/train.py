@@ -11,7 +11,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import bundle, calibrate, distribution, framework, networks, optimizers, paths, probe
+from toolkit import bundle, calibrate, distribution, framework, images, networks, optimizers, paths, probe
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
@@ -23,16 +23,19 @@ from toolkit.mixing import Mixing
 from toolkit.training import MONITORS, Training
 
 CHECKPOINT = "checkpoint"
+USUAL = {"optimizer": "adam", "weight_decay": 0.004, "schedule": "constant", "augmentation": Augmentation()}
+USUAL |= {"label_smoothing": 0.0, "clip": 0.0, "ema": 0.0, "mixing": None}
 
 
 @dataclass(frozen=True)
 class Config:
-    """How a network is trained. What is None is taken from the network.
+    """How a network is trained. What is None or "usual" is taken from the network and its style.
 
     Args:
         network: one of `networks.names()`.
         style: "classic", as its authors drew it, or "modern".
         size: side of the pictures in pixels.
+        resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
         batch_size: pictures per step, at least 1.
@@ -65,26 +68,27 @@ class Config:
     network: str
     style: str = "classic"
     size: int | None = None
+    resize_mode: str = "crop"
     epochs: int | None = None
     patience: int | None = None
     batch_size: int = 32
     learning_rate: float | None = None
-    optimizer: str = "adam"
+    optimizer: str | None = None
     momentum: float = 0.9
-    weight_decay: float = 0.004
-    schedule: str | Mapping[int, float] = "constant"
+    weight_decay: float | None = None
+    schedule: str | Mapping[int, float] | None = None
     warm_up: float = 0.1
     monitor: str = "val_loss"
-    augmentation: Augmentation | None = field(default_factory=Augmentation)
+    augmentation: Augmentation | str | None = "usual"
     class_weights: bool = True
     features_once: bool = True
     views: int = 1
     C: float | None = None
     precision: str = "auto"
-    label_smoothing: float = 0.0
-    clip: float = 0.0
-    ema: float = 0.0
-    mixing: Mixing | None = None
+    label_smoothing: float | None = None
+    clip: float | None = None
+    ema: float | None = None
+    mixing: Mixing | str | None = "usual"
     fine_tune: FineTune | None = None
     calibrate: bool = True
     strategy: str = "none"
@@ -100,15 +104,19 @@ class Config:
         network = networks.get(self.network)
         if self.style not in networks.STYLES:
             raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        epochs = network.epochs if self.epochs is None else self.epochs
-        patience = min(network.patience, max(1, epochs - 1)) if self.patience is None else self.patience
-        config = replace(
-            self,
-            size=network.size if self.size is None else self.size,
-            epochs=epochs,
-            patience=patience,
-            learning_rate=network.learning_rates[self.style] if self.learning_rate is None else self.learning_rate,
-        )
+        usual = {
+            "size": network.usual_size(self.options),
+            "epochs": network.epochs,
+            "patience": network.patience,
+            **USUAL,
+        }
+        usual |= {"learning_rate": network.learning_rates[self.style]}
+        usual |= network.modern if self.style == "modern" else {}
+        blank = {"augmentation": "usual", "mixing": "usual"}
+        missing = [name for name in usual if getattr(self, name) == blank.get(name)]
+        config = replace(self, **_typed({name: usual[name] for name in missing}))
+        if self.patience is None:  # fewer epochs leave no time for as much of it
+            config = replace(config, patience=min(config.patience, max(1, config.epochs - 1)))
         if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
             raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
         optimizers.check(
@@ -122,6 +130,8 @@ class Config:
             raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
         if config.views < 1 or (config.C is not None and config.C <= 0):
             raise ValueError(f"expected at least 1 view and a C above 0, got {config.views} and {config.C}")
+        if config.resize_mode not in images.MODES:
+            raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
         if config.precision not in framework.PRECISIONS:
             raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
         if not 0 <= config.seed < 2**32:
@@ -144,13 +154,7 @@ def config_from(values: Mapping[str, object]) -> Config:
     >>> config_from({"network": "vgg", "epochs": 3}).epochs
     3
     """
-    values = dict(values)
-    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
-        if isinstance(values.get(name), Mapping):
-            values[name] = _from_known(kind, values[name])
-    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
-        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
-    return _from_known(Config, values)
+    return _from_known(Config, _typed(values))
 
 
 def fit(
@@ -231,6 +235,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
         model,
         classes=manifest.classes,
         size=config.size,
+        resize_mode=config.resize_mode,
         history=run.history(),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
@@ -261,6 +266,17 @@ def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
             "another name (--name), or allow it to be replaced (--overwrite)"
         )
     return None
+
+
+def _typed(values: Mapping[str, object]) -> dict[str, object]:
+    """Plain values, such as JSON has, as those a config holds."""
+    values = dict(values)
+    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
+        if isinstance(values.get(name), Mapping):
+            values[name] = _from_known(kind, values[name])
+    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
+        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
+    return values
 
 
 def _from_known(kind: type, values: Mapping[str, object]) -> object:

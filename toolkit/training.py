@@ -116,12 +116,12 @@ class Training:
     @cached_property
     def train(self) -> batches.Examples:
         """The pictures it learns from."""
-        return batches.examples(self.manifest, split="train", size=self.config.size)
+        return batches.examples(self.manifest, split="train", **self._squares())
 
     @cached_property
     def val(self) -> batches.Examples:
         """The pictures it is chosen by."""
-        return batches.examples(self.manifest, split="val", size=self.config.size)
+        return batches.examples(self.manifest, split="val", **self._squares())
 
     def answers(self, model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of the best model for the val pictures, and their labels as places."""
@@ -129,6 +129,9 @@ class Training:
             return self.probed.val, self.probed.val_labels
         data = batches.evaluation(self.val, batch_size=self.config.batch_size)
         return model.predict(data, verbose=0), self.val.labels
+
+    def _squares(self) -> dict[str, object]:
+        return {"size": self.config.size, "resize_mode": self.config.resize_mode}
 
     def history(self) -> pd.DataFrame:
         """A row per epoch."""
@@ -170,10 +173,11 @@ class Training:
             )
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
-        config = self.config
+        config, steps = self.config, batches.steps(self.train, batch_size=self.config.batch_size)
         if self.phase:
-            steps = config.fine_tune.epochs * batches.steps(self.train, batch_size=config.batch_size)
-            return finetune.optimizer(config.fine_tune, steps=steps)
+            tuning = config.fine_tune
+            how = {"learning_rate": tuning.learning_rate, "decay": tuning.weight_decay, "epochs": tuning.epochs}
+            return optimizers.make("adamw", schedule="cosine", steps=steps, **how)
         return optimizers.make(
             config.optimizer,
             learning_rate=config.learning_rate,
@@ -182,7 +186,7 @@ class Training:
             momentum=config.momentum,
             decay=config.weight_decay,
             epochs=config.epochs,
-            steps=batches.steps(self.train, batch_size=config.batch_size),
+            steps=steps,
         )
 
     def _probe(self) -> None:

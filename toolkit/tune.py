@@ -70,7 +70,7 @@ def search(
     seed: int = 7,
     name: str | None = None,
     overwrite: bool = False,
-    jobs: int | None = 1,
+    jobs: int = 1,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Try settings, and give the best.
@@ -133,7 +133,7 @@ def _judged(
     folder: Path,
     folds: int,
     seed: int,
-    jobs: int | None,
+    jobs: int,
 ) -> tuple[float, float]:
     """Accuracy and loss of one trial; its folder is called after its settings, so one that was killed goes on."""
     by_probe = crossval.by_probe(config)
@@ -145,7 +145,7 @@ def _judged(
         shares = table[[f"p_{label}" for label in used.classes]].to_numpy()
         labels = table["label"].map({label: place for place, label in enumerate(used.classes)}).to_numpy()
         return outcome.report.accuracy, calibrate.likelihood(shares, labels)
-    resize.write(used, size=config.size)
+    resize.write(used, size=config.size, mode=config.resize_mode)
     run = train.fit(config, used, into=into, watch=lambda rows: _prune(trial, rows))
     kept = run.history.iloc[run.facts["best_epoch"]]
     (into / bundle.FACTS).unlink()
@@ -266,7 +266,7 @@ def _optuna() -> "optuna":
         import optuna
     except ImportError as error:
         raise ToolkitError(
-            "expected Optuna for a search, it is not installed; pip install -e '.[tune]' (in the project's folder)"
+            'expected Optuna for a search, found none; run `pip install "image-classifier-toolkit[tune]"`'
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

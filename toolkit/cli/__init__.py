@@ -25,6 +25,7 @@ VERBS = {  # name: the module it is in, and what it does
     "verify": ("stages", "open every file once; say which cannot be used, and why"),
     "dedup": ("stages", "find the pictures that are there more than once"),
     "resize": ("stages", "make square copies of one size"),
+    "quality": ("stages", "how balanced, large, light and sharp it is, as numbers, a page and a picture"),
     "exclude": ("stages", "take pictures out of use, with a reason"),
     "split": ("stages", "divide into train, val and test"),
     "train": ("training", "train a network"),

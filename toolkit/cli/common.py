@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from toolkit import manifest, paths
-from toolkit.cli.options import TRAINING_OPTIONS
+from toolkit.cli.options import MIXING_OPTIONS, TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
     if not names and not recipe:
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
     settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
+    mixing = given(arguments, *MIXING_OPTIONS)
+    settings |= {"mixing": mixing} if mixing else {}
     return run.configs_for(names, recipe=recipe, settings=settings, options=options, **given(arguments, "weights"))
 
 

@@ -46,10 +46,10 @@ def explain_options(parser: ArgumentParser) -> None:
 
 def explain(arguments: Namespace) -> dict:
     """Draw where a network looked."""
-    from toolkit import bundle, explain, images, plot
+    from toolkit import bundle, explain, plot
 
     trained = bundle.load(arguments.run)
-    pixels = np.stack([images.prepare(picture, trained.size) for picture in arguments.pictures])
+    pixels = np.stack([trained.prepare(picture) for picture in arguments.pictures])
     shares = trained.probabilities(pixels)
     answers = [trained.classes[place] for place in shares.argmax(axis=1)]
     labels = [arguments.label] * len(pixels) if "label" in arguments else answers

@@ -21,6 +21,7 @@ SOURCE_OPTIONS = (
 TRAINING_OPTIONS = (
     "style",
     "size",
+    "resize_mode",
     "epochs",
     "patience",
     "batch_size",
@@ -37,7 +38,13 @@ TRAINING_OPTIONS = (
     "features_once",
     "views",
     "C",
+    "label_smoothing",
+    "clip",
+    "ema",
+    "fine_tune",
+    "strategy",
 )
+MIXING_OPTIONS = ("mixup", "cutmix", "randaugment")
 OPTION_HELP = "what the network alone knows: width=0.5, frozen_below=66, dropout=0.5, growing=[3,4,3], …"
 
 
@@ -48,7 +55,23 @@ def add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
 
 def dataset(parser: ArgumentParser) -> None:
     """Which dataset."""
-    parser.add_argument("dataset", help="name of a dataset in data/, or the path of its folder")
+    parser.add_argument("dataset", help="name of a dataset in data/, the path of its folder, or a URL")
+
+
+def work(parser: ArgumentParser) -> None:
+    """Who does the work on single files."""
+    add(
+        parser,
+        "--jobs",
+        "workers on this machine; more help with far files (default: one per core)",
+        type=int,
+    )
+    cluster(parser)
+
+
+def cluster(parser: ArgumentParser) -> None:
+    """Which other machines do the work on single files."""
+    parser.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:port, to work there")
 
 
 def names(words: str) -> tuple[str, ...]:
@@ -78,7 +101,8 @@ def folds(parser: ArgumentParser) -> None:
     """How a dataset is divided, and what becomes of the result."""
     add(parser, "--folds", "of a cross-validation (default: 5)", type=int)
     add(parser, "--name", "of the result (default: the network's)")
-    add(parser, "--jobs", "folds at the same time (default: 1)", type=int)
+    add(parser, "--jobs", "folds at the same time (default: 1, on a cluster all)", type=int)
+    cluster(parser)
 
 
 def runs(parser: ArgumentParser) -> None:
@@ -109,6 +133,7 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--weights", "of a pretrained network: imagenet (default), none, or a file; for xception also cifar10")
     add(parser, "--style", "classic, as its authors drew it (default), or modern")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
+    add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
     add(parser, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
     add(parser, "--batch-size", "pictures per step (default: 32)", type=int)
@@ -127,5 +152,14 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--C", "how freely such a head learns (default: chosen on val)", type=float)
     each = {"dest": "features_once", "action": "store_const", "const": False}
     add(parser, "--features-each-epoch", "run a frozen backbone in every epoch, on changed pictures", **each)
+    add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)
+    add(parser, "--clip", "longest gradient, 0 for any (default: the style's)", type=float)
+    add(parser, "--ema", "momentum of an average of the weights, 0 for none (default: the style's)", type=float)
+    add(parser, "--mixup", "share of the batches whose pictures are laid over one another", type=float)
+    add(parser, "--cutmix", "share of the batches with pieces of other pictures in them", type=float)
+    add(parser, "--randaugment", "further random changes per picture, 0 to 3", type=int)
+    tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
+    how = {"nargs": "?", "const": {}, "type": lambda word: {"epochs": int(word)}, "metavar": "EPOCHS"}
+    add(parser, "--fine-tune", tuning, **how)
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
     parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")

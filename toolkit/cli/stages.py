@@ -2,47 +2,87 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from toolkit import manifest
+from toolkit import manifest, parallel
 from toolkit.cli import common, options
+
+RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
+LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")
+LISTED = 20  # leaks that are shown to people
 
 
 def verify_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
     options.add(parser, "--min-side", "shortest side in pixels that is enough (default: 32)", type=int)
+    options.add(parser, "--min-sharpness", "variance of the Laplacian that is enough (default: any)", type=float)
+    options.add(parser, "--min-brightness", "mean grey value that is enough (default: 0)", type=float)
+    options.add(parser, "--max-brightness", "mean grey value that is not too much (default: 255)", type=float)
+    options.add(parser, "--min-entropy", "bits of the grey values that are enough (default: 0)", type=float)
+    options.add(parser, "--max-aspect", "longer side over shorter side that is not too much (default: any)", type=float)
+    options.add(parser, "--max-pixels", "width times height above which a file is not decoded", type=int)
+    options.add(parser, "--hashes", "more of them, with commas: ahash,dhash,whash,colorhash", type=options.names)
+    options.add(parser, "--whole", "decode large JPEGs whole: slower, hashes exactly imagehash's", action="store_true")
     options.add(parser, "--again", "check all pictures again", action="store_true")
+    options.work(parser)
 
 
 def verify(arguments: Namespace) -> dict:
-    """Open every file once."""
+    """Open every file once; with a limit also judge anew what was opened before."""
     from toolkit import verify
 
-    table = manifest.load(arguments.dataset)
-    return common.counted(verify.check(table, **common.given(arguments, "min_side", "again")).save(), arguments)
+    limits, table = common.given(arguments, *LIMITS), manifest.load(arguments.dataset)
+    others = common.given(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = verify.check(table, **others, **limits)
+    return common.counted((verify.judge(table, **limits) if limits else table).save(), arguments)
 
 
 def dedup_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
-    options.add(parser, "--max-distance", "bits of the hash that may differ, 0 to 64 (default: 12)", type=int)
-    options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.03)", type=float)
+    options.add(parser, "--max-distance", "bits of the hash that may differ, 0 to 64 (default: 18)", type=int)
+    options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.04)", type=float)
+    options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
+    options.add(parser, "--crops", "also find crops down to this share of either side, 0.7 to 1", type=float)
+    parser.add_argument("--curve", action="store_true", help="only show what each distance would find")
 
 
 def dedup(arguments: Namespace) -> dict:
-    """Mark near-duplicates."""
+    """Mark near-duplicates, and list those on two sides of a split."""
     from toolkit import dedup
 
-    table = manifest.load(arguments.dataset)
-    return common.counted(
-        dedup.group(table, **common.given(arguments, "max_distance", "max_difference")).save(), arguments
-    )
+    before, say = manifest.load(arguments.dataset), common.say(arguments)
+    chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "crops")
+    if arguments.curve:
+        curve = dedup.curve(
+            before, **{name: value for name, value in chosen.items() if name in ("max_distance", "max_difference")}
+        )
+        say(curve.to_string(index=False))
+        return {"dataset": before.root, "curve": curve.to_dict(orient="records")}
+    several = before.table["split"].replace("", None).nunique() > 1
+    leaks = dedup.leaks(before, **chosen).to_dict(orient="records") if several else []
+    counted = common.counted(dedup.group(before, **chosen).save(), arguments)
+    if leaks:
+        say(f"{len(leaks)} pairs are the same picture on two sides of the split:")
+    for leak in leaks[:LISTED]:
+        say(f"  {leak['split']} {leak['path']} = {leak['other_split']} {leak['other']}")
+    if len(leaks) > LISTED:
+        say(f"  and {len(leaks) - LISTED} more; --json lists them all")
+    return {**counted, "leaks": leaks}
 
 
 def resize_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
+    options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
+    options.add(parser, "--format", "png, what networks learn from (default), or jpeg")
+    options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
+    no = {"dest": "enlarge", "action": "store_false"}
+    options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
+    options.work(parser)
 
 
 def resize(arguments: Namespace) -> dict:
@@ -50,7 +90,28 @@ def resize(arguments: Namespace) -> dict:
     from toolkit import resize
 
     table = manifest.load(arguments.dataset)
-    return common.counted(resize.write(table, **common.given(arguments, "size")).save(), arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        table = resize.write(table, **common.given(arguments, *RESIZE_OPTIONS, "jobs"))
+    return common.counted(table.save(), arguments)
+
+
+def quality_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    parser.add_argument("--into", metavar="FILE", help="path of the page (default: quality.html in the dataset)")
+
+
+def quality(arguments: Namespace) -> dict:
+    """Write the page on a dataset's quality, and the picture beside it."""
+    from toolkit import page, quality
+
+    table, say = manifest.load(arguments.dataset), common.say(arguments)
+    tables = quality.summary(table)
+    for name, part in tables.tables().items():
+        say(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
+    written = page.quality(table, into=Path(arguments.into) if arguments.into else None)
+    say(f"{quality.in_words(tables)}\n{written}")
+    return {"page": written} | {name: part.reset_index().to_dict("records") for name, part in tables.tables().items()}
 
 
 def exclude_options(parser: ArgumentParser) -> None:

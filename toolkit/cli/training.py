@@ -20,6 +20,7 @@ def train_options(parser: ArgumentParser) -> None:
     options.recipe(parser)
     parser.add_argument("--name", help="of the run (default: the network's)")
     options.training(parser)
+    options.add(parser, "--strategy", "none (default); mirrored, all devices of this machine; multi-worker, TF_CONFIG")
     options.add(
         parser, "--tensorboard", "write the course for TensorBoard, into events/ of the run", action="store_true"
     )
@@ -33,10 +34,10 @@ def train(arguments: Namespace) -> dict | list[dict]:
     if arguments.name and len(configs) > 1:
         names = ", ".join(config.network for config in configs)
         raise ValueError(f"expected no --name for {len(configs)} networks ({names}); give --network too")
-    sizes = sorted({config.resolved().size for config in configs})
+    squares = sorted({(config.resolved().size, config.resize_mode) for config in configs})
     table = manifest.load(arguments.dataset)
-    for size in sizes:
-        table = resize.write(table, size=size).save()
+    for size, mode in squares:
+        table = resize.write(table, size=size, mode=mode).save()
     how = {"name": arguments.name, "overwrite": arguments.overwrite, **common.given(arguments, "tensorboard")}
     how["say"] = common.say(arguments)
     done = [_said(train.fit(config, table, **how), arguments) for config in configs]
@@ -54,13 +55,14 @@ def crossval_options(parser: ArgumentParser) -> None:
 
 def crossval(arguments: Namespace) -> dict:
     """Judge a network on every picture, in folds."""
-    from toolkit import crossval, resize
+    from toolkit import crossval, parallel, resize
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
-        table = resize.write(table, size=config.resolved().size).save()
-    how = common.given(arguments, "folds", "name", "jobs", "seed")
-    outcome = crossval.run(table, config, overwrite=arguments.overwrite, say=common.say(arguments), **how)
+        table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
+    how = common.given(arguments, "folds", "name", "jobs", "seed") | {"say": common.say(arguments)}
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        outcome = crossval.run(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder}")
     _shown(arguments, lambda plot: plot.folds(outcome))
     low, high = outcome.report.interval
@@ -83,16 +85,23 @@ def tune_options(parser: ArgumentParser) -> None:
 
 def tune(arguments: Namespace) -> dict:
     """Look for better settings."""
-    from toolkit import tune
+    from toolkit import parallel, tune
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     how = common.given(arguments, "trials", "method", "folds", "name", "jobs", "seed")
     how["space"] = dict(map(_choices, arguments.vary)) or None
-    outcome = tune.search(table, config, overwrite=arguments.overwrite, say=common.say(arguments), **how)
+    how["say"] = common.say(arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        outcome = tune.search(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder / tune.BEST}")
     _shown(arguments, lambda plot: plot.trials(outcome))
     best = {name: outcome.best[name] for name in ("accuracy", "loss", *outcome.space)}
     return {"best": best, "config": outcome.folder / tune.BEST, "trials": len(outcome.trials)}
+
+
+def _spread(arguments: Namespace, how: dict[str, object]) -> dict[str, object]:
+    """On a cluster, as many folds at a time as it has workers."""
+    return {"jobs": -1, **how} if arguments.cluster else how
 
 
 def _one(arguments: Namespace) -> "Config":

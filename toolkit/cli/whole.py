@@ -11,6 +11,7 @@ def run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
     options.training(parser)
+    options.cluster(parser)
 
 
 def run(arguments: Namespace) -> dict:
@@ -23,6 +24,7 @@ def run(arguments: Namespace) -> dict:
         configs=common.configs(arguments, [name.strip() for name in arguments.networks.split(",") if name.strip()]),
         options=scrape.Options(**common.given(arguments, *SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
+        cluster=arguments.cluster,
         say=common.say(arguments),
         **common.given(arguments, "seed"),
     )
@@ -35,7 +37,9 @@ def demo_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     parser.add_argument("--source", default="practice:", help="as for scrape (default: practice:)")
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: by the source)")
-    parser.add_argument("--weights", default="none", help="for xception: none (default), imagenet, or a file")
+    parser.add_argument(
+        "--weights", default="cifar10", help="for xception: cifar10 (default), imagenet, none, or a file"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
 
 

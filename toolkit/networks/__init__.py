@@ -88,7 +88,7 @@ def build(
         ValueError: an unknown name, style or option, fewer than 2 classes, or too small a size.
     """
     network = get(name)
-    size = network.size if size is None else size
+    size = network.usual_size(options) if size is None else size
     if classes < 2:
         raise ValueError(f"expected at least 2 classes, got {classes}")
     _check(network, name, size, style, options)
@@ -103,7 +103,7 @@ def backbone(
     Args:
         name: one of `pretrained()`.
         size: side of the pictures in pixels; None takes the network's own.
-        weights: "imagenet", a file without top, or "none" for random ones.
+        weights: "imagenet", a file without top, "none" for random ones, or for xception "cifar10".
         pooling: "average", the mean of each feature over the picture, or "pyramid", see `head.Head`.
 
     Returns:
@@ -121,7 +121,7 @@ def backbone(
         raise ValueError(f"expected a network with a backbone, such as mobilenet, vgg16 or xception; got {name!r}")
     from toolkit.networks import transfer
 
-    size = get(name).size if size is None else size
+    size = get(name).usual_size({"weights": weights}) if size is None else size
     _check(get(name), name, size, "modern", {"weights": weights})
     return transfer.backbone(name, size=size, weights=weights, pooling=pooling)
 

@@ -1,7 +1,7 @@
 """Two stacks side by side: one looks with shrinking windows, one with growing ones, and a head reads both."""
 
 from toolkit.framework import keras
-from toolkit.networks.registry import Network
+from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers
 
@@ -11,7 +11,7 @@ def build(
     classes: int,
     size: int,
     style: str,
-    width: float = 1.0,
+    width: float | None = None,
     shrinking: tuple[int, ...] = (5, 4, 3),
     growing: tuple[int, ...] = (3, 4, 5),
 ) -> keras.Model:
@@ -22,13 +22,14 @@ def build(
 
     Args:
         classes, size, style: see `networks.build`.
-        width: factor on the number of filters and dense units, above 0.
+        width: factor on the number of filters and dense units, above 0; None for 1, or 0.5 in the modern style.
         shrinking: kernel sizes of the three blocks of the first stack.
         growing: the same for the second; its authors' text has 3, 4, 5 and their code 3, 4, 3.
     """
     for kernels in (shrinking, growing):
         if len(kernels) != 3:
             raise ValueError(f"expected three kernel sizes, got {kernels}")
+    width = width or {"classic": 1.0, "modern": 0.5}[style]
     inputs = keras.Input((size, size, 3))
     scaled = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     outputs = layers.Concatenate()([_stack(scaled, kernels, style, width) for kernels in (shrinking, growing)])
@@ -67,4 +68,5 @@ NETWORK = Network(
     patience=10,
     learning_rates={"classic": 1e-4, "modern": 1e-3},
     options=("width", "shrinking", "growing"),
+    modern=FROM_NOTHING,
 )

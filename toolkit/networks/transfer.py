@@ -172,6 +172,7 @@ def network(name: str) -> Network:
             *("pooling", "normalize", "dense", "dropout", "l1", "l2"),
         ),
         check=partial(check, name),
+        sizes={"cifar10": 64} if name == "xception" else {},
     )
 
 

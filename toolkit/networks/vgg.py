@@ -1,12 +1,12 @@
 """A small network in the manner of VGG (Simonyan and Zisserman, 2014): blocks of convolutions, each half the size."""
 
 from toolkit.framework import keras
-from toolkit.networks.registry import Network
+from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers
 
 
-def build(*, classes: int, size: int, style: str, width: float = 1.0) -> keras.Model:
+def build(*, classes: int, size: int, style: str, width: float | None = None) -> keras.Model:
     """Three blocks of two convolutions, then two dense layers.
 
     classic: 4×4 convolutions with 64, 128 and 256 filters, pooling and dropout 0.1 after each block, flattened into two
@@ -15,8 +15,9 @@ def build(*, classes: int, size: int, style: str, width: float = 1.0) -> keras.M
 
     Args:
         classes, size, style: see `networks.build`.
-        width: factor on the number of filters and dense units, above 0.
+        width: factor on the number of filters and dense units, above 0; None for 1, or 0.5 in the modern style.
     """
+    width = width or {"classic": 1.0, "modern": 0.5}[style]
     inputs = keras.Input((size, size, 3))
     outputs = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     for filters in (64, 128, 256):
@@ -58,4 +59,5 @@ NETWORK = Network(
     patience=10,
     learning_rates={"classic": 3e-4, "modern": 1e-3},
     options=("width",),
+    modern=FROM_NOTHING,
 )

@@ -47,6 +47,34 @@ def sizes(manifest: Manifest) -> Figure:
     return figure
 
 
+def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
+    """How many pairs each distance would find (`dedup.curve`): by the hash alone, and after the second look.
+
+    Where the two lines part, the hash begins to propose pictures that are only alike; pairs under two labels, which a
+    copy should not be, show where that hurts.
+
+    Args:
+        table: what `dedup.curve` gave.
+        chosen: the distance in use, drawn as a line.
+    """
+    figure, axes = figure_with_axes(6.5, 3.6)
+    lines = {"by_hash": "by the hash alone", "accepted": "accepted by the second look"}
+    for colour, (name, words) in zip(COLOURS, lines.items(), strict=False):
+        axes.plot(table["distance"], table[name], color=colour, label=words)
+    axes.plot(table["distance"], table["labels_differ"], ":", color=COLOURS[0], label="by the hash, under two labels")
+    axes.plot(
+        table["distance"], table["accepted_labels_differ"], ":", color=COLOURS[1], label="accepted, under two labels"
+    )
+    axes.set_yscale("symlog", linthresh=10)
+    axes.set_ylim(bottom=0)
+    if chosen is not None:
+        axes.axvline(chosen, color=FAINT, zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="bits of the hash that may differ", ylabel="pairs of pictures")
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return figure
+
+
 def curves(*runs: "Bundle") -> Figure:
     """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")

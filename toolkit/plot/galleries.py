@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.patches import Rectangle
 
 from toolkit import dedup, images
@@ -80,11 +81,19 @@ def left_out(manifest: Manifest, *, per_status: int = 5) -> Figure:
     return gallery(_lines(shown, 7), columns=7, side=1.45)
 
 
-def duplicate_groups(manifest: Manifest, *, count: int = 8) -> Figure:
-    """Groups of pictures that were found to be the same picture, set apart by a gap; the kept copy comes first."""
+def duplicate_groups(manifest: Manifest, *, count: int = 8, pairs: pd.DataFrame | None = None) -> Figure:
+    """Groups of pictures that were found to be the same picture, set apart by a gap; the kept copy comes first.
+
+    Args:
+        manifest: what `dedup.group` gave.
+        count: groups, at most; the largest ones.
+        pairs: what `dedup.pairs` gave; then every copy also says how far it is from the first of its group: bits of the
+            hash, and what the second look found.
+    """
     copies = manifest.table[manifest.table["status"].isin(dedup.COMPARED) & (manifest.table["group"] != "")]
     sizes = copies["group"].value_counts()
     names = sorted(sizes[sizes > 1].index, key=lambda name: (-sizes[name], name))[:count]
+    measured = {} if pairs is None else _measured(pairs)
     rows: list[list] = [[]]
     for name in names:
         members = copies[copies["group"] == name].sort_values(["status", "path"], ascending=[False, True]).head(6)
@@ -93,8 +102,34 @@ def duplicate_groups(manifest: Manifest, *, count: int = 8) -> Figure:
         rows[-1] += [(None, "")] if rows[-1] else []
         for row in members.itertuples():
             fate = "kept" if row.status == "ok" else row.status
-            rows[-1].append((manifest.root / row.path, f"{row.label}, {fate}\n{row.width}×{row.height}"))
+            apart = measured.get(frozenset((row.path, members["path"].iloc[0])), "")
+            rows[-1].append((manifest.root / row.path, f"{row.label}, {fate}\n{row.width}×{row.height}{apart}"))
     return gallery(rows, columns=8, side=1.3)
+
+
+def oddest(manifest: Manifest, *, count: int = 7) -> Figure:
+    """The darkest, brightest, blurriest, emptiest and most elongated pictures, a row each, the oddest first.
+
+    Args:
+        manifest: what `verify.check` gave; `manifest.where(status="ok")` for what is in use.
+        count: pictures per row, at least 1.
+
+    >>> oddest(manifest.where(status="ok"))  # doctest: +SKIP
+    """
+    table = manifest.table[manifest.table["width"] > 0]
+    longer = np.maximum(table["aspect"], 1 / table["aspect"])
+    orders = {
+        "darkest": (table["brightness"], "brightness {:.0f}"),
+        "brightest": (-table["brightness"], "brightness {:.0f}"),
+        "blurriest": (table["sharpness"], "sharpness {:.0f}"),
+        "emptiest": (table["entropy"], "entropy {:.1f}"),
+        "longest": (-longer, "{:.1f} : 1"),
+    }
+    rows = []
+    for values, words in orders.values():
+        chosen = values.sort_values(kind="stable").head(count)
+        rows.append([(manifest.root / table["path"][row], words.format(abs(value))) for row, value in chosen.items()])
+    return gallery(rows, titles=list(orders), columns=count)
 
 
 def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:
@@ -114,6 +149,26 @@ def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:
 def sizes_of(source: images.Source, sizes: Sequence[int]) -> Figure:
     """One picture as squares of several sizes, all drawn equally large."""
     return gallery([[(images.prepare(source, size), f"{size}×{size}") for size in sizes]], columns=len(sizes), side=2)
+
+
+def resize_modes(sources: Sequence[images.Source], *, size: int) -> Figure:
+    """Pictures as they came, and as squares made in each of the ways there are: a row per picture."""
+    rows = []
+    for source in sources:
+        picture = images.read(source)
+        squares = [(images.prepare(source, size, mode), mode) for mode in images.MODES]
+        rows.append([(np.asarray(picture), f"as it came, {picture.width}×{picture.height}"), *squares])
+    return gallery(rows, columns=1 + len(images.MODES), side=1.8)
+
+
+def enlarged(manifest: Manifest, *, size: int, count: int = 6) -> Figure:
+    """The pictures that were enlarged most, as squares, each with its size and the factor; they hold no more detail."""
+    table = manifest.table[manifest.table["enlarged"] > 1].sort_values("enlarged", ascending=False, kind="stable")
+    shown = [
+        (images.prepare(manifest.root / row.path, size), f"{row.width}×{row.height}\nenlarged {row.enlarged:g} times")
+        for row in table.head(count).itertuples()
+    ]
+    return gallery(_lines(shown, 6), columns=6, side=1.5)
 
 
 def augmentations(original: np.ndarray, changed: np.ndarray) -> Figure:
@@ -190,6 +245,13 @@ def gallery(
     for line, title in zip(grid, titles, strict=False):
         line[0].text(-0.08, 0.5, title, transform=line[0].transAxes, ha="right", va="center", fontsize=11)
     return figure
+
+
+def _measured(pairs: pd.DataFrame) -> dict[frozenset, str]:
+    """How far the two pictures of each pair are from each other, in words."""
+    return {
+        frozenset((row.path, row.other)): f"\n{row.distance} bits, {row.difference:.3f}" for row in pairs.itertuples()
+    }
 
 
 def _lines(cells: list, length: int) -> list[list]:

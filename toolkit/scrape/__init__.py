@@ -89,7 +89,8 @@ def collect(
 
     >>> collect(["reddit:carporn=cars", "reddit:tankporn=tanks"], into="cars_tanks")  # doctest: +SKIP
     """
-    root, names = paths.dataset(into), [wanted] if isinstance(wanted, str) else list(wanted)
+    root = paths.local(paths.dataset(into), to="scrape into")
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
     with _practising(names, options or Options()) as (names, options):
         known = sources(root=root, sleep=sleep)
         for name in names:

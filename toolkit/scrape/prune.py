@@ -101,8 +101,8 @@ def _files(root: Path, dead: Mapping[str, str]) -> Iterator[Path]:
     """The pictures at these paths, and their copies of every size."""
     for path in dead:
         yield root / path
-        copy = Path(path).relative_to("raw").with_suffix(".png")
-        yield from (folder / copy for folder in (root / "sized").glob("*"))
+        copy = Path(path).relative_to("raw")
+        yield from (folder / copy.with_suffix(e) for folder in (root / "sized").glob("*") for e in (".png", ".jpg"))
 
 
 def _stems(dead: Mapping[str, str]) -> set[str]:

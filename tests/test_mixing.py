@@ -1,0 +1,100 @@
+"""Mixing: the label says what the picture shows, weights are kept, and the same seed mixes the same."""
+
+import numpy as np
+import pytest
+from helpers import textured
+
+from toolkit import mixing, plot
+from toolkit.framework import tf
+from toolkit.mixing import Mixing, mix
+
+COUNT, SIDE = 6, 32
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.stack([np.asarray(textured(n, width=SIDE, height=SIDE)) for n in range(COUNT)]).astype(np.float32)
+
+
+def flat():
+    """Every picture one value, so that its mean tells what it was mixed from."""
+    return np.ones((COUNT, SIDE, SIDE, 3), np.float32) * (20 * np.arange(COUNT, dtype=np.float32))[:, None, None, None]
+
+
+def mixed(how, pictures, *, seed=(3, 5), weights=None):
+    weights = np.ones(COUNT, np.float32) if weights is None else weights
+    results = mix(how, tf.constant(pictures), tf.eye(COUNT), tf.constant(weights), seed=seed)
+    return [part.numpy() for part in results]
+
+
+@pytest.mark.parametrize("how", [Mixing(mixup=1), Mixing(mixup=1, alpha=2.0), Mixing(cutmix=1)])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_label_has_the_shares_that_the_picture_has(how, seed):
+    seen, labels, weights = mixed(how, flat(), seed=(seed, 1))
+    assert np.allclose(labels.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(seen.mean(axis=(1, 2, 3)), labels @ (20.0 * np.arange(COUNT)), atol=1e-2)
+    assert np.allclose(weights, 1, atol=1e-6)
+
+
+def test_weights_go_with_the_pictures_they_belong_to():
+    given = np.array([1, 2, 0, 1, 3, 1], np.float32)
+    for seed in range(6):
+        _, labels, weights = mixed(Mixing(cutmix=1), flat(), seed=(seed, 1), weights=given)
+        assert weights.sum() == pytest.approx(given.sum(), rel=1e-5)
+        assert np.allclose((labels * weights[:, None]).sum(axis=0), given, atol=1e-5)
+        assert (labels[:, 2] == 0).all()  # it weighs nothing, so nothing is learned from it
+
+
+def test_mixup_leaves_one_picture_in_front_and_cutmix_leaves_pixels_as_they_are(pictures):
+    for seed in range(6):
+        _, labels, _ = mixed(Mixing(mixup=1), pictures, seed=(seed, 0))
+        assert (np.diag(labels) >= 0.5 - 1e-6).all()
+        seen, _, _ = mixed(Mixing(cutmix=1), pictures, seed=(seed, 0))
+        known = pictures.reshape(COUNT, -1, 3)
+        here = seen.reshape(COUNT, -1, 3)
+        assert (np.abs(known[:, None] - here[None]).max(axis=-1).min(axis=0) == 0).all()
+
+
+@pytest.mark.parametrize("how", [Mixing(mixup=1), Mixing(cutmix=1), Mixing(randaugment=2), Mixing(0.5, 0.5, 0.3, 1)])
+def test_the_same_seed_mixes_the_same_and_another_one_differently(how, pictures):
+    one, same = mixed(how, pictures), mixed(how, pictures)
+    assert all(np.array_equal(*pair) for pair in zip(one, same, strict=True))
+    others = [mixed(how, pictures, seed=(4, n)) for n in range(3)]
+    assert any(not np.array_equal(one[0], other[0]) for other in others)
+    assert one[0].min() >= 0
+    assert one[0].max() <= 255
+
+
+def test_shares_of_batches_are_kept_to(pictures):
+    kinds = [np.count_nonzero(mixed(Mixing(mixup=0.2, cutmix=0.3), flat(), seed=(n, 0))[1] > 0) for n in range(80)]
+    assert 20 <= sum(kind > COUNT for kind in kinds) <= 60
+    plain = mixed(Mixing(), pictures)
+    assert np.array_equal(plain[0], pictures)
+    assert np.array_equal(plain[1], np.eye(COUNT))
+
+
+@pytest.mark.parametrize("number", range(len(mixing._CHANGES)))
+def test_no_change_of_randaugment_does_anything_at_distance_0_and_all_stay_pictures(number, pictures):
+    change, nothing = mixing._CHANGES[number], tf.zeros((COUNT, 1, 1, 1))
+    if mixing._autocontrast is not change:
+        assert np.allclose(change(tf.constant(pictures), nothing), pictures, atol=0.01)
+    far = change(tf.constant(pictures), nothing + 0.5).numpy()
+    assert far.shape == pictures.shape
+    assert np.isfinite(far).all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mixup": -0.1}, {"mixup": 0.6, "cutmix": 0.6}, {"alpha": 0}, {"randaugment": 4}, {"magnitude": 2}],
+)
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        Mixing(**wrong)
+
+
+def test_a_batch_can_be_looked_at(pictures):
+    shown, labels = mixing.examples(pictures.astype(np.uint8), np.eye(COUNT, dtype=np.float32), Mixing(cutmix=1))
+    assert shown.dtype == np.uint8
+    figure = plot.mixed(pictures.astype(np.uint8), shown, labels=labels, classes=[f"kind {n}" for n in range(COUNT)])
+    assert plot.png(figure).startswith(b"\x89PNG")
+    assert plot.png(plot.reliability(np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]), np.array([0, 1, 1])))

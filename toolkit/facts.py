@@ -1,0 +1,97 @@
+"""What a picture tells about itself, from opening its file once. Light to load, for it is what workers run."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from toolkit import images, signatures
+from toolkit.errors import ImageError
+
+ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
+COMPARABLE = 512  # pixels of the longest side, at which sharpness, brightness and entropy are measured
+HASHES = {"ahash": "average_hash", "dhash": "dhash", "whash": "whash", "colorhash": "colorhash"}  # names in imagehash
+
+
+def of(
+    source: images.Source, *, max_pixels: int = images.MAX_PIXELS, whole: bool = False, hashes: Sequence[str] = ()
+) -> dict:
+    """Size, format, sharpness, brightness, entropy, aspect, further hashes, and a grey signature.
+
+    Args:
+        source: a path, or the bytes of a file.
+        max_pixels: width times height above which a file is not decoded.
+        whole: decode a large JPEG whole and not at a fraction of its size.
+        hashes: of "ahash", "dhash", "whash" and "colorhash", those to add.
+
+    Returns:
+        A dict of columns of the manifest, and "signature", a uint8 array of shape (32, 32).
+
+    Raises:
+        ImageError: with the reason in words.
+
+    >>> of("holiday.jpg")["format"]  # doctest: +SKIP
+    'JPEG'
+    """
+    picture, facts = images.inspect(source, min_side=0 if whole else ENOUGH, max_pixels=max_pixels)
+    grey = picture.convert("L")
+    signature = np.asarray(grey.resize((signatures.SIDE, signatures.SIDE), Image.Resampling.LANCZOS))
+    if max(grey.size) > COMPARABLE:
+        grey.thumbnail((COMPARABLE, COMPARABLE), Image.Resampling.BOX)
+    counts = np.array(grey.histogram())
+    shares = counts[counts > 0] / counts.sum()
+    return {
+        "width": facts["width"],
+        "height": facts["height"],
+        "format": facts["format"],
+        "sharpness": round(sharpness(np.asarray(grey)), 1),
+        "brightness": round(float(counts @ np.arange(256)) / float(counts.sum()), 1),
+        "entropy": round(abs(float(shares @ np.log2(shares))), 2),
+        "aspect": round(facts["width"] / facts["height"], 4),
+        "signature": signature,
+        **{name: _hash(picture, name) for name in hashes},
+    }
+
+
+def of_many(root: Path, rows: Sequence[tuple[str, str]], **options: object) -> list[dict]:
+    """The facts of several files; one that cannot be opened has a status and a reason instead.
+
+    Args:
+        root: folder of the dataset.
+        rows: path and sha256 of each; a sha256 that is not known yet, "", is found out, and the size in bytes with it.
+        options: as in `of`.
+    """
+    return [_guarded(root / path, known, options) for path, known in rows]
+
+
+def sharpness(grey: np.ndarray) -> float:
+    """Variance of the Laplacian of a grey picture (Pech-Pacheco et al., 2000); low means blurred.
+
+    Args:
+        grey: uint8 array of shape (height, width).
+    """
+    edges = cv2.Laplacian(grey, cv2.CV_16S)
+    return max(0.0, cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2)
+
+
+def _guarded(file: Path, known: str, options: dict) -> dict:
+    found: dict[str, object] = {}
+    try:
+        source: images.Source = file
+        if not known and file.is_file():
+            source = file.read_bytes()
+            found = {"sha256": sha256(source).hexdigest(), "bytes": len(source)}
+        return found | of(source, **options)
+    except ImageError as error:
+        return found | {"status": error.status, "reason": error.reason}
+    except Exception as error:
+        return found | {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+def _hash(picture: Image.Image, name: str) -> str:
+    import imagehash  # here, since it is not needed for the perceptual hash, which all pictures have
+
+    return str(getattr(imagehash, HASHES[name])(picture))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import backbone_weights, fake_table, ready_dataset
+from helpers import fake_table, ready_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,9 +30,8 @@ def table(place):
 
 
 @pytest.fixture(scope="module")
-def config(place):
-    weights = backbone_weights(place / "mobilenet.weights.h5")
-    return Config("mobilenet", style="modern", size=32, options={"weights": weights})
+def config():
+    return Config("xception", style="modern", size=32, options={"weights": "cifar10"})
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_all_answers_together_are_the_result(outcome, table, config):
 
 def test_it_is_kept_and_not_done_again(outcome, table, config, monkeypatch):
     monkeypatch.setattr(probe, "learn", lambda *_: pytest.fail("learned again"))
-    again, loaded = crossval.run(table, config, folds=4), crossval.load(table, "mobilenet")
+    again, loaded = crossval.run(table, config, folds=4), crossval.load(table, "xception")
     for one in (again, loaded):
         pd.testing.assert_frame_equal(one.report.predictions, outcome.report.predictions)
         pd.testing.assert_frame_equal(one.history, outcome.history)

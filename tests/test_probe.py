@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import backbone_weights, ready_dataset
+from helpers import ready_dataset
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,13 +26,12 @@ def home(place, monkeypatch):
 
 @pytest.fixture(scope="module")
 def table(place):
-    return ready_dataset(place / "set", per_class=24, noise=200)
+    return ready_dataset(place / "set", per_class=24)
 
 
 @pytest.fixture(scope="module")
-def config(place):
-    weights = backbone_weights(place / "mobilenet.weights.h5")
-    return Config("mobilenet", style="modern", size=32, views=2, precision="float32", options={"weights": weights})
+def config():
+    return Config("xception", style="modern", size=32, views=2, precision="float32", options={"weights": "cifar10"})
 
 
 @pytest.fixture(scope="module")

@@ -170,9 +170,9 @@ def _read(folder: Path) -> dict[View, np.ndarray]:
     known: dict[View, np.ndarray] = {}
     for file in sorted(folder.glob("[!.]*.npz")):
         try:
-            with np.load(file, allow_pickle=False) as shard:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as shard:
                 names = zip(shard["sha256"].tolist(), shard["view"].tolist(), strict=True)
                 known |= dict(zip(names, shard["features"], strict=True))
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
             file.unlink()  # damaged: it is computed again
     return known

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
 STEPS = 500  # of the solver, at most; it needs about 50
-IN_WORDS = "the backbone is frozen: its features are computed once (--features-each-epoch learns epoch by epoch)"
+IN_WORDS = "the backbone is frozen: its features are computed once"
 
 
 @dataclass(frozen=True, eq=False)

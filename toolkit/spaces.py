@@ -47,12 +47,14 @@ def changed(config: Config, values: Mapping[str, object]) -> Config:
     >>> changed(Config("vgg"), {"options.width": 0.5, "batch_size": 16}).options
     {'width': 0.5}
     """
-    plain = json.loads(json.dumps(asdict(config)))
+    plain, usual = (json.loads(json.dumps(asdict(one))) for one in (config, config.resolved()))
     for setting, value in values.items():
         *outer, last = setting.split(".")
         place = plain
         for name in outer:
-            place[name] = place.get(name) or {}
+            if not isinstance(place.get(name), dict):
+                place[name] = usual.get(name) if place.get(name) == "usual" else None
+            place[name] = place[name] or {}
             place = place[name]
         place[last] = value
     return train.config_from(plain)

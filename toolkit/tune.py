@@ -182,7 +182,7 @@ def _study(file: Path) -> "optuna.Study":
     """The study in a file; trials that were under way when it was killed are begun again first."""
     optuna = _optuna()
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(file)))
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
     study = optuna.create_study(
         study_name="tune", storage=storage, pruner=pruner, direction="maximize", load_if_exists=True
     )

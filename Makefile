@@ -15,7 +15,7 @@ help: ## print this help
 
 setup: $(READY) ## make .venv and install the toolkit with everything the other targets need
 
-demo: $(READY) ## run notebooks 01 to 10 on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
+demo: $(READY) ## run the notebooks in order on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
 	$(BIN)/toolkit demo --source "$(SOURCE)" --weights "$(WEIGHTS)"
 
 test: $(READY) ## run all tests but the notebooks

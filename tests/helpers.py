@@ -96,3 +96,14 @@ def untrained(folder, *, classes=("cars", "tanks"), size=32, resize_mode="crop",
     facts = {"network": "vgg", "parameters": model.count_params(), **facts}
     shape = {"size": size, "resize_mode": resize_mode}
     return bundle.save(Path(folder), model, classes=classes, history=history, facts=facts, **shape)
+
+
+def backbone_weights(file, *, seed=1):
+    """A weights file of a MobileNet that learned nothing: its random features tell colours apart all the same."""
+    keras.utils.set_random_seed(seed)
+    model = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.assign(layer.gamma * 6)  # or hardly anything is left of a picture after so many layers
+    model.save_weights(file)
+    return str(file)

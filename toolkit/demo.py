@@ -35,7 +35,7 @@ def execute(
     pages: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Execute notebooks 01 to 10, each in a fresh kernel, with these values in place of their parameters.
+    """Execute the numbered notebooks, each in a fresh kernel, with these values in place of their parameters.
 
     Args:
         source: where pictures come from, see `scrape.collect`.

@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import batches, bundle, calibrate, distribution, framework, images, networks, optimizers, paths
+from toolkit import bundle, calibrate, distribution, framework, images, networks, optimizers, paths, probe
 from toolkit.augment import Augmentation
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
@@ -49,6 +49,10 @@ class Config:
         monitor: "val_loss" or "val_accuracy": what says which epoch is the best, and when it gets no better.
         augmentation: random changes of the training pictures; None for none.
         class_weights: weight rare classes up.
+        features_once: find the head of a frozen backbone from features that are computed once, see `probe`, where it is
+            one dense layer; False trains it epoch by epoch on changed pictures.
+        views: of each picture that such a head learns from, see `features.view`; takes the place of the augmentation.
+        C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
         label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
         clip: longest gradient over all weights together, 0 for any.
@@ -77,6 +81,9 @@ class Config:
     monitor: str = "val_loss"
     augmentation: Augmentation | str | None = "usual"
     class_weights: bool = True
+    features_once: bool = True
+    views: int = 1
+    C: float | None = None
     precision: str = "auto"
     label_smoothing: float | None = None
     clip: float | None = None
@@ -121,6 +128,8 @@ class Config:
         )
         if config.monitor not in MONITORS:
             raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
+        if config.views < 1 or (config.C is not None and config.C <= 0):
+            raise ValueError(f"expected at least 1 view and a C above 0, got {config.views} and {config.C}")
         if config.resize_mode not in images.MODES:
             raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
         if config.precision not in framework.PRECISIONS:
@@ -153,9 +162,12 @@ def fit(
     manifest: Manifest,
     *,
     name: str | None = None,
+    into: Path | None = None,
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
+    say: Callable[[str], None] = lambda line: None,
     tensorboard: bool = False,
+    watch: Callable[[list[dict]], None] = lambda rows: None,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
@@ -166,9 +178,12 @@ def fit(
         config: what to train, and how.
         manifest: a split manifest whose squares of the right size are there.
         name: of the run; None takes the network's.
+        into: folder of the run; None is the one above.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
+        say: takes a line when the training is done in another way than epoch by epoch.
         tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
+        watch: takes the rows of the history after every epoch; what it raises ends the training.
 
     Returns:
         The bundle.
@@ -179,14 +194,15 @@ def fit(
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
     config = config.resolved()
-    folder = paths.models(manifest.root) / paths.check_label(name or config.network)
-    identity = {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
-    known = _finished(folder, identity, overwrite)
+    folder = into or paths.models(manifest.root) / paths.check_label(name or config.network)
+    known = _finished(folder, identity(config, manifest), overwrite)
     if known:
         return known
-    run = Training(config, manifest, folder / CHECKPOINT, identity, checkpoint_seconds)
-    if tensorboard and distribution.is_chief():
-        run.watch = Events(folder)
+    if probe.suits(config):
+        say(probe.IN_WORDS)
+    run = Training(config, manifest, folder / CHECKPOINT, identity(config, manifest), checkpoint_seconds)
+    watchers = [watch, *([Events(folder)] if tensorboard and distribution.is_chief() else [])]
+    run.watch = lambda rows: [told(rows) for told in watchers]
     with distribution.together():
         run.resume()
         run.finish()
@@ -195,6 +211,11 @@ def fit(
             shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
         distribution.agree(run.strategy, "done")
     return bundle.load(folder)
+
+
+def identity(config: Config, manifest: Manifest) -> dict[str, object]:
+    """What makes a training the same as another one: its settings, resolved, and its pictures, labels and splits."""
+    return {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
 
 
 def _save(run: Training, folder: Path, manifest: Manifest) -> None:
@@ -206,7 +227,8 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
         "best_epoch": run.best_epoch,
         "temperature": _calibrated(model, run) if config.calibrate else 1.0,
     }
-    facts |= {"parameters": int(model.count_params()), "pictures": len(run.train), "versions": _versions()}
+    facts |= {"parameters": int(model.count_params()), "pictures": len(manifest.where(split="train", status="ok"))}
+    facts |= {"versions": _versions()}
     facts |= {"precision": framework.chosen(config.precision)}
     bundle.save(
         folder,
@@ -222,8 +244,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
 
 def _calibrated(model: keras.Model, run: Training) -> float:
     """Put the temperature that suits the validation pictures best into the model, and give it."""
-    data = batches.evaluation(run.val, batch_size=run.config.batch_size)
-    found = calibrate.temperature(model.predict(data, verbose=0), run.val.labels)
+    found = calibrate.temperature(*run.answers(model))
     calibrate.fold(model, found)
     return found
 

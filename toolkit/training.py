@@ -1,12 +1,14 @@
 """A training under way: the model, how far it is, and its checkpoints.
 
-It has one phase, or two: first the head on a base that is kept as it is, then the last layers of the base as well.
+It has one phase, or two: first the head on a base that is kept as it is, then the last layers of the base as well. A
+head that is one dense layer is found at once, from features that are computed once (`probe`).
 """
 
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit import batches, distribution, finetune, framework, networks, optimizers, parallel, paths
+from toolkit import batches, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
 from toolkit.errors import BundleError
 from toolkit.framework import keras, tf
 from toolkit.loop import Loop
@@ -57,11 +59,10 @@ class Training:
         self.config, self.folder, self.identity = config, folder, identity
         self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
         self.strategy = distribution.strategy(config.strategy)
-        squares = {"size": config.size, "resize_mode": config.resize_mode}
-        self.train = batches.examples(manifest, split="train", **squares)
-        self.val = batches.examples(manifest, split="val", **squares)
+        self.manifest, self.probed = manifest, None
         framework.reproducible(config.seed)
-        self.phases = [Phase("train", config.epochs, config.patience)]
+        probing = probe.suits(config)
+        self.phases = [Phase("probe", 0, 0) if probing else Phase("train", config.epochs, config.patience)]
         with self.strategy.scope():
             self.model = self._build(config.precision)
             self.average = self._build(config.precision) if config.ema else None
@@ -75,6 +76,8 @@ class Training:
 
     def finish(self) -> None:
         """Train until the epochs or the patience of the last phase run out."""
+        if self.phases[0].verb == "probe" and not self.rows:
+            self._probe()
         for number in range(self.phase, len(self.phases)):
             if number != self.phase:
                 self._enter(number)
@@ -110,6 +113,26 @@ class Training:
         model.set_weights(self.best)
         return model
 
+    @cached_property
+    def train(self) -> batches.Examples:
+        """The pictures it learns from."""
+        return batches.examples(self.manifest, split="train", **self._squares())
+
+    @cached_property
+    def val(self) -> batches.Examples:
+        """The pictures it is chosen by."""
+        return batches.examples(self.manifest, split="val", **self._squares())
+
+    def answers(self, model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of the best model for the val pictures, and their labels as places."""
+        if self.probed and self.best_epoch < len(self.probed.history):
+            return self.probed.val, self.probed.val_labels
+        data = batches.evaluation(self.val, batch_size=self.config.batch_size)
+        return model.predict(data, verbose=0), self.val.labels
+
+    def _squares(self) -> dict[str, object]:
+        return {"size": self.config.size, "resize_mode": self.config.resize_mode}
+
     def history(self) -> pd.DataFrame:
         """A row per epoch."""
         return pd.DataFrame(self.rows)
@@ -118,12 +141,18 @@ class Training:
         config = self.config
         with framework.computing_in(precision):
             return networks.build(
-                config.network, classes=len(self.train.classes), size=config.size, style=config.style, **config.options
+                config.network,
+                classes=len(self.manifest.classes),
+                size=config.size,
+                style=config.style,
+                **config.options,
             )
 
     def _enter(self, number: int) -> None:
         """Begin a phase: from the best weights so far, with a fresh optimizer."""
         config, self.phase, self.begun = self.config, number, len(self.rows)
+        if self.phases[number].verb == "probe":
+            return  # there is nothing to step through
         tuning = config.fine_tune if number else None
         with self.strategy.scope():
             if tuning:
@@ -159,6 +188,16 @@ class Training:
             epochs=config.epochs,
             steps=steps,
         )
+
+    def _probe(self) -> None:
+        """The head in one go; a row of the history for every strength that was tried."""
+        started = time.monotonic()
+        self.probed = probe.learn(self.config, self.manifest)
+        phase = {"phase": "probe"} if len(self.phases) > 1 else {}
+        self.rows = [{**row, **phase} for row in self.probed.history.to_dict(orient="records")]
+        self.probed.probe.put_into(self.model)
+        self.best, self.best_epoch = self.model.get_weights(), self.probed.best
+        self.seconds = time.monotonic() - started
 
     def _epoch(self, epoch: int) -> None:
         config, started = self.config, time.monotonic()

@@ -30,6 +30,8 @@ VERBS = {  # name: the module it is in, and what it does
     "review": ("stages", "go through what is suspicious, on a page in the browser, with the keyboard"),
     "split": ("stages", "divide into train, val and test"),
     "train": ("training", "train a network"),
+    "crossval": ("training", "judge a network on every picture, in folds"),
+    "tune": ("training", "look for better settings, on train and val"),
     "evaluate": ("judging", "measure trained networks on the test pictures"),
     "compare": ("judging", "put evaluated networks side by side"),
     "explain": ("judging", "draw where a network looked when it answered"),

@@ -35,6 +35,9 @@ TRAINING_OPTIONS = (
     "precision",
     "seed",
     "augmentation",
+    "features_once",
+    "views",
+    "C",
     "label_smoothing",
     "clip",
     "ema",
@@ -94,6 +97,14 @@ def recipe(parser: ArgumentParser) -> None:
     )
 
 
+def folds(parser: ArgumentParser) -> None:
+    """How a dataset is divided, and what becomes of the result."""
+    add(parser, "--folds", "of a cross-validation (default: 5)", type=int)
+    add(parser, "--name", "of the result (default: the network's)")
+    add(parser, "--jobs", "folds at the same time (default: 1, on a cluster all)", type=int)
+    cluster(parser)
+
+
 def runs(parser: ArgumentParser) -> None:
     """Which runs."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="DATASET/RUN, or a dataset for all its runs")
@@ -137,6 +148,10 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
     no = {"dest": "augmentation", "action": "store_const", "const": None}
     add(parser, "--no-augmentation", "train on the pictures as they are", **no)
+    add(parser, "--views", "of each picture that a head on a frozen backbone learns from (default: 1)", type=int)
+    add(parser, "--C", "how freely such a head learns (default: chosen on val)", type=float)
+    each = {"dest": "features_once", "action": "store_const", "const": False}
+    add(parser, "--features-each-epoch", "run a frozen backbone in every epoch, on changed pictures", **each)
     add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)
     add(parser, "--clip", "longest gradient, 0 for any (default: the style's)", type=float)
     add(parser, "--ema", "momentum of an average of the weights, 0 for none (default: the style's)", type=float)

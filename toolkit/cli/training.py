@@ -1,13 +1,17 @@
 """Verbs that learn."""
 
+import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import manifest
+from toolkit import manifest, paths
 from toolkit.cli import common, options
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
+    from toolkit.train import Config
 
 
 def train_options(parser: ArgumentParser) -> None:
@@ -35,8 +39,102 @@ def train(arguments: Namespace) -> dict | list[dict]:
     for size, mode in squares:
         table = resize.write(table, size=size, mode=mode).save()
     how = {"name": arguments.name, "overwrite": arguments.overwrite, **common.given(arguments, "tensorboard")}
+    how["say"] = common.say(arguments)
     done = [_said(train.fit(config, table, **how), arguments) for config in configs]
     return done[0] if len(done) == 1 else done
+
+
+def crossval_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.recipe(parser)
+    options.folds(parser)
+    options.training(parser)
+    parser.add_argument("--show", metavar="PNG", help="draw the folds into this file")
+
+
+def crossval(arguments: Namespace) -> dict:
+    """Judge a network on every picture, in folds."""
+    from toolkit import crossval, parallel, resize
+
+    config, table = _one(arguments), manifest.load(arguments.dataset)
+    if not crossval.by_probe(config.resolved()):
+        table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
+    how = common.given(arguments, "folds", "name", "jobs", "seed") | {"say": common.say(arguments)}
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        outcome = crossval.run(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
+    common.say(arguments)(f"{outcome}\n{outcome.folder}")
+    _shown(arguments, lambda plot: plot.folds(outcome))
+    low, high = outcome.report.interval
+    result = {"accuracy": outcome.report.accuracy, "low": low, "high": high, "folder": outcome.folder}
+    return result | {"folds": outcome.folds.reset_index().to_dict(orient="records")}
+
+
+def tune_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.recipe(parser)
+    vary = "a setting: C=0.001..10, views=1,2,4, options.width=0.25,0.5 (default: what usually matters)"
+    parser.add_argument("--vary", action="append", default=[], metavar="NAME=CHOICES", help=vary)
+    options.add(parser, "--trials", "how many in all (default: 30)", type=int)
+    options.add(parser, "--method", "tpe (default), random or grid")
+    options.folds(parser)
+    options.training(parser)
+    parser.add_argument("--show", metavar="PNG", help="draw the trials into this file")
+
+
+def tune(arguments: Namespace) -> dict:
+    """Look for better settings."""
+    from toolkit import parallel, tune
+
+    config, table = _one(arguments), manifest.load(arguments.dataset)
+    how = common.given(arguments, "trials", "method", "folds", "name", "jobs", "seed")
+    how["space"] = dict(map(_choices, arguments.vary)) or None
+    how["say"] = common.say(arguments)
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        outcome = tune.search(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
+    common.say(arguments)(f"{outcome}\n{outcome.folder / tune.BEST}")
+    _shown(arguments, lambda plot: plot.trials(outcome))
+    best = {name: outcome.best[name] for name in ("accuracy", "loss", *outcome.space)}
+    return {"best": best, "config": outcome.folder / tune.BEST, "trials": len(outcome.trials)}
+
+
+def _spread(arguments: Namespace, how: dict[str, object]) -> dict[str, object]:
+    """On a cluster, as many folds at a time as it has workers."""
+    return {"jobs": -1, **how} if arguments.cluster else how
+
+
+def _one(arguments: Namespace) -> "Config":
+    configs = common.configs(arguments, [arguments.network] if arguments.network else [])
+    if len(configs) > 1:
+        raise ValueError(f"expected one network, got {len(configs)} in the recipe; give --network")
+    return configs[0]
+
+
+def _choices(word: str) -> tuple[str, tuple | list]:
+    """`C=0.001..10` as a range, `views=1,2,4` as choices."""
+    name, equals, value = word.partition("=")
+    if not equals or not value:
+        raise ValueError(f"expected a setting such as C=0.001..10 or views=1,2,4, got {word!r}")
+    low, dots, high = value.partition("..")
+    if dots:
+        return name, (_value(low), _value(high))
+    return name, [_value(one) for one in value.split(",")]
+
+
+def _value(word: str) -> object:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word
+
+
+def _shown(arguments: Namespace, draw: Callable) -> None:
+    if arguments.show:
+        from toolkit import plot
+
+        paths.write(Path(arguments.show), plot.png(draw(plot)))
+        common.say(arguments)(arguments.show)
 
 
 def _said(trained: "Bundle", arguments: Namespace) -> dict:

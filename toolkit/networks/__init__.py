@@ -25,7 +25,7 @@ from toolkit.networks.registry import STYLES, Network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "names", "own", "pretrained"]
+__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "linear", "names", "own", "pretrained"]
 
 MODULES = (
     "deep_cnn",
@@ -95,17 +95,20 @@ def build(
     return network.build(classes=classes, size=size, style=style, **options)
 
 
-def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -> "keras.Model":
+def backbone(
+    name: str, *, size: int | None = None, weights: str = "imagenet", pooling: str = "average"
+) -> "keras.Model":
     """What a network sees in a picture, before any head decides about it.
 
     Args:
         name: one of `pretrained()`.
         size: side of the pictures in pixels; None takes the network's own.
         weights: "imagenet", a file without top, "none" for random ones, or for xception "cifar10".
+        pooling: "average", the mean of each feature over the picture, or "pyramid", see `head.Head`.
 
     Returns:
-        A `keras.Model` from (n, size, size, 3), RGB, 0 to 255, to (n, features), float32: the mean of each feature over
-        the picture. Nothing in it learns or moves, batch normalization and dropout included.
+        A `keras.Model` from (n, size, size, 3), RGB, 0 to 255, to (n, features), float32. Nothing in it learns or
+        moves, batch normalization and dropout included.
 
     Raises:
         ValueError: an unknown name, or too small a size.
@@ -120,7 +123,22 @@ def backbone(name: str, *, size: int | None = None, weights: str = "imagenet") -
 
     size = get(name).usual_size({"weights": weights}) if size is None else size
     _check(get(name), name, size, "modern", {"weights": weights})
-    return transfer.backbone(name, size=size, weights=weights)
+    return transfer.backbone(name, size=size, weights=weights, pooling=pooling)
+
+
+def linear(name: str, *, style: str = "classic", **options: object) -> bool:
+    """Whether nothing learns but one dense layer on the pooled features of a backbone that is kept as it is.
+
+    Then `backbone` and that layer are all of the network, and what the backbone sees need be computed only once.
+
+    >>> linear("mobilenet"), linear("mobilenet", trainable_layers=6), linear("vgg")
+    (True, False, False)
+    """
+    if name not in pretrained():
+        return False
+    from toolkit.networks import transfer
+
+    return transfer.linear(name, style=style, **options)
 
 
 def check(name: str, *, size: int, style: str, **options: object) -> None:

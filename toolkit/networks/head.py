@@ -7,7 +7,7 @@ from toolkit.framework import keras
 
 layers = keras.layers
 
-POOLINGS = ("average", "flatten")
+POOLINGS = ("average", "pyramid", "flatten")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Head:
     """The layers after the backbone.
 
     Args:
-        pooling: "average" over the picture, or "flatten", which keeps where in the picture a feature was.
+        pooling: "average" over the picture; "pyramid", that and the average over each of its quarters (Lazebnik et al.,
+            2006); or "flatten", which keeps where in the picture each feature was.
         normalize: batch normalization of the features.
         dense: units of the dense layers before the last one; () for none.
         dropout: share of values dropped after each of them, or of the features if there are none; 0 up to but not 1.
@@ -48,8 +49,7 @@ class Head:
 
     def __call__(self, features: object, classes: int) -> object:
         """Probabilities, as a Keras tensor."""
-        pool = layers.GlobalAveragePooling2D() if self.pooling == "average" else layers.Flatten()
-        outputs = pool(features)
+        outputs = pooled(features, self.pooling)
         if self.normalize:
             outputs = layers.BatchNormalization()(outputs)
         for units in self.dense:
@@ -65,6 +65,26 @@ class Head:
 
     def _penalty(self) -> keras.Regularizer | None:
         return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
+
+
+def pooled(features: object, pooling: str, *, dtype: str | None = None) -> object:
+    """One vector per picture.
+
+    Args:
+        features: Keras tensor of shape (n, height, width, channels).
+        pooling: see `Head`.
+        dtype: in which it is computed; None leaves it to the policy there is.
+    """
+    if pooling == "flatten":
+        return layers.Flatten(dtype=dtype)(features)
+    whole = layers.GlobalAveragePooling2D(dtype=dtype)(features)
+    if pooling == "average":
+        return whole
+    sides = features.shape[1:3]
+    quarters = layers.AveragePooling2D(
+        [-(-side // 2) for side in sides], strides=[max(1, side // 2) for side in sides], dtype=dtype
+    )
+    return layers.Concatenate(dtype=dtype)([whole, layers.Flatten(dtype=dtype)(quarters(features))])
 
 
 PLAIN = Head()

@@ -7,13 +7,14 @@ import importlib
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from toolkit.errors import BundleError
 from toolkit.framework import home, keras
 from toolkit.networks.applications import APPLICATIONS
-from toolkit.networks.head import HEADS, MODERN, PLAIN, Head
+from toolkit.networks.head import HEADS, MODERN, PLAIN, Head, pooled
 from toolkit.networks.registry import Network
 
 layers = keras.layers
@@ -82,12 +83,27 @@ def check(
         _first(_base(name, size, weights), trainable_layers, frozen_below)
 
 
-def backbone(name: str, *, size: int, weights: str = "imagenet") -> keras.Model:
+def linear(
+    name: str,
+    *,
+    style: str,
+    weights: str = "imagenet",
+    trainable_layers: int = 0,
+    frozen_below: int | str | None = None,
+    **head: object,
+) -> bool:
+    """Whether nothing learns but one dense layer on pooled features. See `networks.linear`."""
+    drawn = _head(name, style, **head)
+    frozen = weights != "none" and not trainable_layers and frozen_below is None
+    return frozen and drawn.pooling != "flatten" and replace(drawn, dropout=0.0, pooling=PLAIN.pooling) == PLAIN
+
+
+def backbone(name: str, *, size: int, weights: str = "imagenet", pooling: str = "average") -> keras.Model:
     """From RGB, 0 to 255, to one float32 vector per picture; nothing in it learns or moves. See `networks.backbone`."""
     base = _base(name, size, weights)
     freeze(base, len(base.layers))
     inputs = keras.Input((size, size, 3))
-    features = layers.GlobalAveragePooling2D(dtype="float32")(base(_scaled(inputs, name, weights)))
+    features = pooled(base(_scaled(inputs, name, weights)), pooling, dtype="float32")
     model = keras.Model(inputs, features, name=f"{name}_features")
     model.trainable = False
     return model

@@ -20,6 +20,7 @@ from toolkit.plot.galleries import (
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 from toolkit.plot.overview import PANELS, quality
+from toolkit.plot.searches import folds, trials
 
 __all__ = [
     "PANELS",
@@ -34,6 +35,7 @@ __all__ = [
     "disagreements",
     "duplicate_groups",
     "enlarged",
+    "folds",
     "front",
     "gallery",
     "glowing",
@@ -56,4 +58,5 @@ __all__ = [
     "sizes_of",
     "threshold_curve",
     "trade_off",
+    "trials",
 ]

@@ -83,15 +83,25 @@ def curves(*runs: "Bundle") -> Figure:
         history = run.history
         kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
-            axes.plot(history["epoch"], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
-            axes.plot(history["epoch"], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
-            axes.plot(kept["epoch"], kept[f"val_{name}"], "o", color=colour)
-            axes.set(xlabel="epoch", ylabel=name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            steps = steps_of(axes, history)
+            axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
+            axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
+            axes.plot(kept[steps], kept[f"val_{name}"], "o", color=colour)
+            axes.set(ylabel=name)
             plain(axes)
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure
+
+
+def steps_of(axes: object, history: pd.DataFrame) -> str:
+    """What a history runs along: its epochs, or how freely a probe learned."""
+    if "C" in history and history["C"].notna().all():
+        axes.set(xlabel="C: how freely it learns", xscale="log")
+        return "C"
+    axes.set(xlabel="epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return "epoch"
 
 
 def confusion(report: "Report") -> Figure:

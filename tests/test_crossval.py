@@ -1,0 +1,139 @@
+"""Cross-validation: every picture judged once, by a network that has not seen it or anything like it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import fake_table, ready_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolkit import bundle, crossval, evaluate, plot, probe, train
+from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.train import Config
+
+TINY = Config("vgg", size=32, epochs=2, batch_size=8, learning_rate=2e-3, options={"width": 0.05}, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("crossval")
+
+
+@pytest.fixture(autouse=True)
+def home(place, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+
+
+@pytest.fixture(scope="module")
+def table(place):
+    return ready_dataset(place / "set", per_class=16)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config("xception", style="modern", size=32, options={"weights": "cifar10"})
+
+
+@pytest.fixture(scope="module")
+def outcome(place, table, config):
+    return crossval.run(table, config, folds=4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    groups=st.lists(st.lists(st.integers(1, 3), min_size=6, max_size=20), min_size=2, max_size=3),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 1000),
+)
+def test_every_picture_is_judged_once_and_nothing_like_it_is_learned_from(groups, folds, seed):
+    rows = [
+        (f"class {place}", f"{place}-{number}" if size > 1 else "")
+        for place, sizes in enumerate(groups)
+        for number, size in enumerate(sizes)
+        for _ in range(size)
+    ]
+    table = fake_table("nowhere", rows)
+    judged = []
+    for part in crossval.divided(table, folds=folds, seed=seed):
+        where = part.table.set_index("path")["split"]
+        assert set(where) == {"train", "val", "test"}
+        judged += list(where.index[where == "test"])
+        parts = part.table[part.table["group"] != ""].groupby("group")["split"].nunique()
+        assert (parts == 1).all()
+        for split in ("train", "test"):
+            assert set(part.table.loc[part.table["split"] == split, "label"]) == set(table.classes)
+    assert sorted(judged) == sorted(table.table["path"])
+
+
+def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which():
+    table = fake_table("nowhere", [("cars", "")] * 60 + [("tanks", "")] * 30)
+    parts = crossval.divided(table, folds=5, seed=1)
+    for part in parts:
+        assert part.counts("split")["test"].to_dict() == {"cars": 12, "tanks": 6, "total": 18}
+    again, other = (crossval.divided(table, folds=5, seed=seed) for seed in (1, 2))
+    assert all(one.table["split"].equals(two.table["split"]) for one, two in zip(parts, again, strict=True))
+    assert not parts[0].table["split"].equals(other[0].table["split"])
+
+
+def test_all_answers_together_are_the_result(outcome, table, config):
+    answers = outcome.report.predictions
+    assert sorted(answers["path"]) == sorted(table.table["path"])
+    right = answers["label"] == answers["predicted"]
+    assert outcome.report.accuracy == right.mean() > 0.6
+    assert outcome.report.interval == evaluate.wilson(int(right.sum()), len(table))
+    assert outcome.folds["pictures"].tolist() == [8, 8, 8, 8]
+    assert np.average(outcome.folds["accuracy"], weights=outcome.folds["pictures"]) == pytest.approx(right.mean())
+    assert np.allclose(answers[["p_cars", "p_tanks"]].sum(axis=1), 1)
+    assert set(outcome.history["fold"]) == {1, 2, 3, 4}
+    assert "cross-validated pictures (95 % interval" in str(outcome)
+
+
+def test_it_is_kept_and_not_done_again(outcome, table, config, monkeypatch):
+    monkeypatch.setattr(probe, "learn", lambda *_: pytest.fail("learned again"))
+    again, loaded = crossval.run(table, config, folds=4), crossval.load(table, "xception")
+    for one in (again, loaded):
+        pd.testing.assert_frame_equal(one.report.predictions, outcome.report.predictions)
+        pd.testing.assert_frame_equal(one.history, outcome.history)
+    assert plot.png(plot.folds(loaded)).startswith(b"\x89PNG")
+
+
+def test_one_done_differently_is_replaced_only_if_allowed(table, config):
+    crossval.run(table, config, folds=2, name="taken")
+    with pytest.raises(BundleError, match="other settings or other pictures"):
+        crossval.run(table, config, folds=3, name="taken")
+    assert len(crossval.run(table, config, folds=3, name="taken", overwrite=True).folds) == 3
+    with pytest.raises(BundleError, match="found none; run `toolkit crossval` first"):
+        crossval.load(table, "never")
+
+
+def test_the_folds_of_a_training_go_on_where_they_were_interrupted(table, monkeypatch):
+    fitted, fit = [], train.fit
+
+    def stopping(config, part, **how):
+        if len(fitted) == 1:
+            raise KeyboardInterrupt
+        fitted.append(how["into"].name)
+        return fit(config, part, **how)
+
+    monkeypatch.setattr(train, "fit", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        crossval.run(table, TINY, folds=2)
+    monkeypatch.setattr(train, "fit", lambda *a, **how: fitted.append(how["into"].name) or fit(*a, **how))
+    outcome = crossval.run(table, TINY, folds=2)
+    assert fitted == ["fold-1", "fold-2"]
+    assert outcome.history.groupby("fold")["epoch"].max().tolist() == [2, 2]
+    assert not list(outcome.folder.rglob(bundle.MODEL))
+    assert len(outcome.report.predictions) == len(table)
+
+
+def test_a_fold_that_fails_says_which_and_why(table):
+    wild = Config(**{**vars(TINY), "learning_rate": 1e30})
+    with pytest.raises(ToolkitError, match="fold 1 of 2 stopped: .*try a lower learning_rate"):
+        crossval.run(table, wild, folds=2, name="wild")
+
+
+@pytest.mark.parametrize("folds", [5, 1])
+def test_too_many_folds_or_none_are_refused(folds):
+    table = fake_table("nowhere", [("cars", "")] * 9 + [("tanks", "")] * 5)
+    with pytest.raises((DatasetError, ValueError), match="expected (more than 5 pictures of every class|at least 2)"):
+        crossval.divided(table, folds=folds, seed=1)

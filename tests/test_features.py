@@ -1,0 +1,154 @@
+"""Features: computed once, for what they belong to, whatever happens in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import backbone_weights, coloured, encoded, raw_file, ready_dataset
+
+from toolkit import features, images, manifest, verify
+from toolkit.errors import DatasetError
+
+SCRIPT = """
+import sys
+from toolkit import features, manifest
+features.SHARD = 2
+features.of(manifest.load(sys.argv[1]), "mobilenet", size=32, weights=sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return backbone_weights(tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return ready_dataset(tmp_path_factory.mktemp("features") / "set", per_class=10)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return ready_dataset(tmp_path / "set", per_class=4, val=0.25)
+
+
+def of(table, weights, **options):
+    return features.of(table, "mobilenet", weights=weights, **{"size": 32, **options})
+
+
+def nothing_computed(monkeypatch):
+    monkeypatch.setattr(features, "_compiled", lambda *_: pytest.fail("the backbone was asked again"))
+
+
+def test_features_are_those_of_the_backbone_and_in_the_order_of_the_pictures(table, weights):
+    from toolkit import networks
+
+    seen = of(table, weights)
+    pictures = np.stack([images.prepare(file, 32) for file in table.files]).astype(np.float32)
+    expected = networks.backbone("mobilenet", size=32, weights=weights).predict(pictures, verbose=0)
+    assert seen.shape == (len(table), 1, 1024)
+    assert np.abs(seen[:, 0] - expected).max() < 1e-5 * np.abs(expected).max()
+    backwards = of(manifest.Manifest(table.root, table.table[::-1], partial=True).where(split="train"), weights)
+    assert np.array_equal(backwards, seen[(table.table["split"] == "train").to_numpy()])
+
+
+def test_they_are_computed_once(table, weights, monkeypatch):
+    first = of(table, weights, views=2)
+    nothing_computed(monkeypatch)
+    assert np.array_equal(first, of(table, weights, views=2))
+    assert np.array_equal(first[:, :1], of(table, weights))
+
+
+def test_for_a_new_picture_only_that_is_computed_and_no_other_changes(fresh, weights, monkeypatch):
+    before, asked = of(fresh, weights), []
+    row = raw_file(fresh.root, "cars", "png", encoded(coloured(0, 99)))
+    grown = verify.check(manifest.merge(fresh, [row]))
+    computed = features._computed
+    monkeypatch.setattr(features, "_computed", lambda todo, *a, **b: asked.extend(todo) or computed(todo, *a, **b))
+    after = of(grown, weights)
+    assert [name for name, _ in asked] == [(row["sha256"], 0)]
+    assert np.array_equal(after[(grown.table["path"] != row["path"]).to_numpy()], before)
+
+
+def test_other_weights_another_size_or_another_precision_are_another_backbone(fresh, weights, tmp_path):
+    others = backbone_weights(tmp_path / "others.weights.h5", seed=2)
+    first = of(fresh, weights)
+    assert not np.allclose(first, of(fresh, others))
+    of(fresh, weights, size=48)
+    of(fresh, weights, precision="bfloat16")
+    assert of(fresh, weights, size=64, pooling="pyramid").shape == (len(fresh), 1, 5 * 1024)
+    assert len(list((fresh.root / features.FOLDER).iterdir())) == 5
+    Path(others).write_bytes(Path(weights).read_bytes())  # it is what is in the file that counts, not its name
+    assert np.array_equal(first, of(fresh, others))
+
+
+def test_a_computation_that_is_interrupted_goes_on(fresh, weights, monkeypatch):
+    expected = of(fresh, weights)
+    for file in (fresh.root / features.FOLDER).rglob("*.npz"):
+        file.unlink()
+    monkeypatch.setattr(features, "SHARD", 3)
+    written, write = [], features._write
+    monkeypatch.setattr(features, "_write", lambda *shard: written.append(shard[1]) or write(*shard))
+    opened = features._opened
+    monkeypatch.setattr(features, "_opened", lambda task, **how: stop() if len(written) == 2 else opened(task, **how))
+    with pytest.raises(KeyboardInterrupt):
+        of(fresh, weights)
+    monkeypatch.setattr(features, "_opened", opened)
+    assert np.array_equal(of(fresh, weights), expected)
+    assert sum(map(len, written)) == len(fresh)  # nothing twice
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_computation_that_is_killed_goes_on(fresh, weights, tmp_path):
+    (tmp_path / "compute.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "compute.py"), str(fresh.root), weights]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, cwd=tmp_path)
+    limit = time.monotonic() + 120
+    while process.poll() is None and not list(fresh.root.rglob("features/*/*.npz")) and time.monotonic() < limit:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    known = len(list(fresh.root.rglob("features/*/*.npz")))
+    assert known > 0
+    assert of(fresh, weights).shape == (len(fresh), 1, 1024)
+    assert len(list(fresh.root.rglob("features/*/[!.]*.npz"))) <= known + 1
+
+
+def test_what_is_damaged_is_computed_again(fresh, weights):
+    expected = of(fresh, weights)
+    (shard,) = fresh.root.rglob("features/*/*.npz")
+    for content in (b"", b"not an archive", shard.read_bytes()[:-200]):
+        shard.write_bytes(content)
+        assert np.array_equal(of(fresh, weights), expected)
+
+
+def test_a_picture_that_cannot_be_opened_is_an_error_that_says_why(fresh, weights):
+    fresh.files[0].write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"not a picture in a format that is read .*; run verify again"):
+        of(fresh, weights)
+
+
+@pytest.mark.parametrize("wrong", [{"views": 0}, {"weights": "none"}])
+def test_what_makes_no_sense_is_refused(table, weights, wrong):
+    with pytest.raises(ValueError, match="expected at least 1 view and weights that were learned"):
+        of(table, **{"weights": weights, **wrong})
+
+
+def test_the_first_view_is_the_picture_the_second_its_mirror_and_the_others_are_cut_out_of_it():
+    source = encoded(coloured(0, 1, side=80))
+    one = [features.view(source, 32, number=number, sha256="ab" * 32) for number in range(4)]
+    assert np.array_equal(one[0], images.prepare(source, 32))
+    assert np.array_equal(one[1], one[0][:, ::-1])
+    assert {view.shape for view in one} == {(32, 32, 3)}
+    assert not np.array_equal(one[2], one[3])
+    assert np.array_equal(one[3], features.view(source, 32, number=3, sha256="ab" * 32))
+    assert not np.array_equal(one[3], features.view(source, 32, number=3, sha256="cd" * 32))

@@ -1,0 +1,117 @@
+"""A linear probe is the same head, found faster."""
+
+import shutil
+
+import numpy as np
+import pytest
+from helpers import ready_dataset
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from toolkit import calibrate, evaluate, features, images, networks, probe, train
+from toolkit.finetune import FineTune
+from toolkit.train import Config
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("probe")
+
+
+@pytest.fixture(autouse=True)
+def home(place, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+
+
+@pytest.fixture(scope="module")
+def table(place):
+    return ready_dataset(place / "set", per_class=24)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config("xception", style="modern", size=32, views=2, precision="float32", options={"weights": "cifar10"})
+
+
+@pytest.fixture(scope="module")
+def trained(place, table, config):
+    said = []
+    run = train.fit(config, table, say=said.append)
+    assert said == [probe.IN_WORDS]
+    return run
+
+
+def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like_any_other(trained, table):
+    assert evaluate.measure(trained, table).accuracy > 0.6
+    history = trained.history
+    assert history["C"].tolist() == list(probe.STRENGTHS)
+    assert trained.facts["best_epoch"] == history["val_loss"].argmin()
+    assert history["loss"].is_monotonic_decreasing
+
+
+def test_the_whole_network_answers_as_the_head_does_on_kept_features(trained, table, config):
+    known, learned = probe.seen(config, table), probe.learn(config.resolved(), table)
+    pictures = np.stack([images.prepare(file, 32) for file in table.files])
+    expected = calibrate.scaled(learned.probe.probabilities(known[:, 0]), trained.facts["temperature"])
+    assert np.abs(trained.probabilities(pictures) - expected).max() < 1e-4
+
+
+def test_kept_features_give_the_same_head_as_fresh_ones_and_the_same_seed_the_same_weights(trained, table, config):
+    shutil.rmtree(table.root / features.FOLDER)
+    again = train.fit(config, table, name="again")
+    for one, other in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("count", [40, 150])  # fewer and more pictures than features
+def test_a_probe_is_logistic_regression_on_standardized_features(classes, count):
+    random = np.random.default_rng(classes)
+    labels = np.arange(count) % classes
+    seen = (random.normal(0, 2, (count, 60)) + labels[:, None] * random.normal(0, 1, 60)).astype(np.float32)
+    seen[:, 7] = 3.0  # says nothing
+    ((_, found),) = probe.path(seen, labels, strengths=(0.1,), weighted=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", tol=1e-8, max_iter=5000))
+    expected = model.fit(seen.astype(np.float64), labels).predict_proba(seen)
+    assert np.abs(found.probabilities(seen) - expected).max() < 0.01
+    assert np.allclose(found.probabilities(seen).sum(axis=1), 1)
+
+
+def test_a_given_strength_is_not_chosen(table, config):
+    learned = probe.learn(Config(**{**vars(config), "C": 0.5}).resolved(), table)
+    assert learned.history["C"].tolist() == [0.5]
+
+
+def test_fine_tuning_begins_with_the_probe(table, config):
+    tuned = Config(**{**vars(config), "fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8})
+    history = train.fit(tuned, table, name="tuned").history
+    assert history["phase"].tolist() == ["probe"] * len(probe.STRENGTHS) + ["fine-tune"]
+    assert history["epoch"].tolist() == list(range(1, len(probe.STRENGTHS) + 2))
+
+
+@pytest.mark.parametrize(
+    ("network", "settings", "suits"),
+    [
+        ("mobilenet", {}, True),
+        ("mobilenet", {"style": "classic"}, True),
+        ("xception", {"style": "modern"}, True),
+        ("xception", {"style": "classic"}, False),  # its authors' head has layers of its own
+        ("mobilenet", {"options": {"trainable_layers": 3}}, False),
+        ("mobilenet", {"options": {"frozen_below": 66}}, False),
+        ("mobilenet", {"options": {"weights": "none"}}, False),
+        ("mobilenet", {"options": {"l2": 0.4}}, False),
+        ("mobilenet", {"options": {"dense": 64}}, False),
+        ("mobilenet", {"features_once": False}, False),
+        ("mobilenet", {"options": {"pooling": "pyramid"}}, True),
+        ("mobilenet", {"options": {"pooling": "flatten"}}, False),
+        ("mobilenet", {"strategy": "mirrored"}, False),
+        ("vgg", {}, False),
+    ],
+)
+def test_only_what_is_one_dense_layer_on_a_frozen_backbone_is_found_so(network, settings, suits):
+    assert probe.suits(Config(network, **settings)) is suits
+
+
+def test_a_network_drawn_here_has_no_frozen_backbone():
+    assert not any(networks.linear(name) for name in networks.own())

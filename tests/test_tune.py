@@ -1,0 +1,162 @@
+"""A search tries settings on train and val, remembers what it tried, and goes on where it was killed."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+from helpers import ready_dataset
+
+from toolkit import crossval, paths, plot, spaces, train, tune
+from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.train import Config, config_from
+
+pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
+SPACE = {"C": (1e-3, 1.0), "views": [1, 2]}
+KEPT = ["number", "state", "accuracy", "loss", "C", "views"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("tune")
+
+
+@pytest.fixture(autouse=True)
+def home(place, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+
+
+@pytest.fixture(scope="module")
+def table(place):
+    table = ready_dataset(place / "set", per_class=16, noise=300)
+    for file in table.where(split="test").files:
+        file.write_bytes(b"closed")  # whoever looks at a test picture fails
+    return table
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config("xception", style="modern", size=32, options={"weights": "cifar10"})
+
+
+@pytest.fixture(scope="module")
+def outcome(place, table, config):
+    return tune.search(table, config, space=SPACE, trials=6, folds=2)
+
+
+def test_the_best_trial_is_the_most_accurate_and_its_settings_are_kept(outcome):
+    trials = outcome.trials
+    assert trials["state"].tolist() == ["complete"] * 6
+    assert outcome.best["accuracy"] == trials["accuracy"].max()
+    close = trials[trials["accuracy"] == trials["accuracy"].max()]
+    assert outcome.best["loss"] == close["loss"].min()
+    assert (outcome.config.C, outcome.config.views) == (outcome.best["C"], outcome.best["views"])
+    assert trials["C"].between(1e-3, 1).all()
+    assert config_from(json.loads((outcome.folder / tune.BEST).read_text())) == outcome.config
+    assert "xception: " in str(outcome)
+
+
+def test_a_search_that_is_done_is_not_done_again_and_more_trials_are_added_to_it(outcome, table, config, monkeypatch):
+    more = tune.search(table, config, space=SPACE, trials=8, folds=2)
+    pd.testing.assert_frame_equal(more.trials[KEPT].head(6), outcome.trials[KEPT])
+    assert len(more.trials) == 8
+    monkeypatch.setattr(crossval, "run", lambda *_, **__: pytest.fail("tried again"))
+    assert len(tune.search(table, config, space=SPACE, trials=8, folds=2).trials) == 8
+
+
+def test_a_search_that_is_interrupted_ends_as_if_nothing_had_happened(outcome, table, config, monkeypatch):
+    run, left = crossval.run, [3]
+
+    def stopping(*what, **how):
+        left[0] -= 1
+        return run(*what, **how) if left[0] else stop()
+
+    monkeypatch.setattr(crossval, "run", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        tune.search(table, config, space=SPACE, trials=6, folds=2, name="stopped")
+    monkeypatch.setattr(crossval, "run", run)
+    resumed = tune.search(table, config, space=SPACE, trials=6, folds=2, name="stopped")
+    pd.testing.assert_frame_equal(resumed.trials[KEPT], outcome.trials[KEPT])
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def test_a_grid_tries_every_point_once(table, config):
+    space = {"C": [0.01, 0.1], "views": [1, 2]}
+    outcome = tune.search(table, config, space=space, method="grid", trials=30, folds=2, name="grid")
+    assert outcome.trials[["C", "views"]].apply(tuple, axis=1).tolist() == [(0.01, 1), (0.01, 2), (0.1, 1), (0.1, 2)]
+    assert plot.png(plot.trials(outcome)).startswith(b"\x89PNG")
+
+
+def test_settings_that_do_not_go_together_are_a_row_with_a_reason(table, config):
+    space = {"size": [16, 32]}
+    outcome = tune.search(table, config, space=space, method="grid", folds=2, name="failing")
+    assert outcome.trials["state"].tolist() == ["failed", "complete"]
+    assert "expected pictures of at least 32 pixels" in outcome.trials["reason"][0]
+    with pytest.raises(ToolkitError, match="none of 1 did; .*at least 32 pixels"):
+        tune.search(table, config, space={"size": [16]}, method="grid", folds=2, name="all failing")
+
+
+@pytest.mark.slow
+def test_trainings_that_lag_behind_are_given_up(place):
+    easy = ready_dataset(place / "easy", per_class=20, size=16)
+    config = Config("vgg", size=16, epochs=4, batch_size=8, options={"width": 0.1}, augmentation=None)
+    space = {"learning_rate": [1e-2, 5e-3, 3e-3, 1e-9]}
+    outcome = tune.search(easy, config, space=space, method="grid")
+    assert outcome.trials["state"].tolist() == ["complete"] * 3 + ["pruned"]
+    assert outcome.config.learning_rate >= 1e-3
+    assert not list(outcome.folder.rglob("model.keras"))
+
+
+def test_another_search_of_the_name_is_replaced_only_if_allowed(table, config):
+    with pytest.raises(BundleError, match="over other settings or other pictures"):
+        tune.search(table, config, space={"C": (1e-3, 1.0)}, trials=1, folds=2)
+
+
+def test_a_dataset_without_a_split_is_refused(table, config):
+    with pytest.raises(DatasetError, match="run split first"):
+        tune.search(table.assign(split=""), config)
+
+
+def test_without_optuna_it_says_what_to_install(table, config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ToolkitError, match="pip install"):
+        tune.search(table, config, space=SPACE, trials=1, name="no optuna")
+
+
+@pytest.mark.parametrize(
+    ("space", "why"),
+    [
+        ({}, "settings to vary"),
+        ({"speed": [1]}, "got 'speed'"),
+        ({"C": 1}, "a pair"),
+        ({"C": (1.0, 0.1)}, "rising"),
+        ({"views": []}, "a pair"),
+        ({"options.growing": [[3, 4, 3]]}, "words and numbers"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_before_anything_is_tried(space, why):
+    with pytest.raises(ValueError, match=why):
+        spaces.check(Config("dual_stack"), space)
+
+
+def test_a_dot_leads_into_settings_within_others():
+    changed = spaces.changed(Config("vgg"), {"options.width": 0.5, "augmentation.rotation": 3.0, "batch_size": 8})
+    assert changed.options == {"width": 0.5}
+    assert changed.augmentation.rotation == 3.0
+    assert changed.augmentation.brightness == Config("vgg").resolved().augmentation.brightness
+    assert changed.batch_size == 8
+    assert spaces.changed(Config("vgg", augmentation=None), {"augmentation.zoom": 0.2}).augmentation.zoom == 0.2
+
+
+@pytest.mark.parametrize("network", ["vgg", "mobilenet", "xception"])
+def test_what_is_usually_varied_can_be_varied(network):
+    config = Config(network, style="modern")
+    spaces.check(config, spaces.usual(config))
+    assert paths.check_label(network)
+    assert all(
+        train.config_from(vars(spaces.changed(config, {name: choice[0]})))
+        for name, choice in spaces.usual(config).items()
+    )

@@ -1,0 +1,178 @@
+"""What a pretrained backbone sees in every picture, computed once and kept: `data/<name>/features/<backbone>/`.
+
+A backbone that does not learn says the same about a picture every time. So it is asked once, and heads, folds, searches
+and checks of labels work with its answers, in seconds. New pictures are added to what is there; a computation that was
+killed goes on; the folder can be removed at any time.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from toolkit import framework, images, networks, parallel, paths
+from toolkit.errors import DatasetError
+from toolkit.framework import tf
+from toolkit.manifest import Manifest
+from toolkit.networks import embedded
+
+FOLDER = "features"
+BATCH = 32  # pictures at a time; always as many, so that an answer does not depend on which others are in its batch
+SHARD = 256  # views per file, and so the most that is lost when the computation is killed
+SMALLEST_CROP = 0.7  # of the shortest side; less may cut off what the label means
+
+View = tuple[str, int]  # hash of the picture's file, number of the view
+
+
+def of(
+    manifest: Manifest,
+    network: str,
+    *,
+    size: int | None = None,
+    weights: str = "imagenet",
+    pooling: str = "average",
+    resize_mode: str = "crop",
+    views: int = 1,
+    precision: str = "auto",
+) -> np.ndarray:
+    """The features of every picture of a manifest, computed where they are not known yet.
+
+    Args:
+        manifest: pictures that can be opened, in any order; usually `manifest.where(status="ok")`.
+        network: one of `networks.pretrained()`.
+        size: side in pixels at which the backbone sees them; None takes the network's own.
+        weights, pooling: see `networks.backbone`.
+        resize_mode: how they are made square, see `images.square`.
+        views: how many of each picture, see `view`; at least 1.
+        precision: in which the backbone computes, see `framework.computing_in`; the features are float32.
+
+    Returns:
+        float32 array of shape (pictures, views, features), in the order of the manifest.
+
+    Raises:
+        DatasetError: a picture cannot be opened.
+
+    >>> of(manifest.load("cars_tanks").where(status="ok"), "mobilenet").shape  # doctest: +SKIP
+    (1101, 1, 1024)
+    """
+    if views < 1 or weights == "none":
+        raise ValueError(f"expected at least 1 view and weights that were learned, got {views} and {weights!r}")
+    if not len(manifest):
+        raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
+    size = networks.get(network).usual_size({"weights": weights}) if size is None else size
+    told = (_learned(weights), pooling, resize_mode, framework.chosen(precision))
+    key = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    folder = manifest.root / FOLDER / f"{network}-{size}-{key}"  # other weights are another backbone
+    wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
+    known = _read(folder)
+    files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
+    todo = sorted({one: files[one[0]] for one in wanted if one not in known}.items())
+    if todo:
+        seen_by = _compiled(network, size, weights, pooling, precision)
+        opened = partial(_opened, size=size, mode=resize_mode)
+        known |= _computed(todo, folder, opened, seen_by, description=f"features of {network}")
+    return np.stack([known[one] for one in wanted]).reshape(len(manifest), views, -1)
+
+
+def view(source: images.Source, size: int, *, number: int, sha256: str, mode: str = "crop") -> np.ndarray:
+    """A picture as a network sees it, or another look at it.
+
+    Args:
+        source: a path, or the bytes of a file.
+        size: side of the result in pixels.
+        number: 0 for what `images.prepare` gives, 1 for its mirror image, from 2 on for random squares of the picture,
+            scaled to the size and mirrored by chance.
+        sha256: of the file, from which together with the number the square is drawn.
+        mode: how the first two are made square, see `images.square`.
+
+    Returns:
+        uint8 array of shape (size, size, 3).
+    """
+    if number < 2:
+        pixels = images.prepare(source, size, mode)
+        return pixels[:, ::-1] if number else pixels
+    random = np.random.default_rng((int(sha256[:16], 16), number))
+    picture = images.read(source, min_side=2 * size)
+    side = min(picture.size) * random.uniform(SMALLEST_CROP, 1)
+    left, top = random.uniform(0, picture.width - side), random.uniform(0, picture.height - side)
+    box = (left, top, left + side, top + side)
+    pixels = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+    return pixels[:, ::-1] if random.random() < 0.5 else pixels
+
+
+def _learned(weights: str) -> str:
+    """What weights are, not what they are called: the same file under another name holds the same."""
+    file = embedded.SHIPPED / embedded.INDEX if weights == "cifar10" else Path(weights).expanduser()
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
+
+
+def _compiled(
+    network: str, size: int, weights: str, pooling: str, precision: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The backbone as a function from uint8 pictures to float32 features."""
+    with framework.computing_in(precision):
+        model = networks.backbone(network, size=size, weights=weights, pooling=pooling)
+    shape = tf.TensorSpec((BATCH, size, size, 3), tf.uint8)
+    graph = tf.function(lambda pictures: model(tf.cast(pictures, tf.float32), training=False), [shape], autograph=False)
+    return lambda pictures: graph(tf.constant(pictures)).numpy().astype(np.float32)
+
+
+def _computed(
+    todo: Sequence[tuple[View, Path]], folder: Path, opened: Callable, seen_by: Callable, *, description: str
+) -> dict[View, np.ndarray]:
+    """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
+    features: dict[View, np.ndarray] = {}
+    with parallel.progress(None, total=len(todo), description=description, unit="view") as bar:
+        for start in range(0, len(todo), SHARD):
+            part = todo[start : start + SHARD]
+            rows = []
+            for pictures in _batched(parallel.map(opened, part)):
+                padded = np.concatenate([pictures, np.zeros((BATCH - len(pictures), *pictures.shape[1:]), np.uint8)])
+                rows.append(seen_by(padded)[: len(pictures)])
+                bar.update(len(pictures))
+            names = [name for name, _ in part]
+            _write(folder, names, np.concatenate(rows))
+            features |= dict(zip(names, np.concatenate(rows), strict=True))
+    return features
+
+
+def _opened(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
+    (sha256, number), file = task
+    return view(file, size, number=number, sha256=sha256, mode=mode)
+
+
+def _batched(pictures: Iterator) -> Iterator[np.ndarray]:
+    batch: list[np.ndarray] = []
+    for picture in pictures:
+        if isinstance(picture, parallel.Failure):
+            raise DatasetError(f"expected pictures that can be opened, one is {picture.reason}; run verify again")
+        batch.append(picture)
+        if len(batch) == BATCH:
+            yield np.stack(batch)
+            batch = []
+    if batch:
+        yield np.stack(batch)
+
+
+def _write(folder: Path, names: Sequence[View], features: np.ndarray) -> None:
+    """A shard, called after what is in it, so that two processes that compute the same write the same file."""
+    hashes, numbers = np.array([sha256 for sha256, _ in names]), np.array([number for _, number in names])
+    name = hashlib.sha256(repr(list(names)).encode()).hexdigest()[:16]
+    with paths.whole(folder / f"{name}.npz") as temporary:
+        np.savez(temporary, sha256=hashes, view=numbers, features=features)
+
+
+def _read(folder: Path) -> dict[View, np.ndarray]:
+    known: dict[View, np.ndarray] = {}
+    for file in sorted(folder.glob("[!.]*.npz")):
+        try:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as shard:
+                names = zip(shard["sha256"].tolist(), shard["view"].tolist(), strict=True)
+                known |= dict(zip(names, shard["features"], strict=True))
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+            file.unlink()  # damaged: it is computed again
+    return known

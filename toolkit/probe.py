@@ -1,0 +1,187 @@
+"""A linear probe: the head of a network whose backbone does not learn, found from features that are computed once.
+
+One dense layer with a softmax on standardized features is multinomial logistic regression: it has one best solution,
+which is found directly instead of epoch by epoch (Alain and Bengio, 2016, arXiv:1610.01644). How strongly it is held
+back from learning the pictures by heart is chosen on the validation pictures.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import cholesky, solve_triangular
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from toolkit import calibrate, features, networks
+from toolkit.errors import DatasetError
+from toolkit.framework import keras
+from toolkit.manifest import Manifest
+
+if TYPE_CHECKING:
+    from toolkit.train import Config
+
+STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
+STEPS = 500  # of the solver, at most; it needs about 50
+IN_WORDS = "the backbone is frozen: its features are computed once"
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A dense layer with a softmax, on features as the backbone gives them.
+
+    Args:
+        kernel: float32 array of shape (features, classes).
+        bias: float32 array of shape (classes,).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def probabilities(self, seen: np.ndarray) -> np.ndarray:
+        """For features of shape (n, features): float32 array of shape (n, classes); rows sum to 1."""
+        return softmax(seen @ self.kernel + self.bias, axis=1)
+
+    def put_into(self, model: "keras.Model") -> None:
+        """Make it the last layer of a network with the same backbone, which then answers as it does."""
+        model.layers[-1].set_weights([self.kernel, self.bias])
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What came of learning.
+
+    Args:
+        probe: the one with the lowest validation loss.
+        history: a row per strength that was tried: epoch (its number), C, loss, accuracy, val_loss, val_accuracy.
+        best: place of its row.
+        val: its probabilities for the validation pictures.
+        val_labels: their classes, as places.
+    """
+
+    probe: Probe
+    history: pd.DataFrame
+    best: int
+    val: np.ndarray
+    val_labels: np.ndarray
+
+
+def suits(config: "Config") -> bool:
+    """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nobody forbids it."""
+    wanted = config.features_once and config.strategy == "none"
+    return wanted and networks.linear(config.network, style=config.style, **config.options)
+
+
+def seen(config: "Config", manifest: Manifest) -> np.ndarray:
+    """The features that a config means, of every picture in use; shape (pictures, views, features)."""
+    given = {name: config.options[name] for name in ("weights", "pooling") if config.options.get(name)}
+    return features.of(
+        manifest.where(status="ok"),
+        config.network,
+        size=config.size,
+        views=config.views,
+        resize_mode=config.resize_mode,
+        precision=config.precision,
+        **given,
+    )
+
+
+def learn(config: "Config", manifest: Manifest, known: np.ndarray | None = None) -> Learned:
+    """Find the head on the train pictures, and its strength on the val pictures.
+
+    Args:
+        config: resolved, one that `suits`.
+        manifest: a split manifest.
+        known: what `seen` gives for it; None asks for it.
+
+    Raises:
+        DatasetError: a class has no picture to learn from.
+
+    >>> learn(Config("mobilenet").resolved(), manifest.load("cars_tanks")).history  # doctest: +SKIP
+    """
+    table = manifest.where(status="ok").table
+    known = seen(config, manifest) if known is None else known
+    labels = table["label"].map({label: place for place, label in enumerate(manifest.classes)}).to_numpy(np.int64)
+    train, val = (np.flatnonzero(table["split"] == part) for part in ("train", "val"))
+    missing = sorted(set(range(len(manifest.classes))) - set(labels[train]))
+    if missing or not len(val):
+        lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
+        raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
+    pictures, views, width = known[train].shape
+    rows, probes = (
+        [],
+        path(
+            known[train].reshape(pictures * views, width),
+            np.repeat(labels[train], views),
+            strengths=STRENGTHS if config.C is None else (config.C,),
+            weighted=config.class_weights,
+        ),
+    )
+    for number, (strength, probe) in enumerate(probes, start=1):
+        row = {"epoch": number, "C": strength}
+        for prefix, part in (("", train), ("val_", val)):
+            shares = probe.probabilities(known[part, 0])
+            row[f"{prefix}loss"] = calibrate.likelihood(shares, labels[part])
+            row[f"{prefix}accuracy"] = float((shares.argmax(axis=1) == labels[part]).mean())
+        rows.append((row, probe))
+    best = int(np.argmin([row["val_loss"] for row, _ in rows]))
+    chosen = rows[best][1]
+    history = pd.DataFrame([row for row, _ in rows])
+    return Learned(chosen, history, best, chosen.probabilities(known[val, 0]), labels[val])
+
+
+def path(
+    pictures: np.ndarray, labels: np.ndarray, *, strengths: tuple[float, ...], weighted: bool = True
+) -> list[tuple[float, Probe]]:
+    """Probes from the most to the least held back, each begun where the one before ended.
+
+    Args:
+        pictures: features of shape (n, features).
+        labels: shape (n,), places of the classes, from 0 without a gap.
+        strengths: C of `sklearn.linear_model.LogisticRegression`, above 0, in rising order.
+        weighted: weight rare classes up.
+
+    Returns:
+        (C, probe) for each.
+    """
+    mean, deviation = pictures.mean(axis=0, dtype=np.float64), pictures.std(axis=0, dtype=np.float64)
+    deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
+    scaled = ((pictures - mean) / deviation).astype(np.float32)
+    found = []
+    with threadpool_limits(1):  # many small products are slower with more
+        narrow, turn = _narrowed(scaled)
+        model = LogisticRegression(
+            max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
+        )
+        for strength in strengths:
+            model.set_params(C=strength).fit(narrow, labels)
+            found.append((strength, _unscaled(model, turn, mean, deviation)))
+    return found
+
+
+def _narrowed(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same problem in fewer columns: n pictures span n directions, however many features they have.
+
+    Returns:
+        Narrow such that `narrow = scaled @ turn`, and the turn; what is learned of the one, turned back, holds for the
+        other, since the penalty on its length stays the same. None where there are more pictures than features.
+    """
+    count, width = scaled.shape
+    if count >= width:
+        return scaled, None
+    products = (scaled @ scaled.T).astype(np.float64)
+    products[np.diag_indices(count)] += 1e-5 * np.trace(products) / count  # or rounding may leave it no root
+    lower = cholesky(products, lower=True)
+    turn = solve_triangular(lower, scaled, lower=True).T
+    return lower.astype(np.float32), turn
+
+
+def _unscaled(model: LogisticRegression, turn: np.ndarray | None, mean: np.ndarray, deviation: np.ndarray) -> Probe:
+    """The same answers from features as they are: standardization becomes part of the weights."""
+    kernel, bias = model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
+    if kernel.shape[1] == 1:  # of two classes scikit-learn gives one, by how much it is likelier than the other
+        kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.array([-bias[0] / 2, bias[0] / 2])
+    kernel = (kernel if turn is None else turn.astype(np.float64) @ kernel) / deviation[:, None]
+    return Probe(kernel.astype(np.float32), (bias - mean @ kernel).astype(np.float32))

@@ -328,3 +328,75 @@ def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
     assert {row["disturbance"] for row in told["vgg"]["curves"]} >= {"blur", "noise", "rotation"}
     assert 0 <= told["vgg"]["nonsense"]["threshold"] <= 1
     assert (tmp_path / "curves.png").exists()
+
+
+def test_export_prints_what_each_format_costs_and_says_why_one_is_refused(run, capsys, monkeypatch):
+    assert main(["export", "pets/vgg"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[0].split()[:4] == ["format", "right", "same", "difference"]
+    assert "float16.tflite" in said
+    assert main(["predict", "pets/vgg/export/float16.tflite", str(manifest.load("pets").files[0])]) == 0
+    from toolkit.export import check
+
+    monkeypatch.setattr(check, "objection", lambda *_, **__: "too bad")
+    refused = complaint(capsys_emptied(capsys), "export", "pets/vgg", "--format", "litert-float16")
+    assert "litert-float16 is refused: too bad; take litert-float32 instead" in refused
+    assert "expected --format or --all, got both" in complaint(
+        capsys, "export", "pets/vgg", "--all", "--format", "onnx"
+    )
+
+
+def capsys_emptied(capsys):
+    capsys.readouterr()
+    return capsys
+
+
+def test_pictures_come_from_files_folders_patterns_lists_and_standard_input(run, capsys, monkeypatch, tmp_path):
+    import io
+
+    raw = manifest.load("pets").root / "raw"
+    files = sorted(str(file) for file in raw.rglob("*.png"))
+
+    def names(*words, given=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        assert main(["predict", str(run.folder), *words, "--json"]) == 0
+        return [row["picture"] for row in json.loads(capsys.readouterr().out)]
+
+    (tmp_path / "names.txt").write_text("\n".join(files[:3]) + "\n\n")
+    assert names(files[0], files[1]) == files[:2]
+    assert sorted(names(str(raw))) == files
+    assert sorted(names(f"{raw}/**/*.png")) == files
+    assert names("--list", str(tmp_path / "names.txt")) == files[:3]
+    content = Path(files[0]).read_bytes()
+    assert names("-", given=content) == ["standard input"]
+
+
+def test_many_answers_go_into_tables_and_what_cannot_be_read_is_a_row(run, capsys, tmp_path):
+    import pandas as pd
+
+    raw = manifest.load("pets").root / "raw"
+    (tmp_path / "notes.jpg").write_text("milk")
+    written = ["--csv", str(tmp_path / "out.csv"), "--jsonl", str(tmp_path / "out.jsonl")]
+    assert main(["predict", str(run.folder), str(raw), str(tmp_path / "notes.jpg"), *written]) == 0
+    assert "21 pictures: " in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out.csv")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(table) == len(lines) == 21
+    assert list(table["status"]) == ["ok"] * 20 + ["unreadable"]
+    assert "not a picture" in table["reason"].iloc[-1]
+    assert [line["label"] for line in lines[:-1]] == list(table["label"][:-1])
+    assert lines[-1]["label"] is None
+
+
+def test_what_cannot_be_watched_is_said_in_a_line(run, capsys, tmp_path):
+    assert "expected pictures, --camera or --video, one of them" in complaint(capsys, "predict", str(run.folder))
+    video = ("--video", str(tmp_path / "gone.mp4"))
+    assert "found no file at" in complaint(capsys, "predict", str(run.folder), *video)
+    assert "expected --views with pictures" in complaint(capsys, "predict", str(run.folder), *video, "--views")
+
+
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(run, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.delitem(sys.modules, "toolkit.live", raising=False)
+    said = complaint(capsys, "predict", str(run.folder), "--video", "gone.mp4")
+    assert 'expected the package cv2, which is not installed; install it with `pip install "image-classifier' in said

@@ -245,7 +245,7 @@ def test_xception_without_a_network_names_the_file_and_its_folder(monkeypatch):
         ({"trainable_layers": 2, "frozen_below": 66}, "got both"),
         ({"frozen_below": 99}, "from 0 to 86"),
         ({"frozen_below": "block15"}, "begin the name of a layer of conv1, conv; got 'block15'"),
-        ({"pooling": "max"}, "average or flatten"),
+        ({"pooling": "max"}, "average or pyramid or flatten"),
         ({"dropout": 1.0}, "up to but not 1"),
         ({"l2": -0.1}, "at least 0"),
         ({"dense": [64, 0]}, "at least 1 unit"),

@@ -122,3 +122,28 @@ def test_different_pictures_get_different_answers(run):
 def test_a_picture_larger_than_the_square_and_one_smaller_are_both_answered(run):
     for size in ((1, 1), (5, 2000), (31, 33)):
         assert predict.picture(run, encoded(Image.new("RGB", size, "red"))).pixels.shape == (32, 32, 3)
+
+
+def test_any_number_of_pictures_is_answered_with_a_batch_of_them_in_memory(run):
+    content, asked, answered = encoded(textured(1, width=64, height=64)), 0, 0
+
+    def sources():
+        nonlocal asked
+        for _ in range(100):
+            asked += 1
+            yield content
+
+    for _ in predict.stream(run, sources(), batch_size=8):
+        answered += 1
+        assert asked - answered < 8
+    assert answered == 100
+
+
+def test_a_table_is_whole_or_not_there(run, photos, tmp_path):
+    def rows():
+        yield predict.row(run, "one", predict.picture(run, photos.files[0]))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict.write_rows(rows(), csv_file=tmp_path / "out.csv", jsonl_file=tmp_path / "out.jsonl")
+    assert list(tmp_path.iterdir()) == []

@@ -92,21 +92,19 @@ def test_a_cluster_gives_the_same_to_the_last_byte_and_loses_nothing_when_a_work
     files = pictures(90)
     here, there = dataset(tmp_path / "here", files), dataset(tmp_path / "there", files)
     killed = []
-    look = parallel.progress
+    add = signatures.add
 
-    def killing(results, **options):
-        for number, result in enumerate(look(results, **options)):
-            if number == 30 and not killed:
-                killed.append(cluster.workers[0].pid)
-                os.kill(killed[0], signal.SIGKILL)
-            yield result
+    def killing(*what):
+        if not killed:
+            killed.append(cluster.workers[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+        add(*what)
 
     with parallel.cluster(cluster.address, needs=there.root):
-        monkeypatch.setattr(parallel, "progress", killing)
+        monkeypatch.setattr(signatures, "add", killing)
         there = verify.check(there).save()
         assert killed and cluster.workers[0].wait() == -signal.SIGKILL
         there = resize.write(dedup.group(there), size=48).save()
-    monkeypatch.setattr(parallel, "progress", look)
     here = resize.write(dedup.group(verify.check(here)), size=48).save()
     for file in (manifest.FILE, *(path.relative_to(here.root) for path in here.where(status="ok").sized(48))):
         assert (there.root / file).read_bytes() == (here.root / file).read_bytes()

@@ -2,7 +2,7 @@
 
 The modules, in the order in which the work is done:
 
-    scrape → verify → dedup → resize → split → train → evaluate → compare → predict
+    scrape → verify → dedup → resize → split → train → evaluate → compare → predict → export
 
 Each is usable on its own, in a notebook or a script:
 
@@ -25,6 +25,7 @@ __all__ = [
     "bundle",
     "calibrate",
     "card",
+    "classifier",
     "colour",
     "compare",
     "credits",
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "events",
     "explain",
+    "export",
     "facts",
     "failures",
     "features",
@@ -45,6 +47,7 @@ __all__ = [
     "images",
     "jpeg",
     "likeness",
+    "live",
     "loop",
     "manifest",
     "mixing",
@@ -58,18 +61,22 @@ __all__ = [
     "predict",
     "probe",
     "quality",
+    "quiet",
     "recipes",
     "remote",
     "report",
     "resize",
+    "review",
     "robustness",
     "run",
+    "runtime",
     "scrape",
     "search",
     "signatures",
     "significance",
     "spaces",
     "split",
+    "suspects",
     "train",
     "training",
     "tune",

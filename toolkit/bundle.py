@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import images, paths
+from toolkit.classifier import Classifier
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class Bundle(Classifier):
     """A trained model, its classes and how it came to be. The network itself is loaded when it is first needed.
 
     Args:
@@ -87,39 +88,8 @@ class Bundle:
             raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
         return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
 
-    def prepare(self, source: images.Source) -> np.ndarray:
-        """A picture as this model learned to see it.
-
-        Args:
-            source: a path, or the bytes of a file.
-
-        Returns:
-            uint8 array of shape (size, size, 3), RGB, 0 to 255.
-
-        Raises:
-            ImageError: it cannot be opened, with the reason in words.
-        """
-        return images.prepare(source, self.size, self.resize_mode)
-
-    def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
-        """What the model makes of pictures.
-
-        Args:
-            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.
-            batch_size: pictures at a time, at least 1.
-
-        Returns:
-            float32 array of shape (n, classes); rows sum to 1.
-
-        >>> bundle.probabilities(bundle.prepare("mine.jpg")[None])  # doctest: +SKIP
-        array([[0.97, 0.03]], dtype=float32)
-        """
-        expected = (self.size, self.size, 3)
-        if pictures.ndim != 4 or pictures.shape[1:] != expected:
-            raise ValueError(f"expected pictures of shape (n, {self.size}, {self.size}, 3), got {pictures.shape}")
-        parts = [pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size)]
-        answers = [np.asarray(self.model.predict_on_batch(part.astype(np.float32))) for part in parts]
-        return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
+    def _answers(self, pictures: np.ndarray) -> np.ndarray:
+        return np.asarray(self.model.predict_on_batch(pictures))
 
 
 def save(
@@ -144,7 +114,7 @@ def save(
     paths.write(folder / HISTORY, history.to_csv(index=False))
     paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))
     prepared = {"classes": list(classes), "size": size, "resize_mode": resize_mode}
-    facts = {**facts, **prepared, "sha256": _sha256(folder / MODEL)}
+    facts = {**facts, **prepared, "sha256": fingerprint(folder / MODEL)}
     paths.write(folder / FACTS, json.dumps(facts, indent=2, default=str) + "\n")
     return load(folder)
 
@@ -175,7 +145,7 @@ def load(run: str | Path) -> Bundle:
         mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path / FACTS} is damaged ({error!r}); train the run again (--overwrite)") from error
-    if not (path / MODEL).exists() or _sha256(path / MODEL) != sha256:
+    if not (path / MODEL).exists() or fingerprint(path / MODEL) != sha256:
         raise BundleError(
             f"{path / MODEL} is missing or not the file that was saved; train the run again (--overwrite)"
         )
@@ -214,6 +184,10 @@ def _read_model(file: Path) -> "keras.Model":
         raise BundleError(f"{file} cannot be read as a model: {reason}") from error
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def fingerprint(*files: Path) -> str:
+    """SHA-256 of a file, or of several one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    return digest.hexdigest()

@@ -48,7 +48,7 @@ def group(
     The best copy is the one with the most pixels, then the sharpest, then the largest file. What is the same as the
     best copy is a duplicate of it; what is left is looked at again, with its own best copy. Every picture gets a
     `group`; pictures that are linked, if only through others, share it. Nothing is removed. Running it again starts
-    afresh.
+    afresh, but for pictures that a person has taken into use on the review page.
 
     Args:
         manifest: a verified manifest.
@@ -73,6 +73,8 @@ def group(
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
     marks["group"][rows] = names
     marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], found.kinds, links)
+    wanted = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # a person has looked
+    marks["status"][wanted], marks["reason"][wanted] = "ok", ""
     return manifest.assign(**{name: pd.Series(cells, table.index, table[name].dtype) for name, cells in marks.items()})
 
 

@@ -1,7 +1,6 @@
 """Keras and TensorFlow, imported once and quietly, and how they are to compute."""
 
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,31 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit import quiet
+
 PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what compiled code writes to standard error while TensorFlow starts away from people's notebooks."""
-    sys.stderr.flush()
-    try:
-        saved = os.dup(2)
-    except OSError:  # no standard error to speak of
-        yield
-        return
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; nobody who reads it can do anything.
 warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
-with _silence():
+with quiet.compiled():
     import keras
     import tensorflow as tf
 

@@ -27,6 +27,8 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "class_index": -1,  # place of the label in the class order; given once, never derived again
     "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
     "reason": "",  # the same in words
+    "reviewed": "",  # what a person said of it when looking: keep, use, exclude or label
+    "mark": 0,  # number of the last line of review.jsonl that this row knows of
     "group": "",  # near-duplicates share one; never divided by a split
     "split": "",  # "", train, val or test
     "sha256": "",  # of the file's bytes

@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import joblib
-from joblib.parallel import get_active_backend
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Any
 
 import toolkit
 from toolkit.errors import ImageError, ToolkitError
 
 PATIENCE = 5  # seconds to wait for a cluster to answer
 BATCH = 128  # items sent to another process at a time, at most: enough to forget what sending costs, little to lose
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,12 @@ def map(
     >>> list(map(lambda n: 10 // n, [5, 0, 2], jobs=1))
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
     """
+    if len(items) < 2:  # nothing to share out, and who asks about one picture need not wait for joblib to load
+        yield from (_guarded(function, item) for item in items)
+        return
+    import joblib
+    from joblib.parallel import get_active_backend
+
     hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
     backend, _ = get_active_backend(**hints)
     how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
@@ -88,17 +93,23 @@ def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]
     if not address:
         yield
         return
+    import joblib
+
     with _client(address) as client:
         _check(client, address, needs)
         with joblib.parallel_config(backend="dask", client=client):
             yield
 
 
-def progress(items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it") -> tqdm:
+def progress(
+    items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it"
+) -> "tqdm":
     """Wrap `items` in a progress bar; with None it is moved by hand, with its `update` and `set_postfix`.
 
     None is shown for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
     """
+    from tqdm.auto import tqdm
+
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     hidden = not description or not watched or os.environ.get("TOOLKIT_PROGRESS") == "0"
     return tqdm(items, total=total, desc=description, disable=hidden, leave=False, dynamic_ncols=True, unit=unit)

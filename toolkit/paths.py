@@ -34,7 +34,7 @@ def notebooks() -> Path:
     if not folder.is_dir():
         raise DatasetError(
             f"expected the numbered notebooks in {folder}, found none; clone the project and install it with "
-            "`pip install -e .`"
+            '`pip install -e ".[notebooks]"`'
         )
     return folder
 

@@ -67,7 +67,7 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
     Raises:
         DatasetError: the folder holds something else, or nothing is split yet.
     """
-    folder, used = Path(into), manifest.where(split=("train", "val", "test"))
+    folder, used = Path(into), manifest.where(split=("train", "val", "test"), status="ok")
     paths.local(manifest.root, to="lay out links to its pictures")
     if not len(used):
         raise DatasetError("expected a split dataset, got none of its pictures split; run split.assign first")

@@ -8,13 +8,16 @@ that stays the same can be relied on further than one that does not.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from toolkit import framework
-from toolkit.bundle import Bundle
-from toolkit.framework import keras
+from toolkit.classifier import Classifier
+
+if TYPE_CHECKING:
+    import keras
+
+    from toolkit.bundle import Bundle
 
 CROP = 0.9  # of the side
 
@@ -55,7 +58,9 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return -(probabilities * logarithms).sum(axis=-1) + 0.0
 
 
-def dropout(trained: Bundle, pictures: np.ndarray, *, passes: int = 20, seed: int = 0, batch_size: int = 32) -> Answers:
+def dropout(
+    trained: "Bundle", pictures: np.ndarray, *, passes: int = 20, seed: int = 0, batch_size: int = 32
+) -> Answers:
     """Ask with dropout at work; batch normalization stays still.
 
     What comes before the first dropout layer is computed once, so many passes cost little more than one.
@@ -72,6 +77,9 @@ def dropout(trained: Bundle, pictures: np.ndarray, *, passes: int = 20, seed: in
 
     >>> dropout(bundle.load("cars_tanks/vgg"), pictures).entropy  # doctest: +SKIP
     """
+    from toolkit import framework
+    from toolkit.framework import keras
+
     if passes < 1:
         raise ValueError(f"expected at least 1 pass, got {passes}")
     model = trained.model
@@ -88,7 +96,7 @@ def dropout(trained: Bundle, pictures: np.ndarray, *, passes: int = 20, seed: in
     return Answers(np.stack(each))
 
 
-def views(trained: Bundle, pictures: np.ndarray, *, batch_size: int = 32) -> Answers:
+def views(trained: Classifier, pictures: np.ndarray, *, batch_size: int = 32) -> Answers:
     """Ask about each picture as it is, mirrored, and cropped to its centre and its four corners.
 
     Args:
@@ -101,6 +109,8 @@ def views(trained: Bundle, pictures: np.ndarray, *, batch_size: int = 32) -> Ans
 
 
 def _crops(pictures: np.ndarray) -> Iterator[np.ndarray]:
+    import cv2
+
     side = pictures.shape[1]
     inner = max(1, round(side * CROP))
     rest = side - inner
@@ -116,8 +126,10 @@ def _parts(values: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 @contextmanager
-def _batch_normalization_still(model: keras.Model) -> Iterator[None]:
+def _batch_normalization_still(model: "keras.Model") -> Iterator[None]:
     """A batch normalization that may not learn takes the statistics it has, whatever it is called with."""
+    from toolkit.framework import keras
+
     layers = [
         layer
         for layer in model._flatten_layers(include_self=False)

@@ -176,8 +176,9 @@ def _judged(manifest: Manifest, *, places: np.ndarray, limits: Limits) -> Manife
     places = places[(table["width"] > 0).to_numpy()[places]]
     status, reason = table["status"].to_numpy(copy=True), table["reason"].to_numpy(copy=True)
     status[places], reason[places] = "ok", ""
+    good_enough = (table["reviewed"] == "use").to_numpy()[places]  # for a person who has looked at it
     for name, wrong, words in reversed(_rules(table.iloc[places], limits)):  # so that the first has the last word
-        wrong = wrong.to_numpy()
+        wrong = wrong.to_numpy() & ~(good_enough & (name == "poor quality"))
         status[places[wrong]] = name
         reason[places[wrong]] = words[wrong].to_numpy()
     return _with(manifest, {"status": status, "reason": reason})

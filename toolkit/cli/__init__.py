@@ -27,6 +27,7 @@ VERBS = {  # name: the module it is in, and what it does
     "resize": ("stages", "make square copies of one size"),
     "quality": ("stages", "how balanced, large, light and sharp it is, as numbers, a page and a picture"),
     "exclude": ("stages", "take pictures out of use, with a reason"),
+    "review": ("stages", "go through what is suspicious, on a page in the browser, with the keyboard"),
     "split": ("stages", "divide into train, val and test"),
     "train": ("training", "train a network"),
     "crossval": ("training", "judge a network on every picture, in folds"),
@@ -36,12 +37,22 @@ VERBS = {  # name: the module it is in, and what it does
     "explain": ("judging", "draw where a network looked when it answered"),
     "failures": ("judging", "list the surest mistakes, the most hesitant answers, and disagreements"),
     "robustness": ("judging", "measure networks on worse pictures, and on pictures of nothing"),
-    "predict": ("using", "say what is on new pictures"),
+    "predict": ("using", "say what is on new pictures, in a video, or before a camera"),
+    "export": ("using", "write a trained network for phones, browsers and servers"),
     "credits": ("sources", "write the page that names whoever made the pictures"),
     "report": ("judging", "write one page with all of it"),
     "run": ("whole", "all of the above in one go"),
     "prune": ("sources", "remove pictures whose posts were removed on Reddit"),
     "demo": ("whole", "run the notebooks in order, on drawn pictures or your own"),
+}
+EXTRAS = {  # of pyproject.toml, by what is imported from them alone
+    "ai_edge_litert": "predict",
+    "cv2": "predict",
+    "onnxruntime": "predict",
+    "onnx": "export",
+    "tf2onnx": "export",
+    "kagglehub": "kaggle",
+    "selenium": "page",
 }
 
 
@@ -62,10 +73,24 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `toolkit … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        if "--debug" in words or _ours(error):
+            raise
+        return _complain(f"expected the package {error.name}, which is not installed; {_remedy(error)}")
     except (ToolkitError, ValueError, OSError) as error:
         if "--debug" in words:
             raise
         return _complain(str(error))
+
+
+def _ours(error: ModuleNotFoundError) -> bool:
+    return not error.name or error.name.partition(".")[0] == "toolkit"
+
+
+def _remedy(error: ModuleNotFoundError) -> str:
+    """What to install: the packages that only one extra brings, or else the one that brings most."""
+    extra = EXTRAS.get(error.name.partition(".")[0], "train")
+    return f'install it with `pip install "image-classifier-toolkit[{extra}]"`'
 
 
 def _answer(words: list[str]) -> int:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from toolkit import manifest, paths
+from toolkit import paths
 from toolkit.cli.options import MIXING_OPTIONS, TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
+    from toolkit.manifest import Manifest
     from toolkit.train import Config
 
 
@@ -54,7 +53,7 @@ def _option(word: str) -> tuple[str, object]:
 
 def bundles(names: Sequence[str]) -> list["Bundle"]:
     """The runs of these names; the name of a dataset stands for all its runs."""
-    from toolkit import bundle
+    from toolkit import bundle, manifest
 
     folders: list[Path] = []
     for name in names:
@@ -76,7 +75,7 @@ def evaluated(names: Sequence[str]) -> list["Bundle"]:
     return ready or found
 
 
-def counted(table: manifest.Manifest, arguments: Namespace, by: str = "status") -> dict:
+def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict:
     """How many pictures there are of each kind, said and given back."""
     counts = table.counts(by)
     say(arguments)(f"{table.root}\n{counts.to_string()}")
@@ -85,6 +84,8 @@ def counted(table: manifest.Manifest, arguments: Namespace, by: str = "status") 
 
 def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
+    import pandas as pd
+
     from toolkit import compare
 
     table, pairs = compare.table(runs), compare.pairs(runs)

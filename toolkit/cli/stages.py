@@ -1,6 +1,7 @@
 """Verbs that take a dataset and give it back a step further."""
 
 import warnings
+import webbrowser
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -127,6 +128,34 @@ def exclude(arguments: Namespace) -> dict:
     """Take pictures out of use."""
     table = manifest.load(arguments.dataset)
     return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
+
+
+def review_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.add(
+        parser, "--queue", "shown first: labels, conflicts, mistakes, hesitant, copies, left-out, all or class:NAME"
+    )
+    options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
+    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+
+
+def review(arguments: Namespace) -> dict:
+    """Let a person mark pictures."""
+    from toolkit import review
+
+    def told(address: str) -> None:
+        common.say(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
+        if not arguments.no_browser:
+            webbrowser.open(address)
+
+    before = manifest.load(arguments.dataset)
+    table = review.serve(before, told=told, **common.given(arguments, "queue", "port", "host"))
+    marked = int((table.table["mark"] > before.table["mark"].max()).sum())
+    if marked:
+        common.say(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
+    return {**common.counted(table, arguments), "marked": marked}
 
 
 def split_options(parser: ArgumentParser) -> None:

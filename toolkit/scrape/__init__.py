@@ -164,10 +164,10 @@ def _manifest(root: Path, found: list[dict]) -> Manifest:
     if not found and not known:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
     table = manifest.merge(manifest.load(root), found) if known else manifest.from_rows(root, found)
-    # A placeholder is known as one only at its third address, perhaps in a later run.
-    table = table.update(
-        {row["path"]: {"status": "excluded", "reason": row["reason"]} for row in found if row["status"] == "excluded"}
-    )
+    # A placeholder is known as one only at its third address, perhaps in a later run; unless a person knows better.
+    wanted = set(table.where(reviewed="use").table["path"])
+    gone = [row for row in found if row["status"] == "excluded" and row["path"] not in wanted]
+    table = table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in gone})
     if len(table.classes) < 2:
         raise DatasetError(
             f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "

@@ -16,7 +16,7 @@ from toolkit.scrape.posts import removed
 from toolkit.scrape.rows import rows
 
 BATCH = 100  # posts Reddit tells about at a time, at most
-KEPT = ("path", "label", "class_index", "source")  # of a row whose picture was removed
+KEPT = ("path", "label", "class_index", "source", "mark")  # of a row whose picture was removed
 FOUND = ("label", "path", "source_id", "reason")
 MISSING = "no longer on Reddit"
 

@@ -1,0 +1,243 @@
+"""Exported models: as good as the network they come from, or not there at all."""
+
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import ready_dataset
+
+from toolkit import bundle, export, networks, paths, predict, runtime, train
+from toolkit.errors import BundleError
+from toolkit.export import check, files
+from toolkit.framework import keras
+
+FAST = ("litert-float32", "litert-float16")
+TOLERANCE = {"litert-float32": 1e-4, "onnx": 1e-4, "savedmodel": 1e-4, "litert-float16": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return ready_dataset(tmp_path_factory.mktemp("export") / "pets", per_class=16)
+
+
+@pytest.fixture(scope="module")
+def run(data):
+    """A network that has learned the colours, so that losing something shows."""
+    how = {"style": "modern", "size": 32, "epochs": 6, "patience": 5, "precision": "float32"}
+    return train.fit(train.Config("small_cnn", **how, options={"width": 0.25}), data, name="learned")
+
+
+@pytest.fixture(scope="module")
+def all_formats(run, data):
+    return export.write(run, data, to=tuple(export.FORMATS), max_loss=1.0)
+
+
+def test_every_format_gives_the_answers_of_the_network_through_its_own_runtime(run, data, all_formats):
+    pictures, _ = check.draw(run, data, split="test", count=100, seed=7)
+    expected = run.probabilities(pictures)
+    assert [outcome.format for outcome in all_formats.outcomes if outcome.file] == list(export.FORMATS)
+    for outcome in all_formats.outcomes:
+        found = export.FORMATS[outcome.format].load(outcome.file).probabilities(pictures)
+        tolerance = TOLERANCE.get(outcome.format, 0.2)
+        assert np.abs(found - expected).max() <= tolerance, outcome.format
+        assert outcome.figures.difference <= tolerance
+        if outcome.format in TOLERANCE:
+            assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+            assert outcome.figures.agreement == 1
+
+
+def test_a_picture_gets_one_answer_from_the_run_and_from_what_was_exported(run, data, all_formats):
+    file = data.where(split="test").files[0]
+    expected = predict.picture(run, file)
+    for name in ("float32.tflite", "model.onnx"):
+        for opened in (
+            runtime.load(run.folder / "export" / name, threads=1),
+            runtime.load(run.folder / "export" / name),
+        ):
+            answer = predict.picture(opened, file)
+            assert answer.label == expected.label
+            assert np.array_equal(answer.pixels, expected.pixels)
+            assert answer.probability == pytest.approx(expected.probability, abs=1e-4)
+
+
+def test_an_artifact_says_what_it_is_where_others_look_for_it(run, all_formats):
+    folder = run.folder / "export"
+    with zipfile.ZipFile(folder / "float16.tflite") as attached:
+        assert attached.read("labels.txt").decode().split() == list(run.classes)
+        facts = json.loads(attached.read("classifier.json"))
+    assert facts["classes"] == ["cars", "tanks"]
+    assert (facts["size"], facts["resize_mode"], facts["format"]) == (32, "crop", "litert-float16")
+    assert facts["temperature"] == run.facts["temperature"]
+    assert facts["model"] == run.facts["sha256"]
+    assert runtime.load(folder / "model.onnx").facts == facts | {"format": "onnx"}
+    extra = folder / "savedmodel" / "1" / "assets.extra"
+    assert json.loads((extra / "classifier.json").read_text()) == facts | {"format": "savedmodel"}
+
+
+def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
+    record = json.loads((run.folder / "export" / "export.json").read_text())
+    assert record["model"] == run.facts["sha256"]
+    assert list(record["artifacts"]) == list(export.FORMATS)
+    for row in record["artifacts"].values():
+        path = run.folder / "export" / row["file"]
+        assert files.fingerprint(path) == row["sha256"]
+        assert row["megabytes"] == pytest.approx(files.size(path) / 1e6)
+        assert 0 <= row["accuracy"] <= 1
+        assert row["milliseconds"] > 0
+    sizes = {name: row["megabytes"] for name, row in record["artifacts"].items()}
+    assert sizes["litert-float16"] < 0.75 * sizes["litert-float32"]
+    assert sizes["litert-int8"] < sizes["litert-float16"]
+
+
+def test_nothing_is_in_the_folder_but_what_was_kept(run, all_formats):
+    kept = {form.file for form in export.FORMATS.values()} | {"export.json"}
+    assert {file.name for file in (run.folder / "export").iterdir()} == kept
+
+
+@pytest.fixture
+def fresh(tmp_path, data):
+    """A run of its own that may be spoiled."""
+    return copied(tmp_path / "models" / "pets" / "fresh", data.classes)
+
+
+def copied(folder, classes, *, change=lambda model: None, **facts):
+    keras.utils.set_random_seed(3)
+    model = networks.build("small_cnn", classes=len(classes), size=32, style="modern", width=0.1)
+    change(model)
+    history = pd.DataFrame({"epoch": [1], "loss": 0.7, "val_loss": 0.7, "accuracy": 0.5, "val_accuracy": 0.5})
+    return bundle.save(folder, model, classes=classes, size=32, history=history, facts=facts)
+
+
+def colours_beside_a_loud_feature():
+    """Tells red from green, beside a feature that is always huge: 8 bits that hold that one hold nothing else."""
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, "relu"), keras.layers.Dense(2, "softmax")]
+    model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    seen = np.array([[0, 0.01, 0], [0, 0, 0.01], [0, 0, 0]], np.float32)  # from red, green and blue
+    layers[1].set_weights([seen, np.array([6e4, 0, 0], np.float32)])
+    layers[2].set_weights([np.array([[0, 0], [4, -4], [-4, 4]], np.float32), np.zeros(2, np.float32)])
+    return model
+
+
+def test_int8_that_collapses_is_refused_says_so_and_names_the_next_safer_format(data, tmp_path):
+    model = colours_beside_a_loud_feature()
+    history = pd.DataFrame({"epoch": [1]})
+    how = {"classes": data.classes, "size": 32, "history": history, "facts": {}}
+    loud = bundle.save(tmp_path / "pets" / "loud", model, **how)
+    done = export.write(loud, data, to=["litert-int8", "litert-float16"])
+    kept, refused = done.outcomes
+    assert done.original.figures.accuracy > 0.9
+    assert (kept.format, kept.file.name, kept.figures.agreement) == ("litert-float16", "float16.tflite", 1)
+    assert refused.file is None
+    assert refused.reason.startswith("it collapsed, and gives 100% of all pictures one name: ")
+    assert refused.reason.endswith("more than 0.5% may not be lost; take litert-dynamic instead")
+    assert {file.name for file in (loud.folder / "export").iterdir()} == {"export.json", "float16.tflite"}
+    recorded = export.load(loud)["litert-int8"]
+    assert recorded["file"] is None
+    assert recorded["reason"] == refused.reason
+
+
+@pytest.mark.parametrize(
+    ("found", "accuracy", "words"),
+    [
+        ([[0.9, 0.1]] * 4, 0.5, "it collapsed, and gives 100% of all pictures one name"),
+        ([[0.9, 0.1], [0.2, 0.8]] * 2, 0.5, "50.0% right, the original 100.0%"),
+        ([[np.nan, 0.1]] * 4, 1.0, "no probabilities"),
+        ([[0.9, 0.9]] * 4, 1.0, "no probabilities"),
+        ([[0.9, 0.1], [0.2, 0.8]] * 2, 0.995, ""),
+        ([[0.9, 0.1], [0.2, 0.8]] * 2, 1.0, ""),
+    ],
+)
+def test_the_objections_to_a_model(found, accuracy, words):
+    original = check.Figures(1.0, 1.0, 0.0, 1.0)
+    figures = check.Figures(accuracy, 1.0, 0.0, 1.0)
+    said = check.objection(figures, np.array(found), original=original, max_loss=0.005)
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_a_file_that_its_converter_wrote_wrongly_is_refused_when_it_is_opened(fresh, data, monkeypatch):
+    from toolkit.export import litert
+
+    monkeypatch.setattr(litert, "write", lambda model, path, **_: path.write_bytes(b"logged, not raised"))
+    (outcome,) = export.write(fresh, data, to=["litert-float32"]).outcomes
+    assert "cannot be made: expected" in outcome.reason
+    assert [file.name for file in (fresh.folder / "export").iterdir()] == ["export.json"]
+
+
+def test_a_refused_format_does_not_leave_the_file_of_an_earlier_time(fresh, data, monkeypatch):
+    assert export.write(fresh, data, to=["litert-float16"]).outcomes[0].file.exists()
+    monkeypatch.setattr(check, "objection", lambda *_, **__: "no")
+    assert export.write(fresh, data, to=["litert-float16"]).outcomes[0].file is None
+    assert not (fresh.folder / "export" / "float16.tflite").exists()
+
+
+def test_what_was_exported_from_another_model_goes_when_a_new_one_is(fresh, data):
+    export.write(fresh, data, to=["litert-float16"])
+    again = copied(fresh.folder, data.classes, change=lambda model: model.layers[-1].bias.assign([1.0, 0.0]))
+    export.write(again, data, to=["litert-float32"])
+    assert {file.name for file in (fresh.folder / "export").iterdir()} == {"export.json", "float32.tflite"}
+    assert list(export.load(again)) == ["litert-float32"]
+
+
+def test_the_threshold_goes_along_and_is_kept_to(fresh, data):
+    file = data.files[0]
+    (outcome,) = export.write(fresh, data, to=["litert-float32"], abstain_below=1.0).outcomes
+    opened = runtime.load(outcome.file)
+    assert opened.threshold == 1.0
+    assert predict.picture(opened, file).abstained
+    assert not predict.picture(opened, file, abstain_below=0.0).abstained
+    assert not predict.picture(fresh, file).abstained
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"to": ["tflite"]}, "expected formats of litert-float32, .*, got 'tflite'"),
+        ({"to": []}, "expected formats of"),
+        ({"max_loss": 2}, "from 0 to 1"),
+        ({"abstain_below": -1}, "from 0 to 1"),
+    ],
+)
+def test_wrong_wishes_are_said(fresh, data, how, words):
+    with pytest.raises(ValueError, match=words):
+        export.write(fresh, data, **how)
+
+
+def test_only_a_run_of_this_dataset_is_exported(tmp_path, data):
+    other = copied(tmp_path / "models" / "pets" / "other", ("ships", "tanks"))
+    with pytest.raises(BundleError, match="expected a run of cars, tanks, got other"):
+        export.write(other, data)
+
+
+def test_a_run_is_found_by_its_name_and_so_is_its_export(data, monkeypatch):
+    made = copied(paths.home() / "models" / "pets" / "small", data.classes)
+    export.write(made, data)
+    assert runtime.load("pets/small/export/float16.tflite").classes == ("cars", "tanks")
+    assert isinstance(runtime.load("pets/small"), bundle.Bundle)
+
+
+OWN = [(name, {}) for name in networks.own()]
+OTHERS = [("vgg16", {"weights": "none"}), ("mobilenet", {"weights": "none"}), ("mobilenetv2", {"weights": "none"})]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options"), OWN + OTHERS)
+@pytest.mark.parametrize("style", networks.STYLES)
+def test_every_network_is_the_same_elsewhere(tmp_path, name, options, style):
+    from toolkit.export import litert, onnx
+
+    keras.utils.set_random_seed(1)
+    size = max(32, networks.get(name).smallest)
+    model = networks.build(name, classes=3, size=size, style=style, **options)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, size, size, 3)).astype(np.float32)
+    expected = model.predict_on_batch(pictures)
+    facts = {"classes": ["a", "b", "c"], "size": size, "resize_mode": "crop", "threshold": 0.0}
+    for write, file, tolerance in (
+        (litert.write, "float32.tflite", 1e-4),
+        (onnx.write, "model.onnx", 1e-4),
+        (lambda *args, **how: litert.write(*args, **how, kind="float16"), "float16.tflite", 1e-2),
+    ):
+        write(model, tmp_path / file, facts=facts, sample=lambda: pictures)
+        assert np.abs(runtime.load(tmp_path / file).probabilities(pictures) - expected).max() <= tolerance, file

@@ -1,0 +1,175 @@
+"""The review page in a real browser: a person types, the server is killed, and every mark is there once."""
+
+import json
+import random
+import re
+import shutil
+import time
+from importlib.util import find_spec
+
+import pytest
+from helpers import tiny_dataset
+from test_review import ask, rows, started
+
+from toolkit import manifest, review, verify
+from toolkit.review.journal import FILE
+from toolkit.review.session import row_id
+from toolkit.scrape import browser
+from toolkit.scrape.item import Options
+
+there = all(any(map(shutil.which, names)) for names in (browser.BROWSERS, browser.DRIVERS)) and find_spec("selenium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed"),
+]
+RIGHT, LEFT = "\ue014", "\ue012"  # as WebDriver sends them
+
+
+class Person:
+    """What typing does, told a second time in Python."""
+
+    def __init__(self, order, cells):
+        self.order, self.cells, self.place, self.done, self.marks = order, cells, 0, [], 0
+
+    def type(self, key):
+        path = self.order[self.place]
+        row = self.cells[path]
+        if key == "u":
+            if self.done:
+                path, before = self.done.pop()
+                self.cells[path], self.place, self.marks = before, self.order.index(path), self.marks + 1
+        elif key in (LEFT, RIGHT):
+            self.move(1 if key == RIGHT else -1)
+        elif key != "e" or row["status"] == "excluded":
+            self.done.append((path, dict(row)))
+            self.cells[path], self.marks = row | self.changes(key), self.marks + 1
+            self.move(1)
+
+    def changes(self, key):
+        if key in "12":
+            return {"reviewed": "label", "label": ("cars", "tanks")[int(key) - 1], "class_index": int(key) - 1}
+        if key == "x":
+            return {"reviewed": "exclude", "status": "excluded", "reason": "taken out by hand"}
+        return {"reviewed": "use", "status": "ok", "reason": ""} if key == "e" else {"reviewed": "keep"}
+
+    def move(self, by):
+        self.place = max(0, min(len(self.order) - 1, self.place + by))
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return verify.check(tiny_dataset(tmp_path / "pets", per_class=20)).save()
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser.chromium(Options(), hosts=["127.0.0.1"]) as running:
+        yield running
+
+
+def until(true, seconds=15):
+    """Wait for something, or fail."""
+    started_at = time.monotonic()
+    while not true():
+        assert time.monotonic() - started_at < seconds
+        time.sleep(0.02)
+
+
+def look(chrome, url):
+    """Open or reload the page, and wait until it can be used."""
+    chrome.get("about:blank")
+    chrome.get(url)
+    until(lambda: chrome.execute_script("return typeof items !== 'undefined' && items.size > 0"))
+
+
+def write(chrome, keys):
+    from selenium.webdriver import ActionChains
+
+    chain = ActionChains(chrome, duration=0)
+    chain.send_keys("".join(keys)).perform()
+
+
+def text(chrome, name):
+    return chrome.execute_script("return document.getElementById(arguments[0]).textContent", name)
+
+
+def all_saved(chrome):
+    return text(chrome, "saved") == "all saved"
+
+
+def test_300_keystrokes_a_kill_and_a_reload_lose_no_mark_and_apply_none_twice(pets, chrome):
+    keys = random.Random(5).choices(["x", " ", "1", "2", "e", "u", RIGHT, LEFT], [5, 4, 3, 3, 3, 3, 4, 2], k=300)
+    process, url = started(pets.root, "--port", "0", "--queue", "all")
+    try:
+        look(chrome, url)
+        order = json.loads(ask(f"{url}rows?queue=all")[1])["rows"]
+        path_of = {row_id(path): path for path in pets.table["path"]}
+        person = Person([path_of[row] for row in order], rows(pets))
+        write(chrome, keys[:120])
+        process.kill()  # while the last of them are on their way
+        process.communicate()
+        write(chrome, keys[120:200])
+        until(lambda: "the server is away" in text(chrome, "saved"))
+        process, again = started(pets.root, "--port", re.search(r":(\d+)/", url)[1], "--queue", "all")
+        assert again == url
+        look(chrome, url + chrome.execute_script("return location.hash"))
+        write(chrome, keys[200:])
+        until(lambda: all_saved(chrome))
+        for key in keys:
+            person.type(key)
+        assert rows_in_time(pets.root, person.cells)
+    finally:
+        process.kill()
+        process.communicate()
+    lines = [json.loads(line) for line in (pets.root / FILE).read_text().splitlines()]
+    assert len(lines) == len({line["id"] for line in lines}) == person.marks
+    assert person.marks > 150
+    assert text(chrome, "place").startswith(f"{person.place + 1} of 40")
+
+
+def rows_in_time(root, expected):
+    """The manifest is as expected within a second."""
+    until(lambda: rows(manifest.load(root)) == expected, seconds=5)
+    return True
+
+
+def test_two_tabs_buttons_and_undo_after_a_reload(pets, chrome):
+    with review.open(pets, port=0, queue="all") as page:
+        url = page.url
+        look(chrome, url)
+        first = chrome.current_window_handle
+        chrome.switch_to.new_window("tab")
+        look(chrome, url)
+        second = chrome.current_window_handle
+        for window, button in ((first, "exclude"), (second, "keep")):  # about the same picture
+            chrome.switch_to.window(window)
+            chrome.execute_script("document.getElementById(arguments[0]).click()", button)
+            until(lambda: all_saved(chrome))
+        order = json.loads(ask(f"{url}rows?queue=all")[1])
+        assert order["reviewed"][:2] == "k-"
+        look(chrome, url)
+        assert text(chrome, "place") == "2 of 40 · 1 seen"  # where nobody has looked yet
+        write(chrome, ["u"])
+        until(lambda: all_saved(chrome))
+        until(lambda: text(chrome, "place") == "1 of 40 · 1 seen")
+        path = next(path for path in pets.table["path"] if row_id(path) == order["rows"][0])
+        expected = rows(pets)
+        expected[path] |= {"status": "excluded", "reason": "taken out by hand", "reviewed": "exclude"}
+        assert rows_in_time(pets.root, expected)
+        write(chrome, ["u", "u"])
+        until(lambda: all_saved(chrome))
+        assert rows_in_time(pets.root, rows(pets))
+        assert text(chrome, "note") == "nothing to undo"
+        chrome.close()
+        chrome.switch_to.window(first)
+
+
+def test_a_picture_that_was_fetched_ahead_is_there_with_the_key(pets, chrome):
+    with review.open(pets, port=0, queue="all") as page:
+        look(chrome, page.url)
+        until(lambda: chrome.execute_script("return [...pictures.values()].every(one => one.complete)"))
+        shown = """
+            document.dispatchEvent(new KeyboardEvent("keydown", { key: "j" }));
+            const picture = document.querySelector("#pictures img");
+            return [picture.complete && picture.naturalWidth > 0, picture.src.includes(rows[at]), at]"""
+        assert chrome.execute_script(shown) == [True, True, 1]

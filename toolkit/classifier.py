@@ -1,0 +1,66 @@
+"""What answers about pictures, whatever it runs on: a run with Keras, or a file exported for elsewhere."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from PIL import Image
+
+from toolkit import images
+
+
+class Classifier(ABC):
+    """A network, its classes, and the pictures it takes.
+
+    Args:
+        classes: class names in the order of the outputs.
+        size: side in pixels of the pictures it takes.
+        resize_mode: how they are made square, see `images.square`.
+        threshold: probability below which its answer is "not sure", 0 to 1; 0 always answers.
+    """
+
+    classes: tuple[str, ...]
+    size: int
+    resize_mode: str
+    threshold: float = 0.0
+
+    def prepare(self, source: images.Source) -> np.ndarray:
+        """A picture as this model learned to see it.
+
+        Args:
+            source: a path, or the bytes of a file.
+
+        Returns:
+            uint8 array of shape (size, size, 3), RGB, 0 to 255.
+
+        Raises:
+            ImageError: it cannot be opened, with the reason in words.
+        """
+        return images.prepare(source, self.size, self.resize_mode)
+
+    def prepare_frame(self, frame: np.ndarray) -> np.ndarray:
+        """The same for the pixels of a frame, a uint8 array of shape (height, width, 3), RGB."""
+        return np.asarray(images.square(Image.fromarray(frame), self.size, self.resize_mode))
+
+    def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
+        """What the model makes of pictures.
+
+        Args:
+            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.
+            batch_size: pictures at a time, at least 1.
+
+        Returns:
+            float32 array of shape (n, classes); rows sum to 1.
+
+        >>> trained.probabilities(trained.prepare("mine.jpg")[None])  # doctest: +SKIP
+        array([[0.97, 0.03]], dtype=float32)
+        """
+        expected = (self.size, self.size, 3)
+        if pictures.ndim != 4 or pictures.shape[1:] != expected:
+            raise ValueError(f"expected pictures of shape (n, {self.size}, {self.size}, 3), got {pictures.shape}")
+        parts = [pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size)]
+        answers = [self._answers(part.astype(np.float32)) for part in parts]
+        return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
+
+    @abstractmethod
+    def _answers(self, pictures: np.ndarray) -> np.ndarray:
+        """Probabilities, shape (n, classes), of float32 pictures, n at least 1."""

@@ -1,0 +1,223 @@
+"""Take a trained network elsewhere: LiteRT, ONNX, SavedModel.
+
+Each file takes RGB from 0 to 255, as the network itself does, and says what its classes are and what pictures it wants.
+Each is opened again by what will run it, and asked about the test pictures: one that is right less often than the
+network is not kept.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+import toolkit
+from toolkit import parallel, paths
+from toolkit.bundle import Bundle
+from toolkit.classifier import Classifier
+from toolkit.errors import BundleError
+from toolkit.export import check, files
+from toolkit.export.formats import FORMATS, Format, chosen
+from toolkit.manifest import Manifest
+
+__all__ = ["FORMATS", "Export", "Outcome", "load", "write"]
+
+FOLDER, RECORD = "export", "export.json"
+MAX_LOSS = 0.005
+CALIBRATION = 200  # training pictures that show int8 which values occur
+TESTED = 2000  # test pictures at most
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a format.
+
+    Args:
+        format: one of `FORMATS`.
+        file: where it lies; None if it was refused.
+        reason: why it was refused; "" if it was not.
+        figures: how it does on the test pictures; None if it could not be opened.
+        megabytes: its size, in millions of bytes.
+        sha256: of the file, or of all files of a folder one after the other.
+    """
+
+    format: str
+    file: Path | None
+    reason: str = ""
+    figures: check.Figures | None = None
+    megabytes: float = 0.0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What became of all formats that were asked for, and the network they were made from."""
+
+    run: Bundle
+    original: Outcome
+    outcomes: tuple[Outcome, ...]
+    pictures: int
+
+
+def write(
+    trained: Bundle,
+    manifest: Manifest,
+    *,
+    to: Sequence[str] = ("litert-float16",),
+    max_loss: float = MAX_LOSS,
+    abstain_below: float = 0.0,
+    seed: int = 7,
+) -> Export:
+    """Write a run in other formats, into `export/` of its folder, and keep those that are as good as it is.
+
+    Args:
+        trained: the run.
+        manifest: the dataset it was trained on: the train split shows what values occur, on the test split all are
+            compared (on 2,000 of its pictures at most).
+        to: names of `FORMATS`.
+        max_loss: share of the test pictures by which a format may be right less often, 0 to 1; 0.005 is half a point.
+        abstain_below: probability below which whoever uses it should say "not sure", 0 to 1; 0 always answers.
+        seed: draws the pictures that are shown to int8.
+
+    Returns:
+        What became of each; those refused have a reason, and no file.
+
+    Raises:
+        BundleError: a file that is no run, or a run of another dataset.
+
+    >>> write(bundle.load("cars_tanks/xception"), manifest.load("cars_tanks"), to=FORMATS)  # doctest: +SKIP
+    """
+    names = chosen(tuple(to))
+    if not (0 <= max_loss <= 1 and 0 <= abstain_below <= 1):
+        raise ValueError(f"expected max_loss and abstain_below from 0 to 1, got {max_loss} and {abstain_below}")
+    if not trained.folder.is_dir() or trained.classes != manifest.classes:
+        raise BundleError(f"expected a run of {', '.join(manifest.classes)}, got {trained.name}; export the run itself")
+    drawn = partial(check.draw, trained, manifest, seed=seed)
+    pictures, labels = drawn(split="test", count=TESTED)
+    figures, expected = check.measure(trained, pictures, labels)
+    model = trained.folder / "model.keras"
+    original = Outcome("keras", model, "", figures, model.stat().st_size / 1e6, str(trained.facts["sha256"]))
+    work = _Work(
+        trained=trained,
+        facts=_facts(trained, abstain_below),
+        sample=cache(lambda: drawn(split="train", count=CALIBRATION)[0]),
+        judge=partial(_judged, pictures=pictures, labels=labels, expected=expected, original=figures, loss=max_loss),
+    )
+    _forget_another_model(trained)
+    outcomes = []
+    for name in parallel.progress(names, description="export", unit=" formats"):
+        outcomes.append(work.attempt(name))
+        _record(trained, original, outcomes[-1], pictures=len(pictures), max_loss=max_loss)
+    return Export(trained, original, tuple(outcomes), len(pictures))
+
+
+def load(trained: Bundle) -> dict:
+    """What `export.json` says of the formats written before: a dict per format; empty if there are none."""
+    file = trained.folder / FOLDER / RECORD
+    return json.loads(file.read_text())["artifacts"] if file.exists() else {}
+
+
+class _Refused(Exception):
+    """A format that is not kept, with what is known of it."""
+
+    def __init__(self, outcome: Outcome):
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all formats of a run are made and judged with."""
+
+    trained: Bundle
+    facts: dict
+    sample: Callable[[], np.ndarray]
+    judge: Callable[[Classifier], tuple[check.Figures, str]]
+
+    def attempt(self, name: str) -> Outcome:
+        """Write one format, open it again, and keep it if it is good."""
+        form = FORMATS[name]
+        path = self.trained.folder / FOLDER / form.file
+        files.remove(path)  # what lies there is of an earlier time, and would outlive a refusal
+        try:
+            with files.whole(path) as temporary:
+                made = self._made(name, form, temporary)
+        except _Refused as refused:
+            return refused.outcome
+        return replace(made, file=path)
+
+    def _made(self, name: str, form: Format, path: Path) -> Outcome:
+        try:
+            form.write(self.trained.model, path, facts=self.facts | {"format": name}, sample=self.sample)
+            model = form.load(path)
+        except ImportError:
+            raise
+        except Exception as error:  # converters fail in many ways, and some only when the result is opened
+            line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            raise _Refused(Outcome(name, None, f"cannot be made: {line}{_instead(form)}")) from error
+        figures, reason = self.judge(model)
+        made = Outcome(name, None, "", figures, files.size(path) / 1e6, files.fingerprint(path))
+        if reason:
+            raise _Refused(replace(made, reason=f"{reason}{_instead(form)}"))
+        return made
+
+
+def _judged(
+    model: Classifier,
+    *,
+    pictures: np.ndarray,
+    labels: np.ndarray,
+    expected: np.ndarray,
+    original: check.Figures,
+    loss: float,
+) -> tuple[check.Figures, str]:
+    figures, found = check.measure(model, pictures, labels, expected=expected)
+    return figures, check.objection(figures, found, original=original, max_loss=loss)
+
+
+def _facts(trained: Bundle, abstain_below: float) -> dict:
+    """What every artifact says of itself."""
+    return {
+        "classes": list(trained.classes),
+        "size": trained.size,
+        "resize_mode": trained.resize_mode,
+        "input": "float32 (n, size, size, 3), RGB, 0 to 255",
+        "temperature": trained.facts.get("temperature", 1.0),  # in the weights already
+        "threshold": abstain_below,
+        "run": f"{trained.folder.parent.name}/{trained.name}",
+        "network": trained.facts.get("network", ""),
+        "model": trained.facts["sha256"],
+        "toolkit": toolkit.__version__,
+    }
+
+
+def _instead(form: Format) -> str:
+    return f"; take {form.safer} instead" if form.safer else ""
+
+
+def _record(trained: Bundle, original: Outcome, made: Outcome, *, pictures: int, max_loss: float) -> None:
+    """Write down what became of a format, beside what is known of the others."""
+    known = load(trained)
+    known[made.format] = _row(made) | {"pictures": pictures, "max_loss": max_loss}
+    record = {"model": trained.facts["sha256"], "keras": _row(original)}
+    record["artifacts"] = {name: known[name] for name in FORMATS if name in known}
+    paths.write(trained.folder / FOLDER / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def _row(outcome: Outcome) -> dict:
+    row = asdict(outcome)
+    figures = row.pop("figures") or {}
+    figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON knows no other
+    return row | {"file": outcome.file.name if outcome.file else None} | figures
+
+
+def _forget_another_model(trained: Bundle) -> None:
+    """Remove what was exported from a model that this one took the place of."""
+    file = trained.folder / FOLDER / RECORD
+    if file.exists() and json.loads(file.read_text())["model"] != trained.facts["sha256"]:
+        for form in FORMATS.values():
+            files.remove(file.with_name(form.file))
+        file.unlink()

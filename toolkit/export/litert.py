@@ -1,0 +1,56 @@
+"""LiteRT, once called TensorFlow Lite: for phones, small boards, and a fast start anywhere.
+
+float32   as it was trained
+float16   weights in half precision, half the size; computes in float32 where the processor has nothing better
+dynamic   weights in 8 bits, a quarter of the size; what they meet is rounded on the way
+int8      all in 8 bits, per channel, with ranges seen on training pictures; fast on small processors, least exact
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from toolkit import quiet, runtime
+from toolkit.framework import keras, tf
+
+KINDS = ("float32", "float16", "dynamic", "int8")
+
+
+def write(
+    model: keras.Model, path: Path, *, facts: Mapping, sample: Callable[[], np.ndarray], kind: str = "float32"
+) -> None:
+    """Convert a network into a `.tflite` file.
+
+    Only operations that are built into every LiteRT are allowed, so it runs wherever that does. It takes one picture at
+    a time: a batch of unknown length would cost many of its plans, and phones their graphics processor.
+
+    Args:
+        model: RGB from 0 to 255 in, probabilities out.
+        path: of the new file.
+        facts: what it is to say of itself, see `runtime`.
+        sample: gives training pictures, shape (n, size, size, 3), 0 to 255; asked for "int8" only.
+        kind: one of `KINDS`.
+    """
+    operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if kind == "int8" else tf.lite.OpsSet.TFLITE_BUILTINS
+    how: dict = {"target_spec": {"supported_ops": [operations]}}
+    if kind != "float32":
+        how["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        how["target_spec"]["supported_types"] = [tf.float16]
+    if kind == "int8":
+        pictures = sample()
+        how["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
+    taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
+    with quiet.compiled():
+        model.export(path, format="litert", verbose=False, input_signature=[taken], **how)
+    _attach(path, facts)
+
+
+def _attach(path: Path, facts: Mapping) -> None:
+    """Put what a model says of itself into a zip behind it, where LiteRT's own tools look for the names of classes."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, text in ((runtime.LABELS, "\n".join(facts["classes"]) + "\n"), (runtime.FACTS, json.dumps(facts))):
+            archive.writestr(zipfile.ZipInfo(name), text)  # which has no date: the same model gives the same file

@@ -1,0 +1,170 @@
+"""Ask a model about a camera or a video, frame by frame."""
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit import predict, quiet
+from toolkit.classifier import Classifier
+from toolkit.errors import ImageError
+from toolkit.predict import Prediction
+
+RECENT = 30  # pictures over which the rate is taken
+BAR, INK, PAPER, FILLED = 22, (255, 255, 255), (30, 30, 30), (70, 150, 220)  # pixels; colours
+ROWS = 5  # classes shown at most
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A frame and what the model makes of it.
+
+    Args:
+        number: of the frame, from 0.
+        seconds: when it was, from the start.
+        frame: uint8 array of shape (height, width, 3), RGB.
+        answer: the prediction.
+        rate: pictures per second, lately, all that is done with them counted.
+    """
+
+    number: int
+    seconds: float
+    frame: np.ndarray
+    answer: Prediction
+    rate: float
+
+    def __str__(self) -> str:
+        shares = "  ".join(f"{name} {share:.3f}" for name, share in self.answer.probabilities.items())
+        said = "not sure" if self.answer.abstained else self.answer.label
+        return f"{self.seconds:8.2f} s  {said}  ({shares})  {self.rate:.0f} pictures per second"
+
+
+@contextmanager
+def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
+    """The frames of a camera or a video, each with its time in seconds.
+
+    Args:
+        source: the number of a camera, from 0; or the path of a video.
+
+    Raises:
+        ImageError: there is no such camera, or the file is no video.
+
+    >>> with opened("drive.mp4") as frames:  # doctest: +SKIP
+    ...     seconds, frame = next(frames)
+    """
+    import cv2
+
+    camera = isinstance(source, int)
+    if not camera and not Path(source).is_file():
+        raise ImageError(f"expected a video, found no file at {source}")
+    with quiet.compiled():  # what it says of a camera that is not there is said better below
+        capture = cv2.VideoCapture(source if camera else str(source))
+    try:
+        if not capture.isOpened():
+            raise ImageError(
+                f"expected camera {source}, found none; try another number, or --video FILE"
+                if camera
+                else f"expected a video that OpenCV can read, got {Path(source).name}"
+            )
+        yield _frames(capture, camera)
+    finally:
+        capture.release()
+
+
+def watch(
+    trained: Classifier, frames: Iterator[tuple[float, np.ndarray]], *, abstain_below: float | None = None
+) -> Iterator[Seen]:
+    """Ask about frame after frame.
+
+    Args:
+        trained: the model, best from `runtime.load`: Keras is slow for single pictures.
+        frames: from `opened`.
+        abstain_below: see `predict.stream`.
+    """
+    times: deque[float] = deque([time.perf_counter()], maxlen=RECENT + 1)
+    for number, (seconds, frame) in enumerate(frames):
+        answer = predict.frame(trained, frame, name=f"frame {number}", abstain_below=abstain_below)
+        times.append(time.perf_counter())
+        yield Seen(number, seconds, frame, answer, (len(times) - 1) / max(times[-1] - times[0], 1e-9))
+
+
+def show(seen: Iterator[Seen], *, title: str) -> Iterator[Seen]:
+    """Show each frame with its answer in a window, until it is closed, or q or Escape is pressed.
+
+    Args:
+        seen: from `watch`.
+        title: of the window.
+
+    Yields:
+        What was shown.
+    """
+    import cv2
+
+    try:
+        for one in seen:
+            cv2.imshow(title, draw(one)[:, :, ::-1])
+            yield one
+            if cv2.waitKey(1) & 0xFF in (ord("q"), 27) or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+                return
+    finally:
+        cv2.destroyAllWindows()
+
+
+def has_window() -> bool:
+    """Whether OpenCV can open a window here: the build for servers cannot, nor can any without a screen."""
+    import cv2
+
+    lines = [line.split() for line in cv2.getBuildInformation().splitlines()]
+    built = not any(words[:2] == ["GUI:", "NONE"] for words in lines)
+    screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return built and screen
+
+
+def draw(seen: Seen) -> np.ndarray:
+    """A frame with its label, the likeliest classes as bars, and the rate.
+
+    Returns:
+        uint8 array of shape (height, width, 3), RGB; the frame is above, the words are below it.
+    """
+    import cv2
+
+    shares = sorted(seen.answer.probabilities.items(), key=lambda pair: -pair[1])[:ROWS]
+    width = max(360, seen.frame.shape[1])
+    scale = width / seen.frame.shape[1]
+    frame = cv2.resize(seen.frame, (width, round(seen.frame.shape[0] * scale)))
+    panel = np.full((BAR * (len(shares) + 2), width, 3), PAPER, np.uint8)
+
+    def put(text: str, x: int, line: float, size: float = 0.5) -> None:
+        cv2.putText(panel, text, (x, round(BAR * line)), cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)
+
+    put("not sure" if seen.answer.abstained else _plain(seen.answer.label), 10, 1.1, 0.7)
+    put(f"{seen.rate:.0f} pictures/s", width - 140, 1.1)
+    for place, (name, share) in enumerate(shares):
+        top = round(BAR * (place + 1.6))
+        cv2.rectangle(panel, (120, top), (120 + round((width - 190) * share), top + BAR - 8), FILLED, -1)
+        put(_plain(name)[:12], 10, place + 2.15)
+        put(f"{share:.1%}", width - 60, place + 2.15, 0.45)
+    return np.concatenate([frame, panel])
+
+
+def _plain(text: str) -> str:
+    """What OpenCV's own letters can write."""
+    return text.encode("ascii", "replace").decode()
+
+
+def _frames(capture: object, camera: bool) -> Iterator[tuple[float, np.ndarray]]:
+    import cv2
+
+    started, rate, number = time.perf_counter(), capture.get(cv2.CAP_PROP_FPS), 0
+    while True:
+        there, frame = capture.read()
+        if not there:
+            return
+        yield time.perf_counter() - started if camera or not rate > 0 else number / rate, frame[:, :, ::-1]
+        number += 1

@@ -1,0 +1,212 @@
+"""What a person marked, in the order it was marked: a line each in `review.jsonl`, on disk before it counts as done.
+
+A line holds what it changes and what was there before, so any mark can be undone, and reading the lines again gives the
+same rows. The manifest notes with each row the number of the last mark that it holds; marks after that number are those
+it has missed.
+"""
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.errors import DatasetError
+
+try:
+    import fcntl
+except ImportError:  # Windows; there two servers of one dataset are not told apart
+    fcntl = None
+
+FILE = "review.jsonl"
+MARKS = ("keep", "use", "exclude", "label")
+CELLS = ("label", "class_index", "status", "reason", "reviewed")  # what marks change
+USABLE = ("duplicate", "label conflict", "poor quality", "excluded")  # a person may take these into use after all
+BY_HAND = "taken out by hand"
+
+
+class Refused(ValueError):
+    """A mark that makes no sense, with the reason in words."""
+
+
+class Journal:
+    """The marks of one dataset, and the cells of its rows with all of them applied. Safe to use from several threads.
+
+    Args:
+        root: folder of the dataset.
+        table: that of its manifest.
+
+    Raises:
+        DatasetError: somebody else has it open.
+    """
+
+    def __init__(self, root: Path, table: pd.DataFrame):
+        self.path = root / FILE
+        self.lock = threading.RLock()
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._lock_file()
+        self._numbers: dict[str, int] = {}  # of every mark, by its id
+        self._live: dict[str, list[dict]] = defaultdict(list)  # marks of a path that are not undone
+        self._changed: list[tuple[int, str]] = []  # number and path of every line
+        self.cells: dict[str, dict] = {}
+        self.classes: dict[str, int] = {}
+        for entry in self._entries():
+            self._play(entry)
+        self.adopt(table)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+    @property
+    def last(self) -> int:
+        """Number of the last mark."""
+        return max(self._changed[-1][0] if self._changed else 0, self._begun_at)
+
+    @property
+    def undoable(self) -> list[dict]:
+        """The marks that are not undone, with `id`, `path` and `before`, the oldest first."""
+        with self.lock:
+            live = [entry for path, entries in self._live.items() if path in self.cells for entry in entries]
+        return sorted(live, key=lambda entry: entry["number"])
+
+    def adopt(self, table: pd.DataFrame) -> None:
+        """Take over the rows of a manifest, but for those that have missed a mark."""
+        columns = ["path", *CELLS, "mark", "phash"]
+        with self.lock:
+            for path, *values, verified in table[columns].itertuples(index=False, name=None):
+                cells = dict(zip((*CELLS, "mark"), values, strict=True))
+                mine = self.cells.get(path, cells)
+                newest = mine if mine["mark"] > cells["mark"] else cells
+                self.cells[path] = newest | {"verified": bool(verified)}
+            for path in set(self.cells) - set(table["path"]):
+                del self.cells[path]
+            self._begun_at = int(table["mark"].max()) if len(table) else 0
+            lived = [entry["before"] for entries in self._live.values() for entry in entries]
+            pairs = {(cells["class_index"], cells["label"]) for cells in (*self.cells.values(), *lived)}
+            self.classes = {label: place for place, label in sorted(pairs)}  # also one that has lost its last picture
+
+    def missed(self, table: pd.DataFrame) -> dict[str, dict]:
+        """The rows of a manifest that have missed a mark, as `Manifest.update` wants them."""
+        with self.lock:
+            found = {}
+            for path, number in zip(table["path"], table["mark"], strict=True):
+                cells = self.cells[path]
+                if cells["mark"] > number:
+                    found[path] = {name: cells[name] for name in (*CELLS, "mark")}
+            return found
+
+    def add(self, marks: Iterable[Mapping[str, str]]) -> dict[str, str]:
+        """Append marks, and return when they are on disk. A mark whose id is known is not applied again.
+
+        Args:
+            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why it is left
+                out, or the id `of` what is to be undone.
+
+        Returns:
+            Why marks were refused, by their id.
+
+        Raises:
+            OSError: the disk takes no more. What was written is kept; the same marks can be sent again.
+        """
+        refused = {}
+        with self.lock:
+            for mark in marks:
+                if mark["id"] in self._numbers:
+                    continue
+                try:
+                    entry = self._entry(mark)
+                except Refused as reason:
+                    refused[mark["id"]] = str(reason)
+                    continue
+                self._write(entry)
+                self._play(entry)
+            os.fsync(self._file)
+        return refused
+
+    def changed(self, since: int) -> list[str]:
+        """Paths of rows that were marked after the mark of this number."""
+        with self.lock:
+            return sorted({path for number, path in self._changed if number > since and path in self.cells})
+
+    def _entry(self, mark: Mapping[str, str]) -> dict:
+        """The line for a mark."""
+        path, kind = mark["path"], mark["mark"]
+        if path not in self.cells:
+            raise Refused("there is no such picture")
+        entry = {"number": self.last + 1, "id": mark["id"], "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        entry |= {"path": path, "mark": kind}
+        if kind == "undo":
+            if mark.get("of") not in [live["id"] for live in self._live[path]]:
+                raise Refused("there is nothing left to undo")
+            return entry | {"of": mark["of"]}
+        cells = self.cells[path]
+        changes = {"reviewed": kind} | self._changes(kind, cells, mark)
+        return entry | {"changes": changes, "before": {name: cells[name] for name in CELLS}}
+
+    def _changes(self, kind: str, cells: Mapping[str, object], mark: Mapping[str, str]) -> dict[str, object]:
+        if kind == "exclude":
+            return {"status": "excluded", "reason": ": ".join(filter(None, (BY_HAND, mark.get("words", "").strip())))}
+        if kind == "use" and cells["status"] in USABLE:
+            return {"status": "ok" if cells["verified"] else "new", "reason": ""}
+        if kind == "label":
+            label = mark.get("label", "")
+            if label not in self.classes:
+                raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
+            return {"label": label, "class_index": self.classes[label]}
+        if kind not in MARKS:
+            raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
+        return {}
+
+    def _play(self, entry: dict) -> None:
+        """Apply a line: a mark to what was there before it, an undo by applying those after the undone one again."""
+        live = self._live[entry["path"]]
+        if entry["mark"] == "undo":
+            place = [mark["id"] for mark in live].index(entry["of"])
+            cells = live.pop(place)["before"]
+            for later in live[place:]:
+                later["before"] = cells
+                cells = cells | later["changes"]
+        else:
+            live.append(entry)
+            cells = entry["before"] | entry["changes"]
+        self._numbers[entry["id"]] = entry["number"]
+        self._changed.append((entry["number"], entry["path"]))
+        known = self.cells.get(entry["path"], {})
+        self.cells[entry["path"]] = known | cells | {"mark": entry["number"]}
+
+    def _write(self, entry: Mapping[str, object]) -> None:
+        size = os.fstat(self._file).st_size
+        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(f"expected to write all of a mark to {self.path}, the disk is full; make room")
+        except OSError:
+            os.ftruncate(self._file, size)
+            raise
+
+    def _entries(self) -> list[dict]:
+        """The lines on disk; a last one that was torn by a crash was never acknowledged, and is cut off."""
+        content = self.path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            os.ftruncate(self._file, end)
+        try:
+            return [json.loads(line) for line in content[:end].splitlines()]
+        except ValueError as error:
+            raise DatasetError(f"expected JSON lines in {self.path}, got: {error}; mend or move the file") from error
+
+    def _lock_file(self) -> None:
+        try:
+            if fcntl:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise DatasetError(
+                f"expected {self.path.parent.name} to be reviewed on one page at a time, found another; stop that one, "
+                "or open its address in a second tab"
+            ) from error

@@ -1,0 +1,176 @@
+"""What is worth a look: rows in queues, each with a reason in words, the most suspicious first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from toolkit import paths, signatures, suspects
+from toolkit.dedup import differences
+from toolkit.manifest import Manifest
+
+PREDICTIONS = "predictions.csv"  # of an evaluated run; read as a table, since to open its bundle would load Keras
+UNSURE = 0.9  # right answers less probable than this are worth a look
+REMARKABLE = 0.02  # share of the pictures that are the darkest, or blurriest, …
+SAME = "the same picture as "  # what dedup says of a copy, before the path of what it is a copy of
+SHOWN_BESIDE = 3  # copies of one picture, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to look at.
+
+    Args:
+        path: as in the manifest.
+        why: what is suspicious about it, in words.
+        suggested: the label it may have instead, or "".
+        others: paths of pictures to show beside it.
+    """
+
+    path: str
+    why: str = ""
+    suggested: str = ""
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Pictures that are looked at for one reason.
+
+    Args:
+        name: short, for addresses.
+        title: for people.
+        question: that each picture answers.
+        items: the most suspicious first.
+    """
+
+    name: str
+    title: str
+    question: str
+    items: tuple[Item, ...]
+
+
+def build(manifest: Manifest) -> list[Queue]:
+    """All queues of a dataset that have pictures in them; the last ones hold all pictures, by class.
+
+    Args:
+        manifest: the dataset; what its runs answered and what a label check found is read from beside it.
+    """
+    odd = _odd(manifest.table)
+    queues = [
+        ("labels", "likely wrong labels", "Is the label right?", _labels(manifest)),
+        ("conflicts", "one picture, two labels", "Which label is right?", _conflicts(manifest.table)),
+        ("mistakes", "confident mistakes", "Is the label right, or the network?", _mistakes(manifest)),
+        ("hesitant", "hesitant answers", "Is the label right?", _hesitant(manifest)),
+        ("copies", "near-duplicates", "Is it the same picture?", _copies(manifest)),
+        ("left-out", "left out", "Is it left out for a good reason?", _left_out(manifest.table)),
+        ("all", "all pictures", "Is the label right?", [item for _, item in odd]),
+    ]
+    for label in manifest.classes:
+        own = [item for name, item in odd if name == label]
+        queues.append((f"class:{label}", f"all {label}", f"Is this one of {label}?", own))
+    return [Queue(*words, tuple(items)) for *words, items in queues if items]
+
+
+def _labels(manifest: Manifest) -> list[Item]:
+    """What a label check found, but for what has another label since or is not in use."""
+    used = _used(manifest.table)
+    return [
+        Item(row.path, row.reason or f"{row.suggested} is more likely ({row.score:.0%})", row.suggested)
+        for row in suspects.load(manifest.root).itertuples()
+        if used.get(row.path) == row.label
+    ]
+
+
+def _conflicts(table: pd.DataFrame) -> list[Item]:
+    conflicts = table[table["status"] == "label conflict"].sort_values(["group", "path"])
+    items = []
+    for _, members in conflicts.groupby("group"):
+        for row in members.itertuples():
+            rest = members[members["label"] != row.label]
+            why = f"the same picture is there as {' and '.join(sorted(set(rest['label'])))}; neither is used"
+            items.append(Item(row.path, why if len(rest) else row.reason, others=tuple(rest["path"])[:SHOWN_BESIDE]))
+    return items
+
+
+def _copies(manifest: Manifest) -> list[Item]:
+    """Pictures that were left out as copies, beside the one that is used; those least alike first."""
+    names = manifest.table.set_index("path")["sha256"]
+    copies = manifest.table[manifest.table["status"] == "duplicate"]
+    pairs = dict(zip(copies["path"], copies["reason"].str.removeprefix(SAME), strict=True))
+    pairs = {path: other for path, other in pairs.items() if other in names.index}
+    grey, places = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
+    first, second = places.reshape(2, -1)
+    known = (first >= 0) & (second >= 0)
+    unlike = np.zeros(len(pairs))
+    if known.any():
+        used, places = np.unique([first[known], second[known]], return_inverse=True)
+        unlike[known] = differences(np.array(grey[used]), *places.reshape(2, -1))
+    found = sorted(zip(-unlike, pairs, pairs.values(), strict=True))
+    return [
+        Item(path, f"left out as a copy of the picture beside it (difference {-negative:.3f})", others=(other,))
+        for negative, path, other in found
+    ]
+
+
+def _mistakes(manifest: Manifest) -> list[Item]:
+    """Pictures of the test that a run names otherwise than their label of today, the surest answer first."""
+    answers = _answers(manifest)
+    wrong = answers[answers["predicted"] != answers["label"]]
+    wrong = wrong.sort_values(["probability", "run"], ascending=[False, True])
+    surest = wrong.drop_duplicates("path")
+    said = {path: _said(some) for path, some in wrong.groupby("path")}
+    return [Item(row.path, said[row.path], row.predicted) for row in surest.itertuples()]
+
+
+def _hesitant(manifest: Manifest) -> list[Item]:
+    """Pictures that no run names otherwise, but one hardly dares to name; the least sure first."""
+    answers = _answers(manifest)
+    wrong = set(answers.loc[answers["predicted"] != answers["label"], "path"])
+    unsure = answers[~answers["path"].isin(wrong) & (answers["probability"] < UNSURE)]
+    unsure = unsure.sort_values(["probability", "run"])
+    said = {path: _said(some) for path, some in unsure.groupby("path")}
+    return [Item(path, said[path]) for path in unsure["path"].drop_duplicates()]
+
+
+def _said(answers: pd.DataFrame) -> str:
+    words = [f"{row.run} says {row.predicted} ({row.probability:.1%})" for row in answers.itertuples()]
+    return ", ".join(words)
+
+
+def _answers(manifest: Manifest) -> pd.DataFrame:
+    """What every evaluated run said about pictures in use, beside their label of today."""
+    used, parts = _used(manifest.table), []
+    for file in sorted(paths.models(manifest.root).glob(f"*/{PREDICTIONS}")):
+        table = pd.read_csv(file, usecols=["path", "predicted", "probability"], keep_default_na=False)
+        table = table[table["path"].isin(used)]
+        parts.append(table.assign(run=file.parent.name, label=table["path"].map(used)))
+    columns = ["path", "predicted", "probability", "run", "label"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _used(table: pd.DataFrame) -> dict[str, str]:
+    """Label of every picture in use, by its path."""
+    used = table[table["status"].isin(["new", "ok"])]
+    return dict(zip(used["path"], used["label"], strict=True))
+
+
+def _left_out(table: pd.DataFrame) -> list[Item]:
+    rows = table[table["status"].isin(["excluded", "poor quality", "too small"])]
+    return [Item(row.path, row.reason) for row in rows.sort_values(["status", "path"]).itertuples()]
+
+
+def _odd(table: pd.DataFrame) -> list[tuple[str, Item]]:
+    """Label and item of every picture that can be opened, those furthest from the others first.
+
+    The order does not depend on labels, so that a review that is taken up again finds it as it was.
+    """
+    table = table[~table["status"].isin(["unreadable", "failed"])]
+    ways = {"blurriest": table["sharpness"], "darkest": table["brightness"], "brightest": -table["brightness"]}
+    ranks = pd.DataFrame({name: values.rank(pct=True) for name, values in ways.items()}, index=table.index)
+    told = ranks.min(axis=1).where(table["width"] > 0, 1.0)  # of a picture that is not verified nothing is known
+    table = table.assign(odd=told, way=ranks.idxmin(axis=1)).sort_values(["odd", "path"])
+    return [
+        (row.label, Item(row.path, f"one of the {row.way}" if row.odd <= REMARKABLE else ""))
+        for row in table.itertuples()
+    ]

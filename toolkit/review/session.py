@@ -1,0 +1,126 @@
+"""A dataset under review: its queues, its marks, and a manifest that follows the marks within half a second."""
+
+import hashlib
+import io
+import threading
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from toolkit import images, manifest, paths
+from toolkit.errors import ToolkitError
+from toolkit.manifest import Manifest
+from toolkit.review import queues
+from toolkit.review.journal import Journal
+
+SAVED_AFTER = 0.4  # seconds; what is marked in between is saved together
+SIDES = (320, 640, 1280)  # pixels, in which pictures are shown
+REMEMBERED = 256  # pictures that were shown
+SHOWN = ("path", "width", "height", "source", "title", "page_url")
+
+
+class Session:
+    """One dataset under review. Rows are named by a hash of their path, which no address can lead outside of.
+
+    Args:
+        root: folder of the dataset.
+
+    Raises:
+        DatasetError: no dataset there, or it is under review already.
+
+    >>> with Session(Path("data/pets")) as session:  # doctest: +SKIP
+    ...     session.mark([{"id": "1", "row": row_id("raw/cat/1.jpg"), "mark": "keep"}])
+    """
+
+    def __init__(self, root: Path):
+        self.manifest = manifest.load(paths.local(root, to="review"))
+        self.root, self._stamp = self.manifest.root, _stamp(self.manifest.root)
+        self.journal = Journal(self.root, self.manifest.table)
+        self.problem = ""  # why the manifest could not be saved, in words
+        self._saving, self._marked, self._ended = threading.Lock(), threading.Event(), threading.Event()
+        self.save()
+        self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
+        facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
+        self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
+        self.picture = lru_cache(maxsize=REMEMBERED)(self._picture)
+        self._saver = threading.Thread(target=self._follow, name="review", daemon=True)
+        self._saver.start()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> Manifest:
+        """Save what is still to be saved, and give the dataset free."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._marked.set()
+            self._saver.join()
+            self.save()
+            self.journal.close()
+        return self.manifest
+
+    def mark(self, marks: Iterable[Mapping[str, str]]) -> dict[str, str]:
+        """Take marks, safe on disk when this returns; why some were refused, by their id.
+
+        Args:
+            marks: as `Journal.add` wants them, with a `row` in place of a `path`.
+        """
+        refused = self.journal.add({**mark, "path": self.path(mark["row"])} for mark in marks)
+        self._marked.set()
+        return refused
+
+    def save(self) -> None:
+        """Bring the manifest on disk up to date; what another stage has written there meanwhile is kept."""
+        with self._saving:
+            if _stamp(self.root) != self._stamp:
+                self.manifest = manifest.load(self.root)
+                self.journal.adopt(self.manifest.table)
+            rows = self.journal.missed(self.manifest.table)
+            if rows:
+                self.manifest = self.manifest.update(rows).save()
+            self._stamp = _stamp(self.root)
+
+    def path(self, row: str) -> str:
+        """Path of a row, or "" if there is none."""
+        return self._facts[row]["path"] if row in self._facts else ""
+
+    def state(self, row: str) -> dict[str, object]:
+        """What is known of a row now."""
+        cells = self.journal.cells.get(self.path(row), {})
+        told = {name: cells.get(name, "") for name in ("label", "status", "reason", "reviewed")}
+        return {"row": row, **self._facts[row], **told}
+
+    def _follow(self) -> None:
+        """Save soon after a mark, once for all that came until then."""
+        while self._marked.wait() and not self._ended.wait(SAVED_AFTER):
+            self._marked.clear()
+            try:
+                self.save()
+                self.problem = ""
+            except (OSError, ToolkitError) as error:  # the marks are safe in the journal; it is tried again
+                self.problem = f"the manifest could not be saved: {error}"
+                self._marked.set()
+
+    def _picture(self, row: str, side: int) -> bytes:
+        """The JPEG bytes of a picture, made to fit a square of `side` pixels and never enlarged."""
+        picture = images.read(self.root / self._facts[row]["path"], min_side=side)
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=88)
+        return buffer.getvalue()
+
+
+def row_id(path: str) -> str:
+    """The name of a row in addresses."""
+    return hashlib.blake2s(path.encode(), digest_size=8).hexdigest()
+
+
+def _stamp(root: Path) -> tuple[int, int, int]:
+    """Changes whenever the manifest is written."""
+    facts = (root / manifest.FILE).stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -1,0 +1,171 @@
+"""Open what answers about pictures: a file made by `toolkit export`, without TensorFlow, or a trained run.
+
+    model.tflite   LiteRT, with `classifier.json` and `labels.txt` in a zip behind the model, as its tools attach files
+    model.onnx     ONNX, with the same JSON under the key "classifier" of its metadata
+    anything else  is a run, and opened by `bundle`
+
+What either file says of itself: `classes` in order, `size` and `resize_mode` of the pictures, the `threshold` below
+which it is not sure, and the `temperature` that is already in its weights. RGB from 0 to 255 goes in.
+"""
+
+import json
+import os
+import threading
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from toolkit import images, paths, quiet
+from toolkit.classifier import Classifier
+from toolkit.errors import BundleError
+
+FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
+
+Answer = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact(Classifier):
+    """An exported model. It may be asked from several threads; they take turns.
+
+    Args:
+        folder: the file itself.
+        classes, size, resize_mode: see `classifier.Classifier`.
+        answer: from float32 pictures of shape (n, size, size, 3) to probabilities.
+        threshold: see `classifier.Classifier`.
+        facts: what else the file says of itself.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    size: int
+    resize_mode: str
+    answer: Answer = field(repr=False)
+    threshold: float = 0.0
+    facts: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.folder.name
+
+    def _answers(self, pictures: np.ndarray) -> np.ndarray:
+        return self.answer(pictures)
+
+
+def load(name: str | Path, *, threads: int | None = None) -> Classifier:
+    """What answers about pictures.
+
+    Args:
+        name: a `.tflite` or `.onnx` file, below `models/` or anywhere; or what `bundle.load` takes.
+        threads: of one answer, at least 1; None for one per core.
+
+    Raises:
+        BundleError: nothing there, damaged, or not made by `toolkit export`.
+
+    >>> load("cars_tanks/xception/export/float16.tflite").classes  # doctest: +SKIP
+    ('cars', 'tanks')
+    """
+    path = paths.run(name)
+    if path.suffix not in OPENERS:
+        from toolkit import bundle
+
+        return bundle.load(name)
+    if not path.is_file():
+        raise BundleError(f"expected an exported model at {path}, found no file; make it with `toolkit export RUN`")
+    threads = _cores() if threads is None else threads
+    if threads < 1:
+        raise ValueError(f"expected at least 1 thread, got {threads}")
+    return OPENERS[path.suffix](path, threads)
+
+
+def artifact(path: Path, facts: object, answer: Answer, shape: tuple) -> Artifact:
+    """An exported model, if what it says of itself fits what it computes.
+
+    Args:
+        path: of the file.
+        facts: what it says of itself.
+        answer: see `Artifact`.
+        shape: height, width and colours that it takes, and its outputs, (size, size, 3, classes).
+
+    Raises:
+        BundleError: it does not fit.
+    """
+    try:
+        classes, size, mode = tuple(map(str, facts["classes"])), int(facts["size"]), facts["resize_mode"]
+        threshold = float(facts["threshold"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(path, f"its {FACTS} is damaged ({error!r})") from error
+    if mode not in images.MODES or not 0 <= threshold <= 1:
+        raise _foreign(path, f"its {FACTS} has the resize_mode {mode!r} and the threshold {threshold}")
+    if tuple(shape) != (size, size, 3, len(classes)):
+        raise _foreign(path, f"it says {size} pixels and {len(classes)} classes, and computes {shape}")
+    return Artifact(path, classes, size, mode, answer, threshold, facts)
+
+
+def _litert(path: Path, threads: int) -> Artifact:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with zipfile.ZipFile(path) as attached:
+            facts = json.loads(attached.read(FACTS))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise _foreign(path, f"no {FACTS} is attached to it") from error
+    try:
+        with quiet.compiled():
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _foreign(path, str(error)) from error
+    (taken, *more), outputs, lock = interpreter.get_input_details(), interpreter.get_output_details(), threading.Lock()
+    if more or len(outputs) != 1 or {taken["dtype"], outputs[0]["dtype"]} != {np.float32}:
+        raise _foreign(path, "it has other inputs and outputs than one of float32 each")
+
+    def answer(pictures: np.ndarray) -> np.ndarray:
+        rows = []
+        with lock:
+            for picture in pictures:  # each uses all threads; a batch would need its memory planned anew
+                interpreter.set_tensor(taken["index"], picture[None])
+                interpreter.invoke()
+                rows.append(interpreter.get_tensor(outputs[0]["index"])[0])
+        return np.stack(rows)
+
+    return artifact(path, facts, answer, (*taken["shape"][1:].tolist(), *outputs[0]["shape"][1:].tolist()))
+
+
+def _onnx(path: Path, threads: int) -> Artifact:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        facts = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
+    except KeyError as error:
+        raise _foreign(path, f"its metadata has no {KEY!r}") from error
+    except Exception as error:  # a damaged file fails in many ways
+        raise _foreign(path, str(error)) from error
+    (taken, *more), (given, *others) = session.get_inputs(), session.get_outputs()
+    if more or others or {taken.type, given.type} != {"tensor(float)"}:
+        raise _foreign(path, "it has other inputs and outputs than one of float32 each")
+
+    def answer(pictures: np.ndarray) -> np.ndarray:
+        return session.run([given.name], {taken.name: pictures})[0]
+
+    return artifact(path, facts, answer, (*taken.shape[1:], *given.shape[1:]))
+
+
+def _foreign(path: Path, reason: str) -> BundleError:
+    line = " ".join(reason.split())[:200]
+    return BundleError(f"expected {path.name} as `toolkit export` makes it, but {line}; export it again")
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+OPENERS = {".tflite": _litert, ".onnx": _onnx}

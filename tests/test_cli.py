@@ -188,6 +188,27 @@ def test_an_unknown_network_is_one_clear_line(run, capsys):
     assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
 
 
+def test_a_frozen_backbone_is_trained_judged_in_folds_and_tuned_on_features(capsys, tmp_path):
+    ready_dataset(paths.dataset("pets"), per_class=14)
+    network = ("pets", "--network", "xception", "--weights", "cifar10", "--style", "modern", "--size", "32")
+    assert main(["train", *network]) == 0
+    assert "the backbone is frozen: its features are computed once" in capsys.readouterr().out
+    show = tmp_path / "folds.png"
+    assert main(["crossval", *network, "--folds", "3", "--show", str(show)]) == 0
+    assert "28 cross-validated pictures" in capsys.readouterr().out
+    assert show.read_bytes().startswith(b"\x89PNG")
+    assert main(["tune", *network, "--folds", "2", "--trials", "3", "--vary", "C=0.001..1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"] == 3
+    assert json.loads(Path(found["config"]).read_text())["C"] == found["best"]["C"]
+
+
+def test_what_is_to_be_varied_must_be_a_setting(capsys):
+    ready_dataset(paths.dataset("pets"), per_class=14)
+    assert "got 'speed'" in complaint(capsys, "tune", "pets", "--network", "vgg", "--vary", "speed=1,2")
+    assert "such as C=0.001..10" in complaint(capsys, "tune", "pets", "--network", "vgg", "--vary", "speed")
+
+
 def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
     ready_dataset(paths.dataset("slices"), per_class=10)
     words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]

@@ -148,40 +148,38 @@ def path(
     """
     mean, deviation = pictures.mean(axis=0, dtype=np.float64), pictures.std(axis=0, dtype=np.float64)
     deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
-    scaled = ((pictures - mean) / deviation).astype(np.float32)
+    scaled = (pictures - mean.astype(np.float32)) / deviation.astype(np.float32)
     found = []
     with threadpool_limits(1):  # many small products are slower with more
-        narrow, turn = _narrowed(scaled)
+        lower = _root(scaled) if scaled.shape[0] < scaled.shape[1] else None
         model = LogisticRegression(
             max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
         )
         for strength in strengths:
-            model.set_params(C=strength).fit(narrow, labels)
-            found.append((strength, _unscaled(model, turn, mean, deviation)))
+            model.set_params(C=strength).fit(scaled if lower is None else lower, labels)
+            kernel, bias = _of_all_classes(model)
+            if lower is not None:
+                kernel = scaled.T @ solve_triangular(lower, kernel, lower=True, trans="T")
+            kernel = kernel.astype(np.float64) / deviation[:, None]  # features are taken as they are
+            found.append((strength, Probe(kernel.astype(np.float32), (bias - mean @ kernel).astype(np.float32))))
     return found
 
 
-def _narrowed(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The same problem in fewer columns: n pictures span n directions, however many features they have.
+def _root(scaled: np.ndarray) -> np.ndarray:
+    """The same problem in fewer columns: n pictures span n directions only, however many features they have.
 
     Returns:
-        Narrow such that `narrow = scaled @ turn`, and the turn; what is learned of the one, turned back, holds for the
-        other, since the penalty on its length stays the same. None where there are more pictures than features.
+        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. What is learned of it, w, is Xᵀ L⁻ᵀ w of X, as long
+        as w, so a penalty on the length is the same.
     """
-    count, width = scaled.shape
-    if count >= width:
-        return scaled, None
     products = (scaled @ scaled.T).astype(np.float64)
-    products[np.diag_indices(count)] += 1e-5 * np.trace(products) / count  # or rounding may leave it no root
-    lower = cholesky(products, lower=True)
-    turn = solve_triangular(lower, scaled, lower=True).T
-    return lower.astype(np.float32), turn
+    products[np.diag_indices(len(scaled))] += 1e-5 * np.trace(products) / len(scaled)  # or rounding leaves it no root
+    return cholesky(products, lower=True).astype(np.float32)
 
 
-def _unscaled(model: LogisticRegression, turn: np.ndarray | None, mean: np.ndarray, deviation: np.ndarray) -> Probe:
-    """The same answers from features as they are: standardization becomes part of the weights."""
-    kernel, bias = model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
-    if kernel.shape[1] == 1:  # of two classes scikit-learn gives one, by how much it is likelier than the other
-        kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    kernel = (kernel if turn is None else turn.astype(np.float64) @ kernel) / deviation[:, None]
-    return Probe(kernel.astype(np.float32), (bias - mean @ kernel).astype(np.float32))
+def _of_all_classes(model: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias with a column per class; of two, scikit-learn gives by how much one is likelier than the other."""
+    kernel, bias = model.coef_.T.astype(np.float32), model.intercept_.astype(np.float64)
+    if kernel.shape[1] == 1:
+        return np.hstack([-kernel / 2, kernel / 2]), np.array([-bias[0] / 2, bias[0] / 2])
+    return kernel, bias

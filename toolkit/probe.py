@@ -169,8 +169,8 @@ def _root(scaled: np.ndarray) -> np.ndarray:
     """The same problem in fewer columns: n pictures span n directions only, however many features they have.
 
     Returns:
-        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. What is learned of it, w, is Xᵀ L⁻ᵀ w of X, as long
-        as w, so a penalty on the length is the same.
+        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. What is learned of it, w, is Xᵀ L⁻ᵀ w of X, and as
+        long as w, so a penalty on the length is the same.
     """
     products = (scaled @ scaled.T).astype(np.float64)
     products[np.diag_indices(len(scaled))] += 1e-5 * np.trace(products) / len(scaled)  # or rounding leaves it no root

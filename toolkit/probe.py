@@ -178,7 +178,7 @@ def _root(scaled: np.ndarray) -> np.ndarray:
 
 
 def _of_all_classes(model: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias with a column per class; of two, scikit-learn gives by how much one is likelier than the other."""
+    """Kernel and bias with a column per class; of two, scikit-learn says how much likelier one is."""
     kernel, bias = model.coef_.T.astype(np.float32), model.intercept_.astype(np.float64)
     if kernel.shape[1] == 1:
         return np.hstack([-kernel / 2, kernel / 2]), np.array([-bias[0] / 2, bias[0] / 2])

@@ -76,27 +76,39 @@ def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure
 
 
 def curves(*runs: "Bundle") -> Figure:
-    """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked."""
+    """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked.
+
+    A head on features that were computed once has no epochs: beside runs that have, it is a dotted line.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    for colour, run in zip(COLOURS, runs, strict=False):
+    probes = [is_probe(run.history) for run in runs]
+    for colour, run, probe in zip(COLOURS, runs, probes, strict=False):
         history = run.history
         kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+            axes.set(ylabel=name)
+            plain(axes)
+            if probe and not all(probes):
+                axes.axhline(kept[f"val_{name}"], linestyle=":", color=colour, label=f"{run.name}, val")
+                continue
             steps = steps_of(axes, history)
             axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
             axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
             axes.plot(kept[steps], kept[f"val_{name}"], "o", color=colour)
-            axes.set(ylabel=name)
-            plain(axes)
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 
+def is_probe(history: pd.DataFrame) -> bool:
+    """Whether this is the history of a head on features, which was learned at several freedoms instead of epochs."""
+    return "C" in history and bool(history["C"].notna().all())
+
+
 def steps_of(axes: object, history: pd.DataFrame) -> str:
     """What a history runs along: its epochs, or how freely a probe learned."""
-    if "C" in history and history["C"].notna().all():
+    if is_probe(history):
         axes.set(xlabel="C: how freely it learns", xscale="log")
         return "C"
     axes.set(xlabel="epoch")

@@ -7,7 +7,7 @@ from helpers import fake_table, ready_dataset, untrained
 from matplotlib.figure import Figure
 from PIL import Image
 
-from toolkit import augment, dedup, evaluate, manifest, plot, predict
+from toolkit import augment, bundle, dedup, evaluate, manifest, plot, predict
 
 
 @pytest.fixture
@@ -153,6 +153,17 @@ def test_mistakes_show_the_true_and_the_given_name(report, table):
 def test_curves_mark_the_epoch_that_was_kept(tmp_path):
     figure = plot.curves(untrained(tmp_path / "run"))
     assert size(figure)[0] > 500
+
+
+def test_a_head_on_features_is_a_line_beside_runs_that_have_epochs_and_a_curve_alone(tmp_path):
+    epochs, probe = untrained(tmp_path / "epochs"), untrained(tmp_path / "probe")
+    columns = {"C": [0.01, 1.0], "loss": [0.5, 0.3], "val_loss": [0.6, 0.5]}
+    columns |= {"accuracy": [0.8, 0.9], "val_accuracy": [0.7, 0.8]}
+    (probe.folder / bundle.HISTORY).write_text(pd.DataFrame(columns).to_csv(index=False))
+    for runs in ((epochs, probe), (probe, epochs), (probe,)):
+        assert size(plot.curves(*runs))[0] > 500
+    assert plot.curves(probe).axes[0].get_xscale() == "log"
+    assert plot.curves(epochs, probe).axes[0].get_xscale() == "linear"
 
 
 def test_a_comparison_draws_every_interval():

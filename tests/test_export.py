@@ -31,13 +31,13 @@ def run(data):
 
 @pytest.fixture(scope="module")
 def all_formats(run, data):
-    return export.write(run, data, to=tuple(export.FORMATS), max_loss=1.0)
+    return export.write(run, data, to=export.OFFLINE, max_loss=1.0)
 
 
 def test_every_format_gives_the_answers_of_the_network_through_its_own_runtime(run, data, all_formats):
     pictures, _ = check.draw(run, data, split="test", count=100, seed=7)
     expected = run.probabilities(pictures)
-    assert [outcome.format for outcome in all_formats.outcomes if outcome.file] == list(export.FORMATS)
+    assert [outcome.format for outcome in all_formats.outcomes if outcome.file] == list(export.OFFLINE)
     for outcome in all_formats.outcomes:
         found = export.FORMATS[outcome.format].load(outcome.file).probabilities(pictures)
         tolerance = TOLERANCE.get(outcome.format, 0.2)
@@ -79,7 +79,7 @@ def test_an_artifact_says_what_it_is_where_others_look_for_it(run, all_formats):
 def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     record = json.loads((run.folder / "export" / "export.json").read_text())
     assert record["model"] == run.facts["sha256"]
-    assert list(record["artifacts"]) == list(export.FORMATS)
+    assert list(record["artifacts"]) == list(export.OFFLINE)
     for row in record["artifacts"].values():
         path = run.folder / "export" / row["file"]
         assert files.fingerprint(path) == row["sha256"]
@@ -92,7 +92,7 @@ def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
 
 
 def test_nothing_is_in_the_folder_but_what_was_kept(run, all_formats):
-    kept = {form.file for form in export.FORMATS.values()} | {"export.json"}
+    kept = {export.FORMATS[name].file for name in export.OFFLINE} | {"export.json"}
     assert {file.name for file in (run.folder / "export").iterdir()} == kept
 
 

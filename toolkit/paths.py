@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,13 @@ def home() -> Path:
         return Path(os.environ["TOOLKIT_HOME"]).expanduser().resolve()
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def cache() -> Path:
+    """The folder for what was fetched once and need not be fetched again, where this system keeps such things."""
+    own = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    usual = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+    return Path(own or usual).expanduser() / "image-classifier-toolkit"
 
 
 def notebooks() -> Path:

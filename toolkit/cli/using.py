@@ -188,10 +188,11 @@ def _inside(found: Iterable[Path]) -> Iterator[str]:
 def export_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN, or a folder")
-    known = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel; may be repeated"
+    known = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser; repeatable"
     options.add(parser, "--format", known, action="append", dest="to", metavar="FORMAT")
-    parser.add_argument("--all", action="store_true", help="write all formats")
+    parser.add_argument("--all", action="store_true", help="write all formats but browser, which is fetched in part")
     options.add(parser, "--max-loss", "share of the test pictures that may go wrong by it (default: 0.005)", type=float)
+    options.add(parser, "--runtime", "for browser: the package of ONNX Runtime, fetched by hand", metavar="FILE.tgz")
     options.add(parser, "--abstain-below", "whoever uses it should say 'not sure' below this probability", type=float)
 
 
@@ -199,10 +200,12 @@ def export(arguments: Namespace) -> dict:
     """Write a trained network for elsewhere."""
     from toolkit import bundle, export, manifest
 
+    if "runtime" in arguments:
+        export.package.adopt(Path(arguments.runtime))
     trained = bundle.load(arguments.run)
     if arguments.all and "to" in arguments:
         raise ValueError("expected --format or --all, got both")
-    how = common.given(arguments, "to", "max_loss", "abstain_below") | ({"to": export.FORMATS} if arguments.all else {})
+    how = common.given(arguments, "to", "max_loss", "abstain_below") | ({"to": export.OFFLINE} if arguments.all else {})
     done = export.write(trained, manifest.load(paths.dataset_of(trained.folder)), **how)
     say = common.say(arguments)
     kept = [outcome for outcome in done.outcomes if outcome.file]

@@ -1,4 +1,4 @@
-"""Take a trained network elsewhere: LiteRT, ONNX, SavedModel.
+"""Take a trained network elsewhere: LiteRT, ONNX, SavedModel, a page for the browser.
 
 Each file takes RGB from 0 to 255, as the network itself does, and says what its classes are and what pictures it wants.
 Each is opened again by what will run it, and asked about the test pictures: one that is right less often than the
@@ -19,11 +19,11 @@ from toolkit import parallel, paths
 from toolkit.bundle import Bundle
 from toolkit.classifier import Classifier
 from toolkit.errors import BundleError
-from toolkit.export import check, files
-from toolkit.export.formats import FORMATS, Format, chosen
+from toolkit.export import check, files, package
+from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
 from toolkit.manifest import Manifest
 
-__all__ = ["FORMATS", "Export", "Outcome", "load", "write"]
+__all__ = ["FORMATS", "OFFLINE", "Export", "Outcome", "load", "package", "write"]
 
 FOLDER, RECORD = "export", "export.json"
 MAX_LOSS = 0.005
@@ -86,7 +86,7 @@ def write(
         What became of each; those refused have a reason, and no file.
 
     Raises:
-        BundleError: a file that is no run, or a run of another dataset.
+        BundleError: a file that is no run, a run of another dataset, or the browser's runtime cannot be had.
 
     >>> write(bundle.load("cars_tanks/xception"), manifest.load("cars_tanks"), to=FORMATS)  # doctest: +SKIP
     """
@@ -95,6 +95,8 @@ def write(
         raise ValueError(f"expected max_loss and abstain_below from 0 to 1, got {max_loss} and {abstain_below}")
     if not trained.folder.is_dir() or trained.classes != manifest.classes:
         raise BundleError(f"expected a run of {', '.join(manifest.classes)}, got {trained.name}; export the run itself")
+    for name in names:
+        FORMATS[name].prepare()  # before anything that takes long
     drawn = partial(check.draw, trained, manifest, seed=seed)
     pictures, labels = drawn(split="test", count=TESTED)
     figures, expected = check.measure(trained, pictures, labels)

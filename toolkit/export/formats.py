@@ -19,12 +19,14 @@ class Format:
         module: of this package, with `write` and perhaps `load`.
         safer: what to take where it loses too much.
         options: of `write`.
+        fetches: whether it takes in what others wrote, and so may want a network once.
     """
 
     file: str
     module: str
     safer: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    fetches: bool = False
 
     @property
     def write(self) -> Callable:
@@ -35,6 +37,11 @@ class Format:
     def load(self) -> Callable[[Path], Classifier]:
         """Opens what was written with what will run it."""
         return getattr(self._loaded, "load", runtime.load)
+
+    def prepare(self) -> None:
+        """Fetch what it takes in from elsewhere; BundleError if that cannot be had."""
+        if self.fetches:
+            self._loaded.prepare()
 
     @property
     def _loaded(self) -> object:
@@ -48,7 +55,9 @@ FORMATS = {
     "litert-int8": Format("int8.tflite", "litert", "litert-dynamic", (("kind", "int8"),)),
     "onnx": Format("model.onnx", "onnx", "savedmodel"),
     "savedmodel": Format("savedmodel", "savedmodel"),
+    "browser": Format("browser", "browser", "onnx", fetches=True),
 }
+OFFLINE = tuple(name for name, form in FORMATS.items() if not form.fetches)
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

@@ -36,12 +36,13 @@ QUIET = (  # a browser's own errands: updates, translations, lists of dangerous 
 
 
 @contextmanager
-def chromium(options: Options, *, hosts: Iterable[str]) -> Iterator["WebDriver"]:
+def chromium(options: Options, *, hosts: Iterable[str], words: Iterable[str] = ()) -> Iterator["WebDriver"]:
     """Start Chromium, and stop it at the end of the `with` block; nothing of it is left behind.
 
     Args:
         options: `browser` and `driver`; None looks for them on the search path.
         hosts: the only hosts it can reach, by name or address.
+        words: further ones for its command line.
 
     Raises:
         SourceError: Selenium, the browser or its driver is missing, or it does not start.
@@ -58,7 +59,7 @@ def chromium(options: Options, *, hosts: Iterable[str]) -> Iterator["WebDriver"]
     service = webdriver.ChromeService(executable_path=program)
     with tempfile.TemporaryDirectory(prefix="toolkit-browser-", ignore_cleanup_errors=True) as folder:
         try:
-            driver = _started(service, _settings(browser, folder, hosts))
+            driver = _started(service, _settings(browser, folder, hosts, words))
             try:
                 yield driver
             finally:
@@ -101,14 +102,14 @@ def _program(name: str, given: str | None, usual: tuple[str, ...]) -> str:
     return str(Path(found).resolve()) if given else found
 
 
-def _settings(browser: str, folder: str, hosts: Iterable[str]) -> "ChromeOptions":
+def _settings(browser: str, folder: str, hosts: Iterable[str], words: Iterable[str]) -> "ChromeOptions":
     from selenium import webdriver
 
     settings = webdriver.ChromeOptions()
     settings.binary_location = browser
     settings.page_load_strategy = "eager"
     rules = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in hosts)])
-    for word in (*QUIET, f"--user-data-dir={folder}", f"--host-resolver-rules={rules}"):
+    for word in (*QUIET, f"--user-data-dir={folder}", f"--host-resolver-rules={rules}", *words):
         settings.add_argument(word)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         settings.add_argument("--no-sandbox")  # Chromium refuses to start for the administrator with it

@@ -344,6 +344,7 @@ def test_another_model_makes_another_version(folder, run, data, tmp_path):
 )
 def test_a_page_is_called_by_its_classes_if_they_are_few(classes, expected):
     assert page.title({"classes": classes, "run": "pets/colour"}) == expected
+    assert page.title({"classes": classes, "run": "models/pets"}) == expected
 
 
 @pytest.fixture

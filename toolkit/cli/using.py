@@ -188,8 +188,8 @@ def _inside(found: Iterable[Path]) -> Iterator[str]:
 def export_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN, or a folder")
-    known = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser; repeatable"
-    options.add(parser, "--format", known, action="append", dest="to", metavar="FORMAT")
+    known = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser"
+    options.add(parser, "--format", f"{known}; may be repeated", action="append", dest="to", metavar="FORMAT")
     parser.add_argument("--all", action="store_true", help="write all formats but browser, which is fetched in part")
     options.add(parser, "--max-loss", "share of the test pictures that may go wrong by it (default: 0.005)", type=float)
     options.add(parser, "--runtime", "for browser: the package of ONNX Runtime, fetched by hand", metavar="FILE.tgz")

@@ -71,7 +71,8 @@ def title(facts: Mapping) -> str:
     *others, last = facts["classes"]
     if others and len(others) < NAMES_IN_TITLE:
         return f"{', '.join(others)} or {last}?"
-    return facts["run"].partition("/")[0]
+    dataset, _, run = facts["run"].partition("/")
+    return run if dataset == "models" else dataset  # runs of a dataset that lies elsewhere lie in its folder `models`
 
 
 def icon(side: int) -> Image.Image:

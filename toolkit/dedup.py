@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import hashes, search, signatures
+from toolkit import hashes, likeness, search, signatures
 from toolkit.errors import DatasetError
 from toolkit.manifest import Manifest
 
@@ -190,8 +190,6 @@ def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.n
     Returns:
         float32 array, one value per pair.
     """
-    from toolkit import likeness  # here, since it loads a compiler
-
     return likeness.differences(grey, first, second)
 
 
@@ -252,8 +250,6 @@ def _linked(
     """Pairs with their difference, which is infinite where it is above the limit for sure."""
     columns = {"first": first, "second": second, "distance": distance.astype(int), "difference": 0.0, "change": change}
     if len(first):
-        from toolkit import likeness  # here, since it loads a compiler, and many datasets have nothing to look at
-
         columns["difference"] = likeness.differences(grey, first, second, limit=limit).astype(float)
     return pd.DataFrame(columns)
 

@@ -1,20 +1,32 @@
-"""The second look: how unlike two pictures are, from their signatures. Compiled to machine code that is kept on disk.
+"""The second look: how unlike two pictures are, from their signatures.
 
 Both signatures are blurred, brought to mean 0 and variance 1, and compared as they are and with either slightly
 cropped; the squared differences are averaged over 4×4 blocks, and the most different blocks, perhaps a watermark, left
 out.
+
+The mean of squares is never below the square of the mean. So what the means of the blocks alone tell apart needs no
+look at the pixels, and of nine alignments only those are looked at that can still be the best.
 """
 
-import numpy as np
-from numba import njit
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 
-from toolkit import buckets
+import cv2
+import joblib
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SIDE, BLOCKS, INNER = 32, 64, 16  # pixels of a signature's side, blocks in it, pixels in a block
 CROPS = (0.0, 0.025, 0.05, 0.075, 0.1)  # of every side, tried in the second look
 KEPT_BLOCKS = 54  # of 64; the 10 that differ most may be a watermark
 FLAT = 2.0  # standard deviation in grey values below which a picture is nearly flat
-SPARE = 4  # blocks over the left-out ones that it takes to be sure of a difference without sorting
+ALIGNED = np.array([*((crop, 0) for crop in range(len(CROPS))), *((0, crop) for crop in range(1, len(CROPS)))])
+STEPS = 24  # of a coarse mean, per standard deviation
+SPARES = (3, 8, 20, 36)  # blocks over the left-out ones that it takes to be sure of a difference from coarse means
+ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
+PICTURES, PAIRS, NEAR_PAIRS = 128, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
 
 
 def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limit: float = np.inf) -> np.ndarray:
@@ -33,113 +45,125 @@ def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limi
     if not len(first):
         return np.empty(0, np.float32)
     used, places = np.unique(np.stack([first, second]), return_inverse=True)  # most pictures are in no pair at all
-    first, second = np.ascontiguousarray(places.reshape(2, -1), dtype=np.int32)
-    whole = np.empty((len(used), INNER, BLOCKS), np.uint16)
-    scale, shift = np.empty((2, len(used)), np.float32)
-    for part in (slice(start, start + 2048) for start in range(0, len(used), 2048)):  # so that little lies about
-        blurred = _blurred(grey[used[part]])
-        whole[part], (scale[part], shift[part]) = _by_block(blurred), _normal(blurred)
-    least = np.full(len(first), np.inf, np.float32)
-    for one, other in ((first, second), (second, first)):
-        order = np.argsort(one, kind="stable").astype(np.int64)
-        starts = np.searchsorted(one[order], np.arange(len(used) + 1))
-        pictures = (whole, scale, shift, other, order, starts, _steps(), np.float32(limit), least)
-        buckets.spread(_compare, len(used), *pictures)
+    grey, (first, second) = grey[used], places.reshape(2, -1)
+    result = np.full(len(first), np.inf, np.float32)
+    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        means = np.concatenate(_each(pool, PICTURES, _block_means, grey), axis=1)
+        coarse = (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
+        told = _each(pool, PAIRS, partial(_bounds, means, coarse, limit), first, second)
+        near, bounds = (np.concatenate(some) for some in zip(*told, strict=True))
+        near = np.flatnonzero(near)
+        order = _together(first[near], second[near], len(used))
+        near, bounds = near[order], bounds[order]
+        least = _each(pool, NEAR_PAIRS, partial(_least, grey, limit), first[near], second[near], bounds)
+    result[near] = np.concatenate([np.empty(0, np.float32), *least])
+    return result
+
+
+def _each(pool: Executor, size: int, function: Callable, *arrays: np.ndarray) -> list:
+    """What a function gives for so many rows of these arrays at a time."""
+    starts = range(0, len(arrays[0]), size)
+    return list(pool.map(lambda start: function(*(some[start : start + size] for some in arrays)), starts))
+
+
+def _together(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """An order of pairs in which those of one group of pictures are near each other."""
+    graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
+    return np.argsort(connected_components(graph, directed=False)[1][first], kind="stable")
+
+
+def _least(grey: np.ndarray, limit: float, first: np.ndarray, second: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The smallest difference of each pair, from the pixels."""
+    members, places = np.unique(np.stack([first, second]), return_inverse=True)
+    return _best(_pixels(grey[members]), *places.reshape(2, -1), bounds, limit)
+
+
+def _best(pictures: np.ndarray, first: np.ndarray, second: np.ndarray, bounds: np.ndarray, limit: float) -> np.ndarray:
+    """The smallest difference of each pair, the most promising alignments first."""
+    order, rows = np.argsort(bounds, axis=1), np.arange(len(bounds))
+    least = np.full(len(bounds), np.inf, np.float32)
+    for aligned in order.T:
+        rows = rows[bounds[rows, aligned[rows]] <= np.minimum(least[rows], limit)]
+        if not len(rows):
+            break
+        crop, other_crop = ALIGNED[aligned[rows]].T
+        gap = pictures[crop, first[rows]] - pictures[other_crop, second[rows]]
+        least[rows] = np.minimum(least[rows], _trimmed(np.einsum("nib,nib->nb", gap, gap) / np.float32(INNER)))
     return least
 
 
-def _steps() -> np.ndarray:
-    """Of every crop, where the places of the result lie in the picture: lower neighbour, and weight of the next."""
-    crops = np.array(CROPS)[:, None]
-    where = (np.arange(SIDE) + 0.5) * (1 - 2 * crops) + SIDE * crops - 0.5
-    low = np.floor(where).clip(0, SIDE - 2)
-    return np.stack([low, where - low], axis=-1).astype(np.float32)
+def _bounds(
+    means: np.ndarray, coarse: np.ndarray, limit: float, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which pairs can be within the limit, and for each of these what the difference is at least, per alignment."""
+    bounds = np.full((len(first), len(ALIGNED)), np.inf, np.float32)
+    for column, (crop, other_crop) in enumerate(ALIGNED.tolist()):
+        rows = np.arange(len(first))
+        if np.isfinite(limit):
+            rows = np.flatnonzero(~_far(coarse[crop, first], coarse[other_crop, second], limit))
+        gap = means[crop, first[rows]] - means[other_crop, second[rows]]
+        bounds[rows, column] = _trimmed(gap * gap) / ROUNDING
+    near = (bounds <= limit).any(axis=1)
+    return near, bounds[near]
 
 
-def _blurred(grey: np.ndarray) -> np.ndarray:
-    """The signatures under weights of 1, 2, 1 down and across: 16 times the grey value, which 16 bits hold exactly."""
-    for axis in (1, 2):
-        edges = [(1, 1) if axis == this else (0, 0) for this in range(3)]
-        padded = np.pad(grey, edges, mode="edge").astype(np.uint16)
-        before, middle, after = (np.take(padded, range(i, i + SIDE), axis) for i in range(3))
-        grey = before + 2 * middle + after
-    return grey
+def _far(one: np.ndarray, other: np.ndarray, limit: float) -> np.ndarray:
+    """Whether so many blocks differ by so much that the rest cannot make up for it."""
+    gap, far = cv2.absdiff(one, other), np.zeros(len(one), bool)
+    for spare in SPARES:
+        large = gap > np.ceil(STEPS * np.sqrt(limit * KEPT_BLOCKS / spare) + 1)
+        count = np.bitwise_count(np.packbits(large, axis=1).view(np.uint64)).ravel()
+        far |= count >= BLOCKS - KEPT_BLOCKS + spare
+    return far
 
 
-def _by_block(blurred: np.ndarray) -> np.ndarray:
-    """The same pixels, those at one place in their blocks side by side: shape (n, 16, 64)."""
-    return blurred.reshape(-1, 8, 4, 8, 4).transpose(0, 2, 4, 1, 3).reshape(-1, INNER, BLOCKS)
+def _trimmed(blocks: np.ndarray) -> np.ndarray:
+    """The mean of the least different blocks."""
+    return np.partition(blocks, KEPT_BLOCKS - 1, axis=1)[:, :KEPT_BLOCKS].mean(axis=1)
 
 
-def _normal(blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What to multiply by and then to subtract, for mean 0 and variance 1.
+def _block_means(grey: np.ndarray) -> np.ndarray:
+    """Of every crop the means of its blocks: shape (crops, n, 64)."""
+    pixels, scale, shift = _cropped(grey)
+    across = pixels.reshape(len(CROPS), -1, SIDE * SIDE // 4, 4) @ np.full(4, 0.25, np.float32)
+    means = across.reshape(len(CROPS), -1, 8, 4, 8).mean(axis=3).reshape(len(CROPS), -1, BLOCKS)
+    return means * scale[..., None] - shift[..., None]
 
-    A nearly flat picture keeps its grey value instead, or all flat ones would be the same.
+
+def _pixels(grey: np.ndarray) -> np.ndarray:
+    """All crops, the pixels at one place in their blocks side by side: shape (crops, n, 16, 64)."""
+    pixels, scale, shift = _cropped(grey)
+    by_block = pixels.reshape(len(CROPS), -1, 8, 4, 8, 4).transpose(0, 1, 3, 5, 2, 4)
+    by_block = by_block.reshape(len(CROPS), -1, INNER, BLOCKS)
+    return by_block * scale[..., None, None] - shift[..., None, None]
+
+
+def _cropped(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Signatures blurred, in all crops: shape (crops, n, 32, 32), and what to multiply by and then to subtract.
+
+    A nearly flat picture keeps its grey value, or all flat ones would be the same.
     """
-    mean, spread = blurred.mean(axis=(1, 2)) / 16, blurred.std(axis=(1, 2)) / 16
-    scale = np.where(spread < FLAT, 1 / 16, 1 / np.maximum(spread, FLAT))
-    return (scale / 16).astype(np.float32), np.where(spread < FLAT, 0, mean * scale).astype(np.float32)
+    pixels = WEIGHTS[:, None] @ grey.astype(np.float32) @ WEIGHTS[:, None].transpose(0, 1, 3, 2)
+    flat_pixels = pixels.reshape(len(CROPS), -1, SIDE * SIDE)
+    mean = flat_pixels @ np.full(SIDE * SIDE, 1 / SIDE**2, np.float32)
+    spread = np.sqrt(np.maximum(np.einsum("cnp,cnp->cn", flat_pixels, flat_pixels) / SIDE**2 - mean**2, 0))
+    scale = 1 / np.where(spread < FLAT, 16, np.maximum(spread, FLAT))
+    return pixels, scale, np.where(spread < FLAT, 0, mean * scale)
 
 
-@njit(inline="always")
-def _pixel(whole, row, column):
-    return whole[row % 4 * 4 + column % 4, row // 4 * 8 + column // 4]
+def _weights() -> np.ndarray:
+    """Of every crop, how each pixel of the result is mixed from the blurred picture's: shape (crops, 32, 32)."""
+    around = np.arange(SIDE)[:, None] + [-1, 0, 1]
+    blur = np.zeros((SIDE, SIDE))
+    np.add.at(blur, (np.arange(SIDE)[:, None], around.clip(0, SIDE - 1)), [0.25, 0.5, 0.25])
+    mixed = []
+    for crop in CROPS:
+        where = (np.arange(SIDE) + 0.5) * (1 - 2 * crop) + SIDE * crop - 0.5
+        low = np.floor(where).clip(0, SIDE - 2).astype(int)
+        bilinear = np.zeros((SIDE, SIDE))
+        bilinear[np.arange(SIDE), low], bilinear[np.arange(SIDE), low + 1] = 1 - (where - low), where - low
+        mixed.append(bilinear @ blur)
+    return np.array(mixed, np.float32)
 
 
-@njit(cache=True)
-def _cropped(whole, step, result):
-    """One picture cropped and normalized, its pixels by block."""
-    total = squares = 0.0
-    for row in range(SIDE):
-        top, down = int(step[row, 0]), step[row, 1]
-        for column in range(SIDE):
-            left, right = int(step[column, 0]), step[column, 1]
-            upper = _pixel(whole, top, left) * (1 - right) + _pixel(whole, top, left + 1) * right
-            lower = _pixel(whole, top + 1, left) * (1 - right) + _pixel(whole, top + 1, left + 1) * right
-            value = (upper * (1 - down) + lower * down) / 16
-            result[row % 4 * 4 + column % 4, row // 4 * 8 + column // 4] = value
-            total += value
-            squares += value * value
-    mean = total / (SIDE * SIDE)
-    spread = np.sqrt(max(0.0, squares / (SIDE * SIDE) - mean * mean))
-    scale = np.float32(1 / 16 if spread < FLAT else 1 / spread)
-    shift = np.float32(0.0 if spread < FLAT else mean * scale)
-    for inner in range(INNER):
-        for block in range(BLOCKS):
-            result[inner, block] = result[inner, block] * scale - shift
-
-
-@njit(cache=True, fastmath=True)
-def _trimmed(one, other, limit, blocks):
-    """The mean of the least different blocks; infinite if that is above the limit for sure."""
-    blocks[:] = 0
-    for inner in range(INNER):
-        for block in range(BLOCKS):
-            gap = one[inner, block] - other[inner, block]
-            blocks[block] += gap * gap
-    large = 0
-    for block in range(BLOCKS):
-        large += blocks[block] > limit * (INNER * KEPT_BLOCKS / SPARE)
-    if large >= BLOCKS - KEPT_BLOCKS + SPARE:
-        return np.float32(np.inf)
-    return np.sort(blocks)[:KEPT_BLOCKS].sum() / np.float32(INNER * KEPT_BLOCKS)
-
-
-@njit(nogil=True, cache=True)
-def _compare(first, last, whole, scale, shift, others, order, starts, steps, limit, least):
-    """Every picture in all its crops with the whole of each of its others; the smallest difference is kept."""
-    for picture in range(first, last):
-        if starts[picture] == starts[picture + 1]:
-            continue
-        crops = np.empty((len(steps), INNER, BLOCKS), np.float32)
-        for crop in range(len(steps)):
-            _cropped(whole[picture], steps[crop], crops[crop])
-        normal, blocks = np.empty((INNER, BLOCKS), np.float32), np.empty(BLOCKS, np.float32)
-        for place in range(starts[picture], starts[picture + 1]):
-            pair = order[place]
-            other = others[pair]
-            for inner in range(INNER):
-                for block in range(BLOCKS):
-                    normal[inner, block] = np.float32(whole[other, inner, block]) * scale[other] - shift[other]
-            for crop in range(len(steps)):
-                least[pair] = min(least[pair], _trimmed(crops[crop], normal, limit, blocks))
+WEIGHTS = _weights()

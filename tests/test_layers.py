@@ -27,6 +27,8 @@ GROUND = {
     "significance",
     "images",
     "jpeg",
+    "luma",
+    "workers",
     "colour",
     "parallel",
     "quiet",

@@ -7,7 +7,7 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import facts, images, manifest, signatures, verify
+from toolkit import facts, hashes, images, manifest, signatures, verify
 
 PICTURES = {
     "a jpeg": ("cars", "jpg", encoded(textured(1, width=200, height=150), "JPEG")),
@@ -59,10 +59,15 @@ def test_a_missing_file_is_a_row_too(tmp_path):
     assert "no file" in verify.check(table).table["reason"].iloc[0]
 
 
-def test_the_perceptual_hash_is_that_of_the_whole_picture(tmp_path):
-    table = verify.check(made(tmp_path)).where(status="ok")
+def test_the_perceptual_hash_is_that_of_imagehash_where_pictures_are_decoded_whole(tmp_path):
+    table = verify.check(made(tmp_path), whole=True).where(status="ok")
     for file, phash in zip(table.files, table.table["phash"], strict=True):
         assert phash == str(imagehash.phash(images.read(file)))
+
+
+def test_the_quick_way_moves_a_hash_by_a_few_bits_at_most(tmp_path):
+    quick, whole = (hashes.from_text(verify.check(made(tmp_path), whole=how).table["phash"]) for how in (False, True))
+    assert np.bitwise_count(quick ^ whole).max() <= 4
 
 
 def test_width_and_height_are_upright_and_undivided(tmp_path):
@@ -85,15 +90,13 @@ def test_brightness_is_the_mean_grey_and_blur_lowers_sharpness(tmp_path):
 def test_only_new_rows_are_looked_at_again(tmp_path, monkeypatch):
     table = verify.check(dataset(tmp_path, list(PICTURES.values())))
     opened = []
-    inspect = images.inspect
-    monkeypatch.setattr(
-        images, "inspect", lambda source, **options: opened.append(source) or inspect(source, **options)
-    )
+    of = facts.of
+    monkeypatch.setattr(facts, "of", lambda source, **options: opened.append(source) or of(source, **options))
     assert verify.check(table).table.equals(table.table)
     assert opened == []
     one_new = table.update({table.table["path"].iloc[2]: {"status": "new"}})
     assert verify.check(one_new).table.equals(table.table)
-    assert opened == [table.files[2]]
+    assert opened == [table.files[2].read_bytes()]
 
 
 def test_excluded_rows_are_left_alone_even_when_all_are_checked_again(tmp_path):

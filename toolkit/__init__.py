@@ -49,6 +49,7 @@ __all__ = [
     "likeness",
     "live",
     "loop",
+    "luma",
     "manifest",
     "mixing",
     "networks",
@@ -82,6 +83,7 @@ __all__ = [
     "tune",
     "uncertainty",
     "verify",
+    "workers",
 ]
 
 

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit import images, signatures
+from toolkit import images, luma, remote, signatures
 from toolkit.errors import ImageError
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
+GAP = 2.0  # times the side of a signature, to which a picture is shrunk quickly before it is scaled well
 COMPARABLE = 512  # pixels of the longest side, at which sharpness, brightness and entropy are measured
+LEVELS = np.arange(256, dtype=np.float64)  # grey values
 HASHES = {"ahash": "average_hash", "dhash": "dhash", "whash": "whash", "colorhash": "colorhash"}  # names in imagehash
 
 
@@ -36,22 +38,21 @@ def of(
     >>> of("holiday.jpg")["format"]  # doctest: +SKIP
     'JPEG'
     """
-    picture, facts = images.inspect(source, min_side=0 if whole else ENOUGH, max_pixels=max_pixels)
-    grey = picture.convert("L")
-    signature = np.asarray(grey.resize((signatures.SIDE, signatures.SIDE), Image.Resampling.LANCZOS))
-    if max(grey.size) > COMPARABLE:
-        grey.thumbnail((COMPARABLE, COMPARABLE), Image.Resampling.BOX)
-    counts = np.array(grey.histogram())
-    shares = counts[counts > 0] / counts.sum()
+    found = None
+    if isinstance(source, bytes) and not whole and not hashes:
+        found = luma.decoded(source, min_side=ENOUGH, max_pixels=max_pixels)
+    if found:
+        pixels, told = found
+    else:
+        picture, told = images.inspect(source, min_side=0 if whole else ENOUGH, max_pixels=max_pixels)
+        pixels = np.asarray(picture.convert("L"))
     return {
-        "width": facts["width"],
-        "height": facts["height"],
-        "format": facts["format"],
-        "sharpness": round(sharpness(np.asarray(grey)), 1),
-        "brightness": round(float(counts @ np.arange(256)) / float(counts.sum()), 1),
-        "entropy": round(abs(float(shares @ np.log2(shares))), 2),
-        "aspect": round(facts["width"] / facts["height"], 4),
-        "signature": signature,
+        "width": told["width"],
+        "height": told["height"],
+        "format": told["format"],
+        "aspect": round(told["width"] / told["height"], 4),
+        "signature": _signature(pixels, whole=whole),
+        **_measures(pixels),
         **{name: _hash(picture, name) for name in hashes},
     }
 
@@ -77,18 +78,47 @@ def sharpness(grey: np.ndarray) -> float:
     return max(0.0, cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2)
 
 
+def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
+    """The picture at 32×32 pixels, as imagehash makes it for its perceptual hash, or a little sooner."""
+    side, gap = (signatures.SIDE, signatures.SIDE), None if whole else GAP
+    return np.asarray(Image.fromarray(grey).resize(side, Image.Resampling.LANCZOS, reducing_gap=gap))
+
+
+def _measures(grey: np.ndarray) -> dict[str, float]:
+    if max(grey.shape) > COMPARABLE:
+        picture = Image.fromarray(grey)
+        picture.thumbnail((COMPARABLE, COMPARABLE), Image.Resampling.BOX)
+        grey = np.asarray(picture)
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    shares = counts[counts > 0] / grey.size
+    return {
+        "sharpness": round(sharpness(grey), 1),
+        "brightness": round(float(counts @ LEVELS) / grey.size, 1),
+        "entropy": round(abs(float(shares @ np.log2(shares))), 2),
+    }
+
+
 def _guarded(file: Path, known: str, options: dict) -> dict:
     found: dict[str, object] = {}
     try:
-        source: images.Source = file
-        if not known and file.is_file():
-            source = file.read_bytes()
+        source = _content(file)
+        if not known and isinstance(source, bytes):
             found = {"sha256": sha256(source).hexdigest(), "bytes": len(source)}
         return found | of(source, **options)
     except ImageError as error:
         return found | {"status": error.status, "reason": error.reason}
     except Exception as error:
         return found | {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+def _content(file: Path) -> images.Source:
+    """The bytes of a file; the file itself where it has none, for then opening it says why."""
+    if not isinstance(file, Path):
+        return remote.content(file)
+    try:
+        return file.read_bytes() if file.is_file() else file
+    except OSError:
+        return file
 
 
 def _hash(picture: Image.Image, name: str) -> str:

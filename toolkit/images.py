@@ -180,8 +180,8 @@ def _load(source: Source, *, enough: tuple[int, int], max_pixels: int) -> _Opene
             width, height = image.size
             facts = {"format": image.format, "frames": getattr(image, "n_frames", 1)}
             loaded, part = _decoded(image, enough)
-            turned = _orientation(loaded)  # after loading: a TIFF is upright by then, and a PNG may say it last
-            picture = _upright(colour.to_rgb(loaded), turned)
+            turned = exif_orientation(loaded)  # after loading: a TIFF is upright by then, and a PNG may say it last
+            picture = upright(colour.to_rgb(loaded), turned)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -231,16 +231,22 @@ def _area(size: tuple[int, int], part: tuple[float, float], orientation: int) ->
     return left, top, left + part[0], top + part[1]
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1 where the tag is missing or damaged."""
+def exif_orientation(source: Image.Image | bytes) -> int:
+    """EXIF orientation 1 to 8 of a loaded picture or of a block of EXIF; 1 where the tag is missing or damaged."""
     try:
-        value = image.getexif().get(ORIENTATION, 1)
+        if isinstance(source, bytes):
+            exif = Image.Exif()
+            exif.load(source)
+        else:
+            exif = source.getexif()
+        value = exif.get(ORIENTATION, 1)
     except Exception:  # a damaged EXIF block is no reason to lose the picture
         return 1
     return value if value in range(1, 9) else 1
 
 
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+def upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """A picture turned or mirrored as its EXIF orientation, 1 to 8, asks for."""
     turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation to Pillow's Transpose
     return picture.transpose(Image.Transpose(turn[orientation])) if orientation in turn else picture
 

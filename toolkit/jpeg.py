@@ -1,4 +1,4 @@
-"""Less of a JPEG: what is needed of a progressive one to decode it at an eighth of its size.
+"""Looking into a JPEG: what its header tells, and the part of a progressive one that an eighth of its size needs.
 
 A progressive JPEG tells the picture several times over, each scan finer than the one before. At 1/8 every block of 8×8
 pixels becomes one, its mean, which the first scan and its refinements hold (ITU-T T.81, annex G). All other scans of
@@ -9,10 +9,63 @@ The result is to the last bit what the whole file gives, several times sooner.
 import re
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 START, END, BASELINE_SCAN, TABLE, INTERVAL, PROGRESSIVE = b"\xff\xd8", 0xD9, 0xDA, b"\xff\xc4", b"\xff\xdd", 0xC2
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not one within the data of a scan
 RUN = 1 << 14  # blocks that the one code of an empty scan stands for
+EXIF, ADOBE_XMP = 0xE1, b"tiff:Orientation"  # where the orientation is
+USUAL = (0xC0, 0xC1, PROGRESSIVE)  # Huffman coded, one picture, 8 or 12 bits
+PASSED_OVER = (0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE)  # tables, and what applications wrote
+
+
+class Head(NamedTuple):
+    """What the header of a JPEG tells: width and height as stored, the block of EXIF, and whether it is progressive."""
+
+    width: int
+    height: int
+    exif: bytes
+    progressive: bool
+
+
+def head(content: bytes) -> Head | None:
+    """The header of a JPEG of the usual kind.
+
+    Args:
+        content: the bytes of a file.
+
+    Returns:
+        What it tells; None if the file is no JPEG, not whole, or anything but grey or colour in 8 bits, and
+        so needs a closer look.
+
+    >>> head(b"no picture") is None
+    True
+    """
+    if not content.startswith(START) or content[-1:] != bytes([END]) or content[-2] != 0xFF:
+        return None
+    try:
+        return _head(content)
+    except (IndexError, struct.error):  # a length that cannot be
+        return None
+
+
+def _head(content: bytes) -> Head | None:
+    place, frame, exif = len(START), None, b""
+    while content[place] == 0xFF:
+        code, end = content[place + 1], place + 2 + int.from_bytes(content[place + 2 : place + 4])
+        if code in USUAL and not frame:
+            precision, height, width, parts = struct.unpack_from(">BHHB", content, place + 4)
+            if precision != 8 or parts not in (1, 3) or not width * height:
+                return None
+            frame = width, height, code == PROGRESSIVE
+        elif code == BASELINE_SCAN:
+            return Head(*frame[:2], exif, frame[2]) if frame else None
+        elif code == EXIF and content.startswith(b"Exif\0", place + 4) and not exif:
+            exif = content[place + 4 : end]
+        elif code not in PASSED_OVER or ADOBE_XMP in content[place:end]:
+            return None
+        place = end
+    return None
 
 
 def eighth(content: bytes) -> bytes | None:

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import toolkit
+from toolkit import workers
 from toolkit.errors import ImageError, ToolkitError
 
 PATIENCE = 5  # seconds to wait for a cluster to answer
@@ -34,6 +36,7 @@ def map(
     description: str = "",
     jobs: int = -1,
     shared: bool = False,
+    processes: bool = False,
 ) -> Iterator[Any]:
     """Yield `function(item)` for every item, in the order of the items.
 
@@ -45,6 +48,8 @@ def map(
             release the interpreter's lock; `cluster`, or `with joblib.parallel_config(backend="dask")`, sends the work
             to other processes or machines, up to `BATCH` items at a time.
         shared: True for a function that holds open files or locks, and can work in threads of this process only.
+        processes: True for a function that spends its time in Python itself: other processes then share the work with
+            this one, see `workers`, unless joblib is told to use something else.
 
     Yields:
         The function's result, or a `Failure` where it raised an `Exception`.
@@ -56,14 +61,17 @@ def map(
         yield from (_guarded(function, item) for item in items)
         return
     import joblib
-    from joblib.parallel import get_active_backend
+    from joblib.parallel import LokyBackend, get_active_backend
 
     hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
     backend, _ = get_active_backend(**hints)
+    if processes and isinstance(get_active_backend()[0], LokyBackend):  # joblib's choice if nobody made another
+        yield from workers.map(partial(_guarded, function), items, most=joblib.effective_n_jobs(jobs))
+        return
     how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
     lazily = "generator" if backend.supports_return_generator else "list"
-    workers = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
-    results = workers(joblib.delayed(_guarded)(function, item) for item in items)
+    crew = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
+    results = crew(joblib.delayed(_guarded)(function, item) for item in items)
     shown = iter(progress(results, total=len(items), description=description))
     try:
         for result in shown:  # noqa: UP028 - `yield from` would close it before the warning can be held back
@@ -151,14 +159,14 @@ def _check(client: Any, address: str, needs: Path | None) -> None:
     """See that there are workers, and that each can do what it will be asked."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
-        workers = client.run(_able, needs)
+        found = client.run(_able, needs)
     except OSError as error:
         raise ToolkitError(
             f"expected workers at {address}, found none in {PATIENCE} s; start some with `dask worker {address}`"
         ) from error
     except ModuleNotFoundError as error:
         raise ToolkitError(f"expected the toolkit on every worker, got: {error}; install it there too") from error
-    for worker, (version, seen) in workers.items():
+    for worker, (version, seen) in found.items():
         if version != toolkit.__version__:
             raise ToolkitError(f"expected toolkit {toolkit.__version__} on every worker, got {version} on {worker}")
         if not seen:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -98,7 +99,7 @@ def check(
     columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
     look = partial(facts.of_many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
     next_save = time.monotonic() + SAVED_EVERY
-    for places, found in _looked_at(before, todo, look, jobs):
+    for places, found in _looked_at(manifest, todo, look, jobs):
         _fill(columns, places, found, manifest)
         if time.monotonic() > next_save and not again and not manifest.partial:
             begun = time.monotonic()
@@ -129,14 +130,15 @@ def judge(manifest: Manifest, **limits: float) -> Manifest:
 
 
 def _looked_at(
-    table: pd.DataFrame, todo: np.ndarray, look: partial, jobs: int
+    manifest: Manifest, todo: np.ndarray, look: partial, jobs: int
 ) -> Iterator[tuple[np.ndarray, list[dict]]]:
     """The facts of the pictures at these places, some at a time."""
+    table, root = manifest.table, manifest.root
     paths, known = table["path"].to_numpy(), table["sha256"].to_numpy()
     size = min(BATCH, max(1, len(todo) // (4 * joblib.effective_n_jobs(jobs))))
     batches = [todo[start : start + size] for start in range(0, len(todo), size)]
     rows = [list(zip(paths[places], known[places], strict=True)) for places in batches]
-    found = parallel.map(look, rows, jobs=jobs)
+    found = parallel.map(look, rows, jobs=jobs, processes=isinstance(root, Path))  # a far file is waited for
     with parallel.progress(None, total=len(todo), description="verify") as shown:
         for places, some in zip(batches, found, strict=True):
             if isinstance(some, parallel.Failure):  # a worker that died, and took all of them with it

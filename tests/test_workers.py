@@ -1,0 +1,57 @@
+"""Processes that share the work: the same results in the same order, whatever becomes of them."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from toolkit import workers
+
+
+def slowly(item):
+    time.sleep(0.01)
+    return item, os.getpid()
+
+
+def deadly(item):
+    """Works here; a worker ends itself over it."""
+    time.sleep(0.01)
+    if os.getppid() == int(os.environ["TOOLKIT_TEST_PARENT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_results_come_in_order_and_workers_share_the_work(monkeypatch):
+    monkeypatch.setattr(workers, "WORTH", 0.1)
+    found = list(workers.map(slowly, range(250), most=3))
+    assert [item for item, _ in found] == list(range(250))
+    assert len({process for _, process in found}) > 1
+
+
+def test_little_work_starts_no_worker(monkeypatch):
+    monkeypatch.setattr(workers._Share, "call", lambda self, many: pytest.fail("started one") if many else None)
+    assert list(workers.map(str, range(100), most=8)) == [str(number) for number in range(100)]
+
+
+def test_what_a_worker_that_dies_had_in_hand_is_done_here(monkeypatch):
+    monkeypatch.setenv("TOOLKIT_TEST_PARENT", str(os.getpid()))
+    monkeypatch.setattr(workers, "WORTH", 0.1)
+    assert list(workers.map(deadly, range(150), most=3)) == list(range(150))
+
+
+def test_stopping_early_leaves_no_process_behind(monkeypatch):
+    monkeypatch.setattr(workers, "WORTH", 0.1)
+    started, call = [], workers._Share.call
+
+    def watched(share, many):
+        call(share, many)
+        started.extend(worker for worker, _ in share._workers)
+
+    monkeypatch.setattr(workers._Share, "call", watched)
+    results = workers.map(slowly, range(400), most=2)
+    for _ in range(60):
+        next(results)
+    results.close()
+    assert started
+    assert all(worker.poll() is not None for worker in started)

@@ -28,6 +28,7 @@ COMPARED = ("ok", "duplicate", "label conflict")
 MAX_DISTANCE = 18
 MAX_DIFFERENCE = 0.04
 PER_BIT = 0.001  # of difference that is asked for less with every bit in which the hashes differ
+SPARE = 1e-4  # of difference looked at above what is allowed, so that no rounding decides
 CROPPED_TO = (0.9, 0.8, 0.7)  # of either side; sizes between are found too
 CROP_STEP = 0.05  # of the side, from one window of a picture to the next
 NAMED = 20  # pictures in a reason, at most
@@ -211,8 +212,7 @@ class _Found:
 
     def accepted(self, max_difference: float) -> np.ndarray:
         """Which links are the same picture: near hashes and a small difference together, neither alone."""
-        allowed = 4.0 if max_difference == 4 else max_difference - PER_BIT * self.links["distance"]
-        return (self.links["difference"] <= allowed).to_numpy()
+        return self.links["difference"].to_numpy() <= _allowed(max_difference, self.links["distance"].to_numpy())
 
 
 def _found(
@@ -244,13 +244,19 @@ def _found(
     return _Found(rows, kinds, counts, links)
 
 
+def _allowed(max_difference: float, distance: np.ndarray) -> np.ndarray:
+    """The largest difference for each pair, by the distance of its hashes."""
+    return np.where(max_difference == 4, 4.0, max_difference - PER_BIT * distance)
+
+
 def _linked(
     grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float, change: str
 ) -> pd.DataFrame:
     """Pairs with their difference, which is infinite where it is above the limit for sure."""
     columns = {"first": first, "second": second, "distance": distance.astype(int), "difference": 0.0, "change": change}
     if len(first):
-        columns["difference"] = likeness.differences(grey, first, second, limit=limit).astype(float)
+        allowed = _allowed(limit, distance.astype(int))
+        columns["difference"] = likeness.differences(grey, first, second, limit=allowed + SPARE).astype(float)
     return pd.DataFrame(columns)
 
 

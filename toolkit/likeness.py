@@ -29,13 +29,16 @@ ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
 PICTURES, PAIRS, NEAR_PAIRS = 128, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
 
 
-def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limit: float = np.inf) -> np.ndarray:
+def differences(
+    grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limit: float | np.ndarray = np.inf
+) -> np.ndarray:
     """How unlike two signatures are: 0 for the same picture, about 2 for unrelated ones.
 
     Args:
         grey: uint8 array of shape (n, 32, 32).
         first, second: positions of the pairs.
-        limit: what is above it may be given as infinite, which is many times faster; infinity gives all.
+        limit: what is above it may be given as infinite, which is many times faster; one for all pairs or one for each,
+            infinity for all there is.
 
     Returns:
         float32 array, one value per pair.
@@ -47,15 +50,16 @@ def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limi
     used, places = np.unique(np.stack([first, second]), return_inverse=True)  # most pictures are in no pair at all
     grey, (first, second) = grey[used], places.reshape(2, -1)
     result = np.full(len(first), np.inf, np.float32)
+    limits = np.broadcast_to(np.float32(limit), len(first))
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         means = np.concatenate(_each(pool, PICTURES, _block_means, grey), axis=1)
         coarse = (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
-        told = _each(pool, PAIRS, partial(_bounds, means, coarse, limit), first, second)
+        told = _each(pool, PAIRS, partial(_bounds, means, coarse), first, second, limits)
         near, bounds = (np.concatenate(some) for some in zip(*told, strict=True))
         near = np.flatnonzero(near)
         order = _together(first[near], second[near], len(used))
         near, bounds = near[order], bounds[order]
-        least = _each(pool, NEAR_PAIRS, partial(_least, grey, limit), first[near], second[near], bounds)
+        least = _each(pool, NEAR_PAIRS, partial(_least, grey), first[near], second[near], limits[near], bounds)
     result[near] = np.concatenate([np.empty(0, np.float32), *least])
     return result
 
@@ -72,18 +76,22 @@ def _together(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(connected_components(graph, directed=False)[1][first], kind="stable")
 
 
-def _least(grey: np.ndarray, limit: float, first: np.ndarray, second: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def _least(
+    grey: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
     """The smallest difference of each pair, from the pixels."""
     members, places = np.unique(np.stack([first, second]), return_inverse=True)
-    return _best(_pixels(grey[members]), *places.reshape(2, -1), bounds, limit)
+    return _best(_pixels(grey[members]), *places.reshape(2, -1), limits, bounds)
 
 
-def _best(pictures: np.ndarray, first: np.ndarray, second: np.ndarray, bounds: np.ndarray, limit: float) -> np.ndarray:
+def _best(
+    pictures: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
     """The smallest difference of each pair, the most promising alignments first."""
     order, rows = np.argsort(bounds, axis=1), np.arange(len(bounds))
     least = np.full(len(bounds), np.inf, np.float32)
     for aligned in order.T:
-        rows = rows[bounds[rows, aligned[rows]] <= np.minimum(least[rows], limit)]
+        rows = rows[bounds[rows, aligned[rows]] <= np.minimum(least, limits)[rows]]
         if not len(rows):
             break
         crop, other_crop = ALIGNED[aligned[rows]].T
@@ -93,25 +101,24 @@ def _best(pictures: np.ndarray, first: np.ndarray, second: np.ndarray, bounds: n
 
 
 def _bounds(
-    means: np.ndarray, coarse: np.ndarray, limit: float, first: np.ndarray, second: np.ndarray
+    means: np.ndarray, coarse: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs can be within the limit, and for each of these what the difference is at least, per alignment."""
     bounds = np.full((len(first), len(ALIGNED)), np.inf, np.float32)
     for column, (crop, other_crop) in enumerate(ALIGNED.tolist()):
-        rows = np.arange(len(first))
-        if np.isfinite(limit):
-            rows = np.flatnonzero(~_far(coarse[crop, first], coarse[other_crop, second], limit))
+        rows = np.flatnonzero(~_far(coarse[crop, first], coarse[other_crop, second], limits))
         gap = means[crop, first[rows]] - means[other_crop, second[rows]]
         bounds[rows, column] = _trimmed(gap * gap) / ROUNDING
-    near = (bounds <= limit).any(axis=1)
+    near = (bounds <= limits[:, None]).any(axis=1)
     return near, bounds[near]
 
 
-def _far(one: np.ndarray, other: np.ndarray, limit: float) -> np.ndarray:
+def _far(one: np.ndarray, other: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Whether so many blocks differ by so much that the rest cannot make up for it."""
     gap, far = cv2.absdiff(one, other), np.zeros(len(one), bool)
     for spare in SPARES:
-        large = gap > np.ceil(STEPS * np.sqrt(limit * KEPT_BLOCKS / spare) + 1)
+        most = STEPS * np.sqrt(np.maximum(limits, 0) * np.float32(KEPT_BLOCKS / spare)) + 1
+        large = gap > np.minimum(np.ceil(most), 255).astype(np.uint8)[:, None]
         count = np.bitwise_count(np.packbits(large, axis=1).view(np.uint64)).ravel()
         far |= count >= BLOCKS - KEPT_BLOCKS + spare
     return far

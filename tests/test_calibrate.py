@@ -73,6 +73,34 @@ def test_the_error_by_hand():
     assert calibrate.error(probabilities, labels, bins=2, equal="mass") == pytest.approx(by_mass)
 
 
+# What netcal 1.4.0 gives for `ECE(bins).measure(sure, right)`, how probable the likeliest class is and whether it is
+# true, on `drawn(2.5, …, seed=4)`. Its metrics use NumPy and SciPy alone; they were run without the torch of the rest.
+NETCAL = {(2, 165, 15): 0.10244370456019977, (3, 500, 10): 0.18340278667505766, (10, 1000, 15): 0.2809666179027403}
+
+
+@pytest.mark.parametrize(("classes", "count", "bins"), NETCAL)
+def test_the_error_is_what_netcal_gave(classes, count, bins):
+    probabilities, labels = drawn(2.5, count=count, classes=classes, seed=4)
+    expected = NETCAL[classes, count, bins]
+    assert calibrate.error(probabilities, labels, bins=bins) == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_lies_on_an_edge_counts_as_in_netcal():
+    sure = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 0.6, 0.7, 0.8, 0.9])
+    right = np.array([1, 0, 1, 1, 0, 1, 1, 0, 1, 1])
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    assert calibrate.error(probabilities, 1 - right, bins=10) == pytest.approx(0.18999999999999992, abs=1e-9)
+
+
+def test_the_error_is_what_netcal_gives_where_it_is_installed():
+    reference = pytest.importorskip("netcal.metrics", reason="netcal, which needs torch, is not installed")
+    for classes in (2, 3, 10):
+        probabilities, labels = drawn(0.5, count=300, classes=classes, seed=classes)
+        sure, right = probabilities.max(axis=1), (probabilities.argmax(axis=1) == labels).astype(int)
+        expected = reference.ECE(15).measure(sure, right)
+        assert calibrate.error(probabilities, labels) == pytest.approx(expected, abs=1e-9)
+
+
 def test_calibrated_answers_have_a_small_error_and_sure_ones_a_large_one():
     probabilities, labels = drawn(3.0)
     assert calibrate.error(probabilities, labels) > 0.15

@@ -30,6 +30,7 @@ def judged(folder, name, right, *, count=100, test="same", **facts):
         "balanced_accuracy": right / count,
         "macro_f1": right / count,
         "log_loss": 0.5,
+        "ece": 0.04,
         "test": test,
     }
     (run.folder / bundle.METRICS).write_text(json.dumps(metrics))
@@ -51,7 +52,18 @@ def test_every_row_tells_what_the_run_achieved_and_cost(models):
     row = compare.table([run]).loc["told"]
     assert (row["accuracy"], row["low"], row["high"]) == (0.8, *wilson(80, 100))
     assert (row["pictures"], row["parameters"], row["train_seconds"], row["milliseconds"]) == (100, 1234, 5.5, 2.5)
+    assert (row["milliseconds_p95"], row["log_loss"], row["ece"]) == (4.0, 0.5, 0.04)
     assert row["megabytes"] == (run.folder / bundle.MODEL).stat().st_size / 1e6
+
+
+def test_what_an_older_run_was_not_measured_for_is_left_blank(models):
+    run = judged(models, "older", 80)
+    kept = {"accuracy", "low", "high", "pictures", "test"}
+    metrics = {name: value for name, value in run.metrics.items() if name in kept}
+    (run.folder / bundle.METRICS).write_text(json.dumps(metrics))
+    row = compare.table([run]).loc["older"]
+    assert row["accuracy"] == 0.8
+    assert row[["macro_f1", "log_loss", "ece", "milliseconds", "milliseconds_p95", "memory"]].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +83,9 @@ def test_what_a_network_started_from_is_told_whether_or_not_it_was_said(models, 
 
 def test_runs_judged_on_other_pictures_are_not_compared(models):
     runs = [judged(models, "here", 80), judged(models, "there", 90, test="other")]
-    with pytest.raises(BundleError, match="same pictures, there and here were not"):
-        compare.table(runs)
+    for compared in (compare.table, compare.pairs):
+        with pytest.raises(BundleError, match="same pictures, there and here were not"):
+            compared(runs)
 
 
 def test_a_run_that_was_not_evaluated_is_named(models):
@@ -121,6 +134,7 @@ def test_runs_are_paired_picture_by_picture_whatever_their_order(models):
         table["predicted"] = ["tanks" if n in wrong else "cars" for n in range(20)]
         table = table[::-1] if name == "left" else table
         (run.folder / bundle.PREDICTIONS).write_text(table.to_csv(index=False))
+        (run.folder / bundle.METRICS).write_text(json.dumps({"test": "same"}))
         runs.append(run)
     (pair,) = compare.pairs(runs).to_dict(orient="records")
     assert (pair["first"], pair["second"], pair["wins"], pair["losses"]) == ("right", "left", 6, 1)

@@ -96,6 +96,43 @@ def test_more_figures_are_those_of_scikit_learn(report):
     assert Report("small", report.classes, proper).log_loss == pytest.approx(expected, abs=1e-9)
 
 
+def drawn(classes, count, seed):
+    """A report of random answers, of which about half are right."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(len(classes)), count)
+    places = np.where(rng.random(count) < 0.5, shares.argmax(axis=1), rng.integers(0, len(classes), count))
+    rows = pd.DataFrame({"path": [f"{n}.jpg" for n in range(count)], "label": np.array(classes)[places]})
+    return Report("drawn", classes, evaluate.predictions(rows, shares, classes))
+
+
+@pytest.mark.parametrize(("classes", "count"), [("ab", 165), ("abcd", 40), ("abcdefghij", 9)])
+@pytest.mark.parametrize("seed", range(3))
+def test_all_figures_are_those_of_scikit_learn_for_any_answers(classes, count, seed):
+    classes = tuple(classes)
+    report = drawn(classes, count, seed)
+    truth, named = report.predictions["label"], report.predictions["predicted"]
+    there = sorted(set(truth))
+    assert report.accuracy == pytest.approx(metrics.accuracy_score(truth, named), abs=1e-9)
+    recalls = metrics.recall_score(truth, named, labels=there, average="macro")
+    assert report.balanced_accuracy == pytest.approx(recalls, abs=1e-9)
+    assert report.macro_f1 == pytest.approx(metrics.f1_score(truth, named, average="macro"), abs=1e-9)
+    expected = metrics.log_loss(truth, report.probabilities, labels=classes)
+    assert report.log_loss == pytest.approx(expected, abs=1e-9)
+    matrix = metrics.confusion_matrix(truth, named, labels=classes)
+    assert (report.confusion.to_numpy() == matrix).all()
+    names = ("precision", "recall", "f1")
+    for name, score in zip(names, (metrics.precision_score, metrics.recall_score, metrics.f1_score), strict=True):
+        expected = score(truth, named, labels=classes, average=None, zero_division=0)
+        assert report.per_class[name].to_numpy() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_calibration_error_is_that_of_its_probabilities(report):
+    gaps = {0.5: 0.5, 0.55: -0.55, 0.6: 0.4, 0.65: 0.35, 0.7: -0.7, 0.75: 0.25, 0.8: 0.2, 0.9: -0.9}
+    bins = [(0.5,), (0.55,), (0.6, 0.65), (0.7,), (0.75,), (0.8,), (0.9,)]  # edges at 8/15, 9/15, 10/15, …
+    by_hand = sum(abs(sum(gaps[sure] for sure in some)) for some in bins) / 8
+    assert report.ece == pytest.approx(by_hand, abs=1e-9)
+
+
 def test_a_notebook_shows_the_figure_with_its_interval(report):
     assert "62.5% right on 8 test pictures" in report._repr_html_()
     assert "95 % interval" in report._repr_html_()

@@ -43,7 +43,7 @@ TIERS = [
     {"framework"},
     {"augment", "calibrate", "distribution", "events", "finetune", "loop", "mixing", "networks", "optimizers"},
     {"batches", "bundle", "features"},
-    {"probe", "runtime", "uncertainty"},
+    {"cost", "probe", "runtime", "uncertainty"},
     {"training"},
     {"train", "evaluate", "predict", "export"},
     {"compare", "crossval", "explain", "failures", "live", "recipes", "robustness", "spaces"},

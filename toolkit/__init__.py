@@ -28,6 +28,7 @@ __all__ = [
     "classifier",
     "colour",
     "compare",
+    "cost",
     "credits",
     "crossval",
     "dedup",

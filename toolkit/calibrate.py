@@ -79,7 +79,8 @@ def reliability(
         probabilities: shape (n, classes).
         labels: shape (n,), places of the true classes.
         bins: at least 1.
-        equal: "width", bins from 0 to 1 in equal steps; "mass", as many answers in each.
+        equal: "width", bins from 0 to 1 in equal steps, what lies on an edge in the upper one; "mass", as many answers
+            in each.
 
     Returns:
         A row per bin that holds answers: `sure` (mean probability), `right` (share), `answers` (number).
@@ -89,7 +90,7 @@ def reliability(
         raise ValueError(f"expected at least 1 bin of equal width or mass, got {bins} of equal {equal!r}")
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     if equal == "width":
-        places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+        places = np.digitize(sure, np.linspace(0, 1, bins + 1)[1:-1])
     else:
         places = np.empty(len(sure), int)
         places[np.argsort(sure, kind="stable")] = np.arange(len(sure)) * bins // len(sure)
@@ -99,6 +100,8 @@ def reliability(
 
 def error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS, equal: str = "width") -> float:
     """Expected calibration error: the mean distance from an answer's probability to how often such answers are right.
+
+    Naeini et al. (2015); of the likeliest class, as Guo et al. (2017) have it, and the figure that netcal gives for it.
 
     Args:
         probabilities, labels, bins, equal: see `reliability`.

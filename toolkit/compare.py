@@ -1,13 +1,16 @@
 """Put trained models side by side, all judged on exactly the same pictures."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from toolkit import bundle, evaluate, networks, significance
+from toolkit import bundle, cost, evaluate, networks, significance
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
+
+MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 
 
 def table(runs: Sequence[Bundle]) -> pd.DataFrame:
@@ -18,8 +21,10 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
 
     Returns:
         A row per run: accuracy with its 95 % interval (`low`, `high`), `balanced_accuracy`, `macro_f1`, `log_loss`,
-        `pictures` judged, `size` in pixels, `start` (whose weights it began with), `parameters`, `train_seconds`,
-        `milliseconds` per picture (median; `milliseconds_p95` is rarely passed), `megabytes` on disk.
+        `ece` (how far it is from being as right as it is sure), `pictures` judged, `size` in pixels, `start` (whose
+        weights it began with), `parameters`, `train_seconds`, `milliseconds` per picture (median; 95 of 100 stay below
+        `milliseconds_p95`), `memory` in megabytes (see `cost.memory`) and `megabytes` on disk. What was not measured
+        is NaN.
 
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
@@ -28,13 +33,8 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
     """
     if not runs:
         raise BundleError("expected at least one trained run, got none; run `toolkit train` first")
+    _check(runs)
     rows = [_row(run) for run in runs]
-    for run in runs[1:]:
-        if run.metrics["test"] != runs[0].metrics["test"]:
-            raise BundleError(
-                f"expected all runs judged on the same pictures, {run.name} and {runs[0].name} were not; evaluate both "
-                "again on today's test split"
-            )
     columns = pd.DataFrame(rows).set_index("run")
     return columns.sort_values(["accuracy", "parameters"], ascending=[False, True])
 
@@ -43,8 +43,9 @@ def pairs(runs: Sequence[Bundle]) -> pd.DataFrame:
     """Every two runs tested against each other on the pictures both were asked about, see `significance.pairs`.
 
     Raises:
-        BundleError: a run was not evaluated.
+        BundleError: a run was not evaluated, or on other pictures than the first.
     """
+    _check(runs)
     ordered = sorted(runs, key=lambda run: run.name)
     right = {run.name: evaluate.load(run).right.sort_index() for run in ordered}
     return significance.pairs(right)
@@ -81,22 +82,34 @@ def _start(run: Bundle) -> str:
     return {"none": "nothing", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.get(weights, Path(weights).name)
 
 
+def _check(runs: Sequence[Bundle]) -> None:
+    """See that all were asked about the same pictures under the same labels."""
+    for run in runs:
+        if "test" not in run.metrics:
+            raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
+        if run.metrics["test"] != runs[0].metrics["test"]:
+            raise BundleError(
+                f"expected all runs judged on the same pictures, {run.name} and {runs[0].name} were not; evaluate both "
+                "again on today's test split"
+            )
+
+
 def _row(run: Bundle) -> dict[str, object]:
     metrics = run.metrics
-    if "log_loss" not in metrics:
-        raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
     size = (run.folder / bundle.MODEL).stat().st_size
     return {
         "run": run.name,
         "accuracy": metrics["accuracy"],
         "low": metrics["low"],
         "high": metrics["high"],
-        **{name: metrics[name] for name in ("balanced_accuracy", "macro_f1", "log_loss", "pictures")},
+        **{name: metrics.get(name, math.nan) for name in MEASURES},
+        "pictures": metrics["pictures"],
         "size": run.size,
         "start": _start(run),
         "parameters": run.facts.get("parameters", 0),
         "train_seconds": run.facts.get("train_seconds", float("nan")),
-        "milliseconds": metrics["milliseconds"],
-        "milliseconds_p95": metrics["milliseconds_p95"],
+        "milliseconds": metrics.get("milliseconds", math.nan),
+        "milliseconds_p95": metrics.get("milliseconds_p95", math.nan),
+        "memory": cost.known(run),
         "megabytes": size / 1e6,
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from toolkit import batches, bundle, images, paths
+from toolkit import batches, bundle, calibrate, images, paths
 from toolkit.bundle import Bundle
 from toolkit.errors import BundleError
 from toolkit.manifest import Manifest
@@ -89,9 +89,23 @@ class Report:
     @property
     def log_loss(self) -> float:
         """Mean of -log of the probability given to the true class, in nats; 0 is perfect, log(classes) is guessing."""
-        places = self.predictions["label"].map({name: place for place, name in enumerate(self.classes)})
-        shares = self.predictions[[f"p_{name}" for name in self.classes]].to_numpy(float)
-        return float(-np.log(shares[np.arange(len(shares)), places].clip(1e-15, 1)).mean())
+        return float(-np.log(self.probabilities[np.arange(len(self.truth)), self.truth].clip(1e-15, 1)).mean())
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error, 0 to 1, in 15 bins of equal width: see `calibrate.error`."""
+        return calibrate.error(self.probabilities, self.truth)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What it said of every picture: float64 array of shape (pictures, classes)."""
+        return self.predictions[[f"p_{name}" for name in self.classes]].to_numpy(float)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The true class of every picture, as its place: int array of shape (pictures,)."""
+        places = {name: place for place, name in enumerate(self.classes)}
+        return self.predictions["label"].map(places).to_numpy(int)
 
     @property
     def mistakes(self) -> pd.DataFrame:
@@ -218,7 +232,8 @@ def _milliseconds(trained: Bundle, pixels: np.ndarray) -> tuple[float, float]:
 def _write(report: Report, trained: Bundle, chosen: Manifest) -> None:
     low, high = report.interval
     metrics = {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
-    metrics |= {"balanced_accuracy": report.balanced_accuracy, "macro_f1": report.macro_f1, "log_loss": report.log_loss}
+    metrics |= {"balanced_accuracy": report.balanced_accuracy, "macro_f1": report.macro_f1}
+    metrics |= {"log_loss": report.log_loss, "ece": report.ece}
     metrics |= {"milliseconds": report.milliseconds, "milliseconds_p95": report.milliseconds_p95}
     metrics["test"] = test_fingerprint(chosen)
     metrics["per_class"] = report.per_class.to_dict(orient="index")

@@ -78,7 +78,7 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
         trained: the model.
         manifest: the dataset it was trained on.
         count: pictures at most, see `curves`.
-        again: measure although it was measured on the same test pictures before.
+        again: measure although this model was measured on the same test pictures before.
 
     Returns:
         `curves`, a table as `curves` gives it, and `nonsense`, as `threshold` gives it.
@@ -88,9 +88,10 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
     """
     file, answers = trained.folder / FILE, evaluate.load(trained).predictions
     known = json.loads(file.read_text()) if file.exists() else {}
-    if again or known.get("test") != trained.metrics["test"]:
+    asked = {"test": trained.metrics["test"], "model": trained.facts.get("sha256")}
+    if again or {name: known.get(name) for name in asked} != asked:
         right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
-        known = {"test": trained.metrics["test"]}
+        known = dict(asked)
         known["curves"] = curves(trained, manifest, count=count).to_dict(orient="list")
         known["nonsense"] = threshold(right, sureness(trained, nonsense(trained.size))) if len(right) else {}
         paths.write(file, json.dumps(known, indent=2) + "\n")

@@ -86,14 +86,16 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
     import pandas as pd
 
-    from toolkit import compare
+    from toolkit import compare, cost
 
+    cost.memory(runs)
     table, pairs = compare.table(runs), compare.pairs(runs)
     words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
     columns = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
-    columns |= {name: table[name].map("{:.3f}".format) for name in ("macro_f1", "log_loss")}
+    columns |= {name: table[name].map("{:.3f}".format) for name in ("macro_f1", "log_loss", "ece")}
     columns |= {name: table[name] for name in ("pictures", "size", "start", "parameters")}
-    columns |= {name: table[name].map("{:.1f}".format) for name in ("train_seconds", "milliseconds", "megabytes")}
+    columns |= {name: table[name].map("{:.0f}".format) for name in ("train_seconds", "memory")}
+    columns |= {name: table[name].map("{:.1f}".format) for name in ("milliseconds", "milliseconds_p95", "megabytes")}
     say(arguments)(f"\n{pd.DataFrame(columns).to_string()}\n\n{words}")
     rows = {"comparison": table.reset_index(), "pairs": pairs}
     return {name: part.to_dict(orient="records") for name, part in rows.items()} | {"in_words": words}

@@ -47,7 +47,7 @@ TIERS = [
     {"training"},
     {"train", "evaluate", "predict", "export"},
     {"compare", "crossval", "explain", "failures", "live", "recipes", "robustness", "spaces"},
-    {"tune"},
+    {"labels", "tune"},
     {"plot", "review"},
     {"page"},
     {"card"},

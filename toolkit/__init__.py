@@ -47,6 +47,7 @@ __all__ = [
     "hashes",
     "images",
     "jpeg",
+    "labels",
     "likeness",
     "live",
     "loop",

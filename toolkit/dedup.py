@@ -76,6 +76,8 @@ def group(
     marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], found.kinds, links)
     wanted = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # a person has looked
     marks["status"][wanted], marks["reason"][wanted] = "ok", ""
+    still = (marks["status"] == "ok") & (table["status"] == "ok").to_numpy()
+    marks["reason"][still] = table["reason"].to_numpy()[still]  # what a person said of a picture in use
     return manifest.assign(**{name: pd.Series(cells, table.index, table[name].dtype) for name, cells in marks.items()})
 
 

@@ -143,19 +143,30 @@ class Manifest:
         This is how a person settles a label conflict: exclude the row under the wrong label, then run dedup again.
 
         Args:
-            pictures: paths as in the table, or the end of one, long enough to mean one picture.
+            pictures: see `find`.
             reason: in words.
 
         Raises:
             DatasetError: no picture or several of that name.
         """
-        rows = {}
+        return self.update({path: {"status": "excluded", "reason": reason} for path in self.find(pictures)})
+
+    def find(self, pictures: Iterable[str]) -> list[str]:
+        """The paths of pictures that are named by the end of them.
+
+        Args:
+            pictures: paths as in the table, or the end of one, long enough to mean one picture.
+
+        Raises:
+            DatasetError: no picture or several of that name.
+        """
+        paths = []
         for picture in pictures:
             found = [path for path in self.table["path"] if path.endswith(picture)]
             if len(found) != 1:
                 raise DatasetError(f"expected the path of one picture, got {picture!r}, which {len(found)} have")
-            rows[found[0]] = {"status": "excluded", "reason": reason}
-        return self.update(rows)
+            paths += found
+        return paths
 
     def counts(self, by: str = "status") -> pd.DataFrame:
         """How many images: a row per class, a column per value of `by`, and totals.

@@ -177,7 +177,8 @@ def _judged(manifest: Manifest, *, places: np.ndarray, limits: Limits) -> Manife
     table = manifest.table
     places = places[(table["width"] > 0).to_numpy()[places]]
     status, reason = table["status"].to_numpy(copy=True), table["reason"].to_numpy(copy=True)
-    status[places], reason[places] = "ok", ""
+    said = np.where(status[places] == "ok", reason[places], "")  # by a person, of a picture in use
+    status[places], reason[places] = "ok", said
     good_enough = (table["reviewed"] == "use").to_numpy()[places]  # for a person who has looked at it
     for name, wrong, words in reversed(_rules(table.iloc[places], limits)):  # so that the first has the last word
         wrong = wrong.to_numpy() & ~(good_enough & (name == "poor quality"))

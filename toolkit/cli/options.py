@@ -97,10 +97,11 @@ def recipe(parser: ArgumentParser) -> None:
     )
 
 
-def folds(parser: ArgumentParser) -> None:
+def folds(parser: ArgumentParser, *, named: bool = True) -> None:
     """How a dataset is divided, and what becomes of the result."""
     add(parser, "--folds", "of a cross-validation (default: 5)", type=int)
-    add(parser, "--name", "of the result (default: the network's)")
+    if named:
+        add(parser, "--name", "of the result (default: the network's)")
     add(parser, "--jobs", "folds at the same time (default: 1, on a cluster all)", type=int)
     cluster(parser)
 

@@ -130,6 +130,28 @@ def exclude(arguments: Namespace) -> dict:
     return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
 
 
+def relabel_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    parser.add_argument("pictures", nargs="+", metavar="PATH", help="as for exclude")
+    parser.add_argument("--label", help="a class of the dataset")
+    parser.add_argument("--reason", default="", help="kept in the manifest")
+    parser.add_argument("--undo", action="store_true", help="take back the last mark of each instead")
+
+
+def relabel(arguments: Namespace) -> dict:
+    """Give pictures another label."""
+    from toolkit import review
+
+    table = manifest.load(arguments.dataset)
+    if bool(arguments.label) == arguments.undo:
+        raise ValueError(f"expected --label with one of {', '.join(table.classes)}, or --undo; got both or neither")
+    if arguments.undo:
+        return common.counted(review.undo(table, arguments.pictures), arguments)
+    relabelled = review.relabel(table, arguments.pictures, arguments.label, reason=arguments.reason)
+    return common.counted(relabelled, arguments)
+
+
 def review_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)

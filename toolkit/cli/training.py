@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from toolkit.train import Config
 
 
+LISTED = 20  # suspects that are shown to people
+
+
 def train_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
@@ -68,6 +71,38 @@ def crossval(arguments: Namespace) -> dict:
     low, high = outcome.report.interval
     result = {"accuracy": outcome.report.accuracy, "low": low, "high": high, "folder": outcome.folder}
     return result | {"folds": outcome.folds.reset_index().to_dict(orient="records")}
+
+
+def labels_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    options.dataset(parser)
+    options.recipe(parser)
+    options.folds(parser, named=False)
+    options.training(parser)
+    parser.add_argument("--show", metavar="PNG", help="draw the likeliest of them into this file")
+
+
+def labels(arguments: Namespace) -> dict:
+    """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
+    from toolkit import crossval, labels, parallel, resize
+
+    chosen = {"network": arguments.network or (None if arguments.recipe else labels.USUAL.network)}
+    usual = {"style": labels.USUAL.style} if not arguments.recipe else {}
+    usual |= labels.USUAL.options if not (arguments.network or arguments.recipe) else {}
+    config = _one(Namespace(**{**usual, **vars(arguments), **chosen}))
+    table = manifest.load(arguments.dataset)
+    if not crossval.by_probe(config.resolved()):
+        table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
+    how = common.given(arguments, "folds", "jobs", "seed") | {"say": common.say(arguments)}
+    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+        found = labels.check(table, config, **_spread(arguments, how))
+    say = common.say(arguments)
+    say(found[["path", "reason"]].head(LISTED).to_string(index=False) if len(found) else "no label is doubted")
+    if len(found):
+        say(f"{len(found)} of {len(table.where(status='ok'))} labels are doubted, none is changed")
+        say(f"look at them with `toolkit review {arguments.dataset}`; settle them there, or with `toolkit relabel`")
+    _shown(arguments, lambda plot: plot.suspects(found, table))
+    return {"suspects": found.to_dict(orient="records")}
 
 
 def tune_options(parser: ArgumentParser) -> None:

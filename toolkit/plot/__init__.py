@@ -17,6 +17,7 @@ from toolkit.plot.galleries import (
     sample_grid,
     sheets,
     sizes_of,
+    suspects,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 from toolkit.plot.overview import PANELS, quality
@@ -56,6 +57,7 @@ __all__ = [
     "sheets",
     "sizes",
     "sizes_of",
+    "suspects",
     "threshold_curve",
     "trade_off",
     "trials",

@@ -211,6 +211,18 @@ def mistakes(report: "Report", manifest: Manifest, *, count: int = 12) -> Figure
     return gallery(_lines(shown, 6), columns=6, side=1.5)
 
 
+def suspects(table: pd.DataFrame, manifest: Manifest, *, count: int = 24) -> Figure:
+    """A contact sheet of the likeliest wrong labels: the probability of the given one, and of what it may be instead.
+
+    Args:
+        table: what `labels.check` gives.
+        manifest: the dataset.
+        count: pictures that are shown, the most suspicious first.
+    """
+    shown = [(manifest.root / row.path, row.reason.replace(", ", "\n")) for row in table.head(count).itertuples()]
+    return gallery(_lines(shown, 6), columns=6, side=1.5)
+
+
 def gallery(
     rows: Sequence[Sequence[tuple[images.Source | np.ndarray | None, str]]],
     *,

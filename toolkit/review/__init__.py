@@ -1,7 +1,8 @@
 """A page in the browser where a person goes through what is suspicious in a dataset, with the keyboard.
 
 Likely wrong labels, pictures under two labels, confident mistakes, near-duplicates, and then all pictures, the odd ones
-first. A mark is on disk before it counts, survives a crash of the page or of the server, and can be undone:
+first. A mark is on disk before it counts, survives a crash of the page or of the server, and can be undone. `relabel`
+and `undo` make and take back marks without the page:
 
     review.jsonl       every mark in its order, and what it changed
     manifest.csv       follows within half a second: status, reason, label, reviewed
@@ -9,16 +10,21 @@ first. A mark is on disk before it counts, survives a crash of the page or of th
 The files stay where they are: a picture that was given another label keeps its path.
 """
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from toolkit import paths
 from toolkit.errors import ToolkitError
 from toolkit.manifest import Manifest
+from toolkit.review.journal import Journal
 
 if TYPE_CHECKING:
     from toolkit.review.server import Server
 
-__all__ = ["open", "serve"]
+RELABELLED = "relabelled by hand, was"
+
+__all__ = ["open", "relabel", "serve", "undo"]
 
 
 def serve(
@@ -64,6 +70,57 @@ def open(manifest: Manifest, *, host: str = "127.0.0.1", port: int | None = None
     ...     print(page.url)
     """
     return _server()(manifest.root, host=host, port=port, queue=queue).start()
+
+
+def relabel(manifest: Manifest, pictures: Iterable[str], label: str, *, reason: str = "") -> Manifest:
+    """Give pictures another label, written down in `review.jsonl` as a mark on the page is, so that it can be undone.
+
+    Args:
+        manifest: the dataset, saved.
+        pictures: see `Manifest.find`.
+        label: a class of the dataset.
+        reason: in words.
+
+    Returns:
+        The manifest with the labels, saved. The files keep their paths.
+
+    Raises:
+        DatasetError: no such picture or class, or the dataset is under review on a page.
+
+    >>> relabel(manifest.load("cars_tanks"), ["3f9a0c.jpg"], "tanks", reason="seen by hand")  # doctest: +SKIP
+    """
+
+    def mark(journal: Journal, path: str) -> dict[str, str]:
+        told = f"{RELABELLED} {journal.cells[path]['label']}"
+        return {"mark": "label", "label": label, "words": f"{told}: {reason}" if reason else told}
+
+    return _marked(manifest, pictures, mark)
+
+
+def undo(manifest: Manifest, pictures: Iterable[str]) -> Manifest:
+    """Take back the last mark of each of these pictures, whether it came from the page or from `relabel`.
+
+    Args:
+        manifest, pictures: as in `relabel`.
+
+    Raises:
+        DatasetError: there is nothing to undo.
+    """
+    return _marked(manifest, pictures, lambda journal, path: {"mark": "undo", "of": journal.last_of(path)})
+
+
+def _marked(manifest: Manifest, pictures: Iterable[str], marking: Callable[[Journal, str], Mapping]) -> Manifest:
+    """The manifest with one mark more per picture; all of them are refused if one is."""
+    found = manifest.find(pictures)
+    journal = Journal(paths.local(manifest.root, to="review"), manifest.table)
+    try:
+        marks = [{"id": uuid.uuid4().hex, "path": path, **marking(journal, path)} for path in found]
+        for mark in marks:
+            journal.check(mark)
+        journal.add(marks)
+        return manifest.update(journal.missed(manifest.table)).save()
+    finally:
+        journal.close()
 
 
 def _server() -> "type[Server]":

@@ -74,6 +74,19 @@ class Journal:
             live = [entry for path, entries in self._live.items() if path in self.cells for entry in entries]
         return sorted(live, key=lambda entry: entry["number"])
 
+    def last_of(self, path: str) -> str:
+        """The id of the last mark of a picture that is not undone, or ""."""
+        with self.lock:
+            live = self._live.get(path)
+            return live[-1]["id"] if live else ""
+
+    def check(self, mark: Mapping[str, str]) -> None:
+        """Raise DatasetError for a mark that `add` would refuse."""
+        try:
+            self._entry(mark)
+        except Refused as reason:
+            raise DatasetError(f"{mark['path']}: {reason}") from None
+
     def adopt(self, table: pd.DataFrame) -> None:
         """Take over the rows of a manifest, but for those that have missed a mark."""
         columns = ["path", *CELLS, "mark", "phash"]
@@ -104,8 +117,8 @@ class Journal:
         """Append marks, and return when they are on disk. A mark whose id is known is not applied again.
 
         Args:
-            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why it is left
-                out, or the id `of` what is to be undone.
+            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why, or the id
+                `of` what is to be undone.
 
         Returns:
             Why marks were refused, by their id.
@@ -157,7 +170,9 @@ class Journal:
             label = mark.get("label", "")
             if label not in self.classes:
                 raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
-            return {"label": label, "class_index": self.classes[label]}
+            words = mark.get("words", "") if cells["status"] in ("new", "ok") else ""  # else it says why it is not used
+            why = {"reason": words.strip()} if words.strip() else {}
+            return {"label": label, "class_index": self.classes[label], **why}
         if kind not in MARKS:
             raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
         return {}

@@ -317,7 +317,7 @@ def test_the_folder_holds_all_it_needs_and_only_relative_addresses(folder, run):
     assert "<title>cars or tanks?</title>" in html
     assert (manifest["start_url"], manifest["scope"], manifest["name"]) == ("./", "./", "cars or tanks?")
     kept = json.loads(re.search(r"KEPT = (.*);", (folder / "sw.js").read_text())[1])
-    assert set(kept["files"]) == names - {"sw.js"} | {"./"}
+    assert set(kept["files"]) == names - {"sw.js", "index.html"} | {"./"}
     record = export.load(run)["browser"]
     assert (record["file"], record["accuracy"], record["agreement"]) == ("browser", 1.0, 1.0)
     assert page.load(folder).facts["temperature"] == 1.25

@@ -4,7 +4,6 @@ The page, the network as ONNX, and ONNX Runtime's single-threaded WebAssembly bu
 All paths are relative, no other host is asked for anything, and once loaded it works without a network.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from toolkit import runtime
+from toolkit import bundle, runtime
 from toolkit.classifier import Classifier
 from toolkit.export import onnx, package
 
@@ -112,9 +111,8 @@ def _fill(file: Path, **values: str) -> None:
 def _list_files(path: Path) -> None:
     """Tell the service worker what to keep, under a version that changes with every byte of it."""
     names = sorted(file.name for file in path.iterdir() if file.name != WORKER)
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update((path / name).read_bytes())
-    kept = json.dumps({"version": digest.hexdigest()[:16], "files": ["./", *names]})
+    version = bundle.fingerprint(*(path / name for name in names))[:16]
+    names.remove(PAGE)  # which is "./": hosts may lead from one name to the other, and a kept detour cannot be opened
+    kept = json.dumps({"version": version, "files": ["./", *names]})
     script = (path / WORKER).read_text().replace('{ version: "", files: [] }', kept)
     (path / WORKER).write_text(script)

@@ -91,22 +91,22 @@ function draw(place, probabilities) {
 
 const counts = new Map();
 let done = 0, chosen = 0, began = 0;
+let taken = 0; // milliseconds of work so far: waiting for a person does not count
 
 async function take(files) {
   if (!facts || !files.length) return;
-  if (done === chosen) began = performance.now() - spent();
+  if (done === chosen) began = performance.now() - taken;
   chosen += files.length;
   byId("empty").hidden = true;
+  byId("pictures").ariaLive = files.length === 1 ? "polite" : "off"; // read out, unless there are many
   const cards = [...files].map(file => [file, card(file)]);
   byId("pictures").prepend(...cards.map(([, place]) => place));
   for (const [file, place] of cards) { // one at a time: thousands in the worker's queue would be thousands in memory
+    if (!place.isConnected) return; // cleared away
     const { probabilities, error } = await ask({ file });
     if (place.isConnected) answered(place, probabilities, error);
   }
 }
-
-let taken = 0; // milliseconds of earlier choices, so that waiting for a person does not count
-const spent = () => taken;
 
 function card(file) {
   const place = make("li"), frame = make("div", "frame"), image = make("img");
@@ -219,8 +219,11 @@ async function keep() {
   let said = "only while there is a network: the page has to come over https for that";
   if (navigator.serviceWorker) {
     try {
-      await navigator.serviceWorker.register("sw.js");
-      await navigator.serviceWorker.ready;
+      const { installing } = await navigator.serviceWorker.register("sw.js");
+      const refused = new Promise((_, reject) => installing?.addEventListener("statechange", () => {
+        if (installing.state === "redundant") reject(new Error("this device has no room to keep it"));
+      }));
+      await Promise.race([navigator.serviceWorker.ready, refused]);
       said = "also without a network: it is kept on this device";
       document.body.dataset.kept = "yes";
     } catch (error) { said = `only while there is a network: ${error.message}`; }

@@ -69,7 +69,8 @@ function resize(picture, width, height, box) {
   }
   const [left, top, right, bottom] = box.map(Math.fround); // Pillow hands them on in single precision
   const columns = weights(picture.width, left, right, width), rows = weights(picture.height, top, bottom, height);
-  // The first pass rounds, so its direction shows. Pillow begins with the one that leaves less to do for the other.
+  // The first pass rounds, so its direction shows. Pillow begins downwards where that takes away more than twice as many
+  // rows as the other would columns.
   const fewer = picture.height - height;
   if (fewer > 0 && fewer > 2 * (picture.width - width)) return sideways(downwards(picture, rows), columns);
   const used = [rows[0].first, rows.at(-1).first + rows.at(-1).shares.length];

@@ -70,9 +70,8 @@ def group(
     graph = coo_array((np.ones(len(links), bool), (links["first"], links["second"])), (len(found.counts),) * 2)
     _, component = connected_components(graph, directed=False)
     table, rows = manifest.table, found.rows
-    names = table["sha256"].iloc[rows].groupby(component[found.kinds]).transform("min").str[:12]
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
-    marks["group"][rows] = names
+    marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[found.kinds])
     marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], found.kinds, links)
     wanted = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # a person has looked
     marks["status"][wanted], marks["reason"][wanted] = "ok", ""
@@ -290,13 +289,23 @@ def _changes(transformed: bool, crops: float) -> _Changes:
             yield f"cropped to {share:.0%}", partial(hashes.window, top=top, left=left, share=share)
 
 
+def _names(sha256: np.ndarray, component: np.ndarray) -> np.ndarray:
+    """What each picture's group is called: by the first of the hashes of its files."""
+    order = np.lexsort((sha256.astype("S64"), component))
+    _, first, place = np.unique(component[order], return_index=True, return_inverse=True)
+    names = np.empty(len(sha256), object)
+    names[order] = np.array([name[:12] for name in sha256[order][first]], object)[place]
+    return names
+
+
 def _judged(table: pd.DataFrame, kinds: np.ndarray, links: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Status and reason of every picture."""
     near = {kind: {kind} for kind in np.flatnonzero(np.bincount(kinds) > 1)}
     for one, other in zip(links["first"].tolist(), links["second"].tolist(), strict=True):
         near.setdefault(one, {one}).add(other)
         near.setdefault(other, {other}).add(one)
-    pictures = pd.Series(np.arange(len(table))).groupby(kinds).indices
+    order = np.argsort(kinds, kind="stable")
+    pictures = np.split(order, np.cumsum(np.bincount(kinds))[:-1])
     labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
     status, reason = np.full(len(table), "ok", object), np.full(len(table), "", object)
     for kind, around in near.items():
@@ -306,10 +315,11 @@ def _judged(table: pd.DataFrame, kinds: np.ndarray, links: pd.DataFrame) -> tupl
                 others = sorted(paths[places[labels[places] != labels[place]]])
                 if others:
                     status[place], reason[place] = "label conflict", f"the same picture as {_some(others)}"
-    order = table.assign(pixels=table["width"] * table["height"], place=np.arange(len(table)))
-    order = order.sort_values(["pixels", "sharpness", "bytes", "path"], ascending=[False, False, False, True])["place"]
+    size, sharpness, weight = ((-table[name]).to_numpy() for name in ("width", "sharpness", "bytes"))
+    size = size * table["height"].to_numpy()
+    best_first = np.lexsort((paths.astype(str), weight, sharpness, size))
     open_ones = (status == "ok") & np.isin(kinds, list(near))
-    for best in order[open_ones[order]]:
+    for best in best_first[open_ones[best_first]]:
         if open_ones[best]:
             places = np.concatenate([pictures[other] for other in near[kinds[best]]])
             places = places[open_ones[places] & (places != best)]

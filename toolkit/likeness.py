@@ -26,7 +26,7 @@ ALIGNED = np.array([*((crop, 0) for crop in range(len(CROPS))), *((0, crop) for 
 STEPS = 24  # of a coarse mean, per standard deviation
 SPARES = (3, 8, 20, 36)  # blocks over the left-out ones that it takes to be sure of a difference from coarse means
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
-PICTURES, PAIRS, NEAR_PAIRS = 128, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
+PICTURES, PAIRS, NEAR_PAIRS = 64, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
 
 
 def differences(
@@ -47,8 +47,10 @@ def differences(
     """
     if not len(first):
         return np.empty(0, np.float32)
-    used, places = np.unique(np.stack([first, second]), return_inverse=True)  # most pictures are in no pair at all
-    grey, (first, second) = grey[used], places.reshape(2, -1)
+    used = np.zeros(len(grey), bool)  # most pictures are in no pair at all
+    used[first] = used[second] = True
+    place = (np.cumsum(used) - 1).astype(np.int32)
+    grey, first, second = grey[used], place[first], place[second]
     result = np.full(len(first), np.inf, np.float32)
     limits = np.broadcast_to(np.float32(limit), len(first))
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
@@ -57,7 +59,7 @@ def differences(
         told = _each(pool, PAIRS, partial(_bounds, means, coarse), first, second, limits)
         near, bounds = (np.concatenate(some) for some in zip(*told, strict=True))
         near = np.flatnonzero(near)
-        order = _together(first[near], second[near], len(used))
+        order = _together(first[near], second[near], len(grey))
         near, bounds = near[order], bounds[order]
         least = _each(pool, NEAR_PAIRS, partial(_least, grey), first[near], second[near], limits[near], bounds)
     result[near] = np.concatenate([np.empty(0, np.float32), *least])

@@ -1,5 +1,6 @@
 """Where things lie, and writing that is whole or not there."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -147,3 +148,12 @@ def test_a_dataset_may_be_named_with_its_folder_and_not_with_nothing(tmp_path):
     assert paths.dataset("data/pets") == tmp_path / "home" / "data" / "pets"
     with pytest.raises(DatasetError, match="got nothing"):
         paths.dataset("")
+
+
+def test_files_written_without_a_flush_are_settled_together(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(number) or fsync(number))
+    files = [paths.write(tmp_path / f"{number}.txt", "a", flush=False) for number in range(20)]
+    assert flushed == []
+    paths.settle(files)
+    assert len(flushed) == 20

@@ -344,10 +344,19 @@ def test_options_that_cannot_be_are_wrong_arguments(settings):
 
 
 def test_a_full_disk_is_an_error_and_not_a_picture_less(collect, monkeypatch):
-    def full(path, content):
+    def full(path, content, **options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("toolkit.paths.write", full)
+    with pytest.raises(DatasetError, match="No space left"):
+        collect()
+
+
+def test_a_disk_that_is_found_full_when_pictures_are_flushed_is_an_error_too(collect, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("toolkit.paths._flush", full)
     with pytest.raises(DatasetError, match="No space left"):
         collect()
 

@@ -292,6 +292,14 @@ def test_a_picture_that_was_lost_is_brought_again(tmp_path):
     assert all(file.exists() for file in collect(tmp_path / "pets").files)
 
 
+def test_a_picture_that_a_loss_of_power_left_empty_is_brought_again(tmp_path):
+    file = collect(folder(tmp_path / "pets", PETS)).files[0]
+    content = file.read_bytes()
+    file.write_bytes(b"")
+    collect(tmp_path / "pets")
+    assert file.read_bytes() == content
+
+
 def test_a_linked_class_folder_is_read_and_a_link_in_a_circle_is_not_followed(tmp_path):
     for label in ("cars", "tanks"):
         (tmp_path / "elsewhere" / label).mkdir(parents=True)

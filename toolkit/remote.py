@@ -68,15 +68,15 @@ def content(source: object) -> object:
 
 
 def there(files: Sequence[Path]) -> list[bool]:
-    """Which of these files exist: elsewhere by one listing per folder, since every question is a journey."""
+    """Which of these files exist and hold something: elsewhere by one listing per folder, since asking is a journey."""
     known: dict[Path, set[str]] = {}
     return [_is_file(file) if isinstance(file, Path) else file.path in _listed(file, known) for file in files]
 
 
 def _is_file(file: Path) -> bool:
     try:
-        return file.exists()
-    except OSError:  # a name that is too long, which writing will say
+        return file.stat().st_size > 0  # one that a loss of power left empty has to be written again
+    except OSError:  # none there, or a name that is too long, which writing will say
         return False
 
 

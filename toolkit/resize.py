@@ -58,9 +58,13 @@ def write(
     todo = [task for task, done in there if task[0] not in failures and not done]
     work = partial(_one, size=size, mode=mode, quality=quality_asked)
     done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
-    for (path, *_), result in zip(todo, done, strict=True):
+    written = []
+    for (path, _, square), result in zip(todo, done, strict=True):
         if isinstance(result, parallel.Failure):
             failures[path] = {"status": result.status, "reason": result.reason}
+        else:
+            written.append(square)
+    paths.settle(written)
     return manifest.update(failures)
 
 
@@ -87,7 +91,7 @@ def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[s
 
 def _one(task: tuple[str, Path, Path], *, size: int, mode: str, quality: int | None) -> None:
     _, source, target = task
-    paths.write(target, _encoded(images.prepare(source, size, mode), quality))
+    paths.write(target, _encoded(images.prepare(source, size, mode), quality), flush=False)
 
 
 def _encoded(pixels: np.ndarray, quality: int | None) -> bytes:

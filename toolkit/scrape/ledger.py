@@ -19,8 +19,9 @@ REMOVED = "removed"  # status of what its author took back
 class Ledger:
     """An append-only file of records, each with a `key`; safe to use from several threads.
 
-    A line is written with one system call after the picture it speaks of is on disk. A last line torn by a crash is cut
-    off on opening, which at worst repeats one download.
+    A line is written with one system call after the picture it speaks of. A last line torn by a crash is cut off on
+    opening, which at worst repeats one download. Pictures are flushed to disk together when all are there, many times
+    faster than one by one; one that a loss of power left empty is not as large as its line says, and comes again.
 
     Args:
         folder: folder of the dataset.
@@ -54,7 +55,17 @@ class Ledger:
         record = self.records.get(key)
         if record is None or record["status"] == REMOVED:
             return record is not None
-        return (root / record["path"]).exists() if record["status"] == "ok" else not retry_failed
+        if record["status"] != "ok":
+            return not retry_failed
+        return is_whole(root / record["path"], record.get("bytes"))
+
+
+def is_whole(file: Path, size: int | None) -> bool:
+    """Whether a file is there, and as large as it was."""
+    try:
+        return file.stat().st_size == size or size is None
+    except OSError:
+        return False
 
 
 def forget(folder: Path, reasons: Mapping[str, str]) -> None:

@@ -3,7 +3,8 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape.crew import Crew
 from toolkit.scrape.fetch import Fetcher, Refused
 from toolkit.scrape.item import Item
-from toolkit.scrape.ledger import Ledger
+from toolkit.scrape.ledger import Ledger, is_whole
 
 ABANDONED = 3600  # seconds after which a temporary file is one that a killed run left behind
 
@@ -35,6 +36,7 @@ class Store:
         self.root, self.ledger, self.fetcher = root, ledger, fetcher
         self._crew = Crew(fetcher.options.connections, per_host=fetcher.options.per_host)
         self._begun: set[str] = set()
+        self._written: list[Path] = []
         self._tally = _Tally()
 
     def __enter__(self) -> "Store":
@@ -44,6 +46,8 @@ class Store:
     def __exit__(self, *problem: object) -> None:
         try:
             self._crew.__exit__(*problem)
+            with self._room():
+                paths.settle(self._written)
         finally:
             self._tally.bar.close()
 
@@ -77,13 +81,18 @@ class Store:
         except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
             record |= {"status": "failed", "reason": str(error) or type(error).__name__}
             content = b""
-        try:
+        with self._room():
             self.ledger.add(record if "status" in record else record | self._write(item, content))
+        self._tally.done(len(content), failed="status" in record)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise DatasetError(
                 f"expected to write pictures to {self.root}, got {error}; make room and go on"
             ) from error
-        self._tally.done(len(content), failed="status" in record)
 
     def _download(self, item: Item) -> bytes:
         """The bytes at the item's address, or at the first fallback that answers."""
@@ -98,8 +107,8 @@ class Store:
     def _write(self, item: Item, content: bytes) -> dict[str, object]:
         sha256 = hashlib.sha256(content).hexdigest()
         path = Path("raw", item.label, f"{sha256}.{images.sniff(content[:16]) or 'bin'}")
-        if not (self.root / path).exists():
-            paths.write(self.root / path, content)
+        if not is_whole(self.root / path, len(content)):
+            self._written.append(paths.write(self.root / path, content, flush=False))
         return {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}
 
 

@@ -97,7 +97,7 @@ def wanted_sets(asked: Namespace) -> list[Path]:
                 truth.drawn(folders[-1], count=drawings, seed=seed)
     known = asked.into / "truth"
     shutil.rmtree(known, ignore_errors=True)
-    truth.make(folders, known, originals=12 if asked.quick else 500)
+    truth.make(folders, known, originals=12 if asked.quick else 500, seed=asked.seed)
     return [*folders, known / "pictures"]
 
 
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--tools", help="some of " + ",".join(contest.TOOLS) + '; "" for none')
     parser.add_argument("--no-hashes", dest="hashes", action="store_false", help="leave the hash search out")
     parser.add_argument("--ten-million", action="store_true", help="search 10 million hashes too")
+    parser.add_argument("--seed", type=int, default=7, help="chooses the originals of the set with known truth")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=1200, help="seconds after which a tool is stopped")
     parser.add_argument("--quick", action="store_true", help="a few drawn pictures and no other tools")

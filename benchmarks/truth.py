@@ -166,8 +166,9 @@ def main() -> None:
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--originals", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=7, help="chooses them")
     asked = parser.parse_args()
-    file = make(asked.pictures, asked.into, originals=asked.originals)
+    file = make(asked.pictures, asked.into, originals=asked.originals, seed=asked.seed)
     print(f"{len(load(file)):,} pictures, {file}")
 
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit import calibrate, evaluate, features, images, networks, probe, train
+from toolkit.errors import BundleError
 from toolkit.finetune import FineTune
 from toolkit.train import Config
 
@@ -81,6 +82,30 @@ def test_a_probe_is_logistic_regression_on_standardized_features(classes, count)
 def test_a_given_strength_is_not_chosen(table, config):
     learned = probe.learn(Config(**{**vars(config), "C": 0.5}).resolved(), table)
     assert learned.history["C"].tolist() == [0.5]
+
+
+def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, config):
+    plain, refit = (Config(**{**vars(config), "C": 0.1, "refit": again}) for again in (False, True))
+    one, other = (probe.learn(some.resolved(), table) for some in (plain, refit))
+    assert np.array_equal(one.val, other.val)  # the temperature is found from pictures that are still unseen
+    used, known = table.where(status="ok"), probe.seen(refit, table)
+    both = used.table["split"].isin(["train", "val"]).to_numpy()
+    labels = used.table["label"].map({label: place for place, label in enumerate(table.classes)}).to_numpy()
+    flat = known[both].reshape(-1, known.shape[-1])
+    ((_, expected),) = probe.path(flat, np.repeat(labels[both], 2), strengths=(0.1,), weighted=True)
+    assert np.abs(other.probe.probabilities(known[:, 0]) - expected.probabilities(known[:, 0])).max() < 0.01
+    assert not np.allclose(other.probe.kernel, one.probe.kernel)
+    run = train.fit(refit, table, name="refit")
+    with pytest.raises(BundleError, match="refit on val; use test"):
+        evaluate.measure(run, table, split="val")
+    assert evaluate.measure(run, table).accuracy > 0.6
+
+
+def test_only_a_head_on_features_is_refit(table, config):
+    with pytest.raises(ValueError, match="expected refit for one dense layer on a frozen backbone alone"):
+        train.fit(Config(**{**vars(config), "refit": True, "fine_tune": FineTune(epochs=1)}), table, name="never")
+    with pytest.raises(ValueError, match="expected refit for one dense layer"):
+        train.fit(Config("vgg", refit=True), table, name="never")
 
 
 def test_fine_tuning_begins_with_the_probe(table, config):

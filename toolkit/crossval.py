@@ -8,7 +8,7 @@ learn from it: what finds wrong labels.
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -66,8 +66,9 @@ def run(
     """Train and judge one network per fold, and put their answers together.
 
     Folds are stratified and grouped: each has its share of every class, and near-duplicates are in one fold. Where the
-    backbone is frozen, all of it takes seconds (see `probe`); otherwise every fold is a training of its own, and one
-    that was killed goes on from its checkpoint.
+    backbone is frozen, all of it takes seconds (see `probe`), and each head is found again from all that its fold does
+    not judge when C is chosen, as `refit` does; otherwise every fold is a training of its own, and one that was killed
+    goes on from its checkpoint.
 
     Args:
         manifest: pictures in use, deduplicated; their splits do not matter. To choose between networks, give
@@ -198,7 +199,7 @@ def _fold(
 
 
 def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray) -> None:
-    learned = probe.learn(config, part, known)
+    learned = probe.learn(replace(config, refit=True), part, known)
     judged = (part.table["split"] == "test").to_numpy()
     shares = learned.probe.probabilities(known[judged, 0])
     if config.calibrate:

@@ -151,6 +151,10 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test") -> Repo
             f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
             "or val; train it again on today's split"
         )
+    if split == "val" and trained.facts.get("config", {}).get("refit"):
+        raise BundleError(
+            f"expected pictures that {trained.name} did not learn from, but it was refit on val; use test"
+        )
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
     pixels = examples.pixels if examples.pixels is not None else _read(examples)
     probabilities = trained.probabilities(pixels)

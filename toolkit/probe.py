@@ -54,10 +54,10 @@ class Learned:
     """What came of learning.
 
     Args:
-        probe: the one with the lowest validation loss.
+        probe: the one with the lowest validation loss; with `refit`, learned again from train and val together.
         history: a row per strength that was tried: epoch (its number), C, loss, accuracy, val_loss, val_accuracy.
         best: place of its row.
-        val: its probabilities for the validation pictures.
+        val: probabilities for the validation pictures, by the probe that did not learn from them.
         val_labels: their classes, as places.
     """
 
@@ -109,16 +109,8 @@ def learn(config: "Config", manifest: Manifest, known: np.ndarray | None = None)
     if missing or not len(val):
         lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
         raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
-    pictures, views, width = known[train].shape
-    rows, probes = (
-        [],
-        path(
-            known[train].reshape(pictures * views, width),
-            np.repeat(labels[train], views),
-            strengths=STRENGTHS if config.C is None else (config.C,),
-            weighted=config.class_weights,
-        ),
-    )
+    strengths, rows = STRENGTHS if config.C is None else (config.C,), []
+    probes = _on(train, known, labels, strengths, config.class_weights)
     for number, (strength, probe) in enumerate(probes, start=1):
         row = {"epoch": number, "C": strength}
         for prefix, part in (("", train), ("val_", val)):
@@ -127,9 +119,20 @@ def learn(config: "Config", manifest: Manifest, known: np.ndarray | None = None)
             row[f"{prefix}accuracy"] = float((shares.argmax(axis=1) == labels[part]).mean())
         rows.append((row, probe))
     best = int(np.argmin([row["val_loss"] for row, _ in rows]))
-    chosen = rows[best][1]
-    history = pd.DataFrame([row for row, _ in rows])
-    return Learned(chosen, history, best, chosen.probabilities(known[val, 0]), labels[val])
+    row, chosen = rows[best]
+    answers, history = chosen.probabilities(known[val, 0]), pd.DataFrame([row for row, _ in rows])
+    if config.refit:
+        ((_, chosen),) = _on(np.concatenate([train, val]), known, labels, (row["C"],), config.class_weights)
+    return Learned(chosen, history, best, answers, labels[val])
+
+
+def _on(
+    places: np.ndarray, known: np.ndarray, labels: np.ndarray, strengths: tuple[float, ...], weighted: bool
+) -> list[tuple[float, Probe]]:
+    """The path over all views of the pictures at these places."""
+    pictures, views, width = known[places].shape
+    flat = known[places].reshape(pictures * views, width)
+    return path(flat, np.repeat(labels[places], views), strengths=strengths, weighted=weighted)
 
 
 def path(
@@ -146,12 +149,13 @@ def path(
     Returns:
         (C, probe) for each.
     """
-    mean, deviation = pictures.mean(axis=0, dtype=np.float64), pictures.std(axis=0, dtype=np.float64)
+    mean = pictures.mean(axis=0, dtype=np.float64)
+    scaled = pictures - mean.astype(np.float32)
+    deviation = np.sqrt(np.square(scaled).mean(axis=0)).astype(np.float64)
     deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
-    scaled = (pictures - mean.astype(np.float32)) / deviation.astype(np.float32)
-    found = []
+    scaled /= deviation.astype(np.float32)
+    lower, found = _root(scaled) if scaled.shape[0] < scaled.shape[1] else None, []
     with threadpool_limits(1):  # many small products are slower with more
-        lower = _root(scaled) if scaled.shape[0] < scaled.shape[1] else None
         model = LogisticRegression(
             max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
         )

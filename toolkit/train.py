@@ -53,6 +53,8 @@ class Config:
             one dense layer; False trains it epoch by epoch on changed pictures.
         views: of each picture that such a head learns from, see `features.view`; takes the place of the augmentation.
         C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
+        refit: when C is chosen, find such a head again from train and val together. It knows a fifth more pictures
+            then, but val says nothing about it any more.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
         label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
         clip: longest gradient over all weights together, 0 for any.
@@ -84,6 +86,7 @@ class Config:
     features_once: bool = True
     views: int = 1
     C: float | None = None
+    refit: bool = False
     precision: str = "auto"
     label_smoothing: float | None = None
     clip: float | None = None
@@ -200,6 +203,8 @@ def fit(
         return known
     if probe.suits(config):
         say(probe.IN_WORDS)
+    if config.refit and (config.fine_tune or not probe.suits(config)):
+        raise ValueError("expected refit for one dense layer on a frozen backbone alone, see `probe`; leave it out")
     run = Training(config, manifest, folder / CHECKPOINT, identity(config, manifest), checkpoint_seconds)
     watchers = [watch, *([Events(folder)] if tensorboard and distribution.is_chief() else [])]
     run.watch = lambda rows: [told(rows) for told in watchers]

@@ -38,6 +38,7 @@ TRAINING_OPTIONS = (
     "features_once",
     "views",
     "C",
+    "refit",
     "label_smoothing",
     "clip",
     "ema",
@@ -151,6 +152,7 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--no-augmentation", "train on the pictures as they are", **no)
     add(parser, "--views", "of each picture that a head on a frozen backbone learns from (default: 1)", type=int)
     add(parser, "--C", "how freely such a head learns (default: chosen on val)", type=float)
+    add(parser, "--refit", "then find such a head again from train and val together", action="store_true")
     each = {"dest": "features_once", "action": "store_const", "const": False}
     add(parser, "--features-each-epoch", "run a frozen backbone in every epoch, on changed pictures", **each)
     add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)

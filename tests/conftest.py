@@ -17,3 +17,11 @@ def surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TOOLKIT_PROGRESS", "0")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A folder with `small.tflite` and `small.onnx`, made once for all tests."""
+    from helpers import artifacts
+
+    return artifacts(tmp_path_factory.mktemp("exported"))

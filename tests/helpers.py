@@ -107,3 +107,15 @@ def backbone_weights(file, *, seed=1):
             layer.gamma.assign(layer.gamma * 6)  # or hardly anything is left of a picture after so many layers
     model.save_weights(file)
     return str(file)
+
+
+def artifacts(folder, *, classes=("cars", "tanks"), size=32, threshold=0.0):
+    """A small network that has learned nothing, as `small.tflite` and `small.onnx`."""
+    from toolkit.export import litert, onnx
+
+    keras.utils.set_random_seed(1)
+    model = networks.build("small_cnn", classes=len(classes), size=size, style="modern", width=0.1)
+    facts = {"classes": list(classes), "size": size, "resize_mode": "crop", "threshold": threshold}
+    litert.write(model, Path(folder) / "small.tflite", facts=facts, sample=lambda: None)
+    onnx.write(model, Path(folder) / "small.onnx", facts=facts)
+    return Path(folder)

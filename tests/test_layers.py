@@ -34,6 +34,7 @@ GROUND = {
     "quiet",
     "classifier",
     "remote",
+    "sockets",
 }  # these may import one another
 TIERS = [
     GROUND,
@@ -48,7 +49,7 @@ TIERS = [
     {"train", "evaluate", "predict", "export"},
     {"compare", "crossval", "explain", "failures", "live", "recipes", "robustness", "spaces"},
     {"labels", "tune"},
-    {"plot", "review"},
+    {"plot", "review", "serve"},
     {"page"},
     {"card"},
     {"report"},

@@ -2,7 +2,7 @@
 
 The modules, in the order in which the work is done:
 
-    scrape → verify → dedup → resize → split → train → evaluate → compare → predict → export
+    scrape → verify → dedup → resize → split → train → evaluate → compare → predict → export → serve
 
 Each is usable on its own, in a notebook or a script:
 
@@ -75,8 +75,10 @@ __all__ = [
     "runtime",
     "scrape",
     "search",
+    "serve",
     "signatures",
     "significance",
+    "sockets",
     "spaces",
     "split",
     "suspects",

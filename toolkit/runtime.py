@@ -76,10 +76,15 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
         return bundle.load(name)
     if not path.is_file():
         raise BundleError(f"expected an exported model at {path}, found no file; make it with `toolkit export RUN`")
-    threads = _cores() if threads is None else threads
+    threads = cores() if threads is None else threads
     if threads < 1:
         raise ValueError(f"expected at least 1 thread, got {threads}")
     return OPENERS[path.suffix](path, threads)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def artifact(path: Path, facts: object, answer: Answer, shape: tuple) -> Artifact:
@@ -161,11 +166,6 @@ def _onnx(path: Path, threads: int) -> Artifact:
 def _foreign(path: Path, reason: str) -> BundleError:
     line = " ".join(reason.split())[:200]
     return BundleError(f"expected {path.name} as `toolkit export` makes it, but {line}; export it again")
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 OPENERS = {".tflite": _litert, ".onnx": _onnx}

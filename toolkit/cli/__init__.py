@@ -41,6 +41,7 @@ VERBS = {  # name: the module it is in, and what it does
     "robustness": ("judging", "measure networks on worse pictures, and on pictures of nothing"),
     "predict": ("using", "say what is on new pictures, in a video, or before a camera"),
     "export": ("using", "write a trained network for phones, browsers and servers"),
+    "serve": ("serving", "let others ask a trained network over HTTP"),
     "credits": ("sources", "write the page that names whoever made the pictures"),
     "report": ("judging", "write one page with all of it"),
     "run": ("whole", "all of the above in one go"),

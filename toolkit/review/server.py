@@ -4,7 +4,6 @@ import hashlib
 import ipaddress
 import os
 import secrets
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +15,8 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolkit.errors import ImageError, ToolkitError
+from toolkit import sockets
+from toolkit.errors import ImageError
 from toolkit.review.session import SIDES, Session, row_id
 
 PAGE = Path(__file__).parents[1] / "templates" / "review.html"
@@ -70,7 +70,8 @@ class Server:
     """
 
     def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int | None = None, queue: str = ""):
-        self._closed, self._socket = False, _listening(host, port)
+        self._closed = False
+        self._socket = sockets.listening(host, [PORT, 0] if port is None else [port])
         try:
             self.session = Session(root)
         except BaseException:
@@ -88,8 +89,7 @@ class Server:
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(settings)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}/{token}/"
+        self.url = f"{sockets.url(self._socket, host)}/{token}/"
 
     def run(self) -> None:
         """Answer until interrupted; all marks are saved then."""
@@ -228,17 +228,6 @@ def _is_ours(header: str, host: str) -> bool:
         return bool(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
         return False
-
-
-def _listening(host: str, port: int | None) -> socket.socket:
-    """A socket at that address; of the usual port any other if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in [port] if port is not None else [PORT, 0]:
-        try:
-            return socket.create_server((host, number), family=family)
-        except OSError as error:
-            problem = error
-    raise ToolkitError(f"expected to listen at {host}, port {port}, got: {problem}; choose another with --port")
 
 
 def _token(root: Path) -> str:

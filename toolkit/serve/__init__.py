@@ -1,0 +1,72 @@
+"""A trained network behind HTTP: pictures in, names and probabilities out.
+
+    POST /predict                       the bytes of a picture, or several in a form
+    POST /v1/models/NAME:predict        as TensorFlow Serving
+    POST /v2/models/NAME/infer          as the Open Inference Protocol, which Triton and KServe speak
+    GET  /healthz /readyz /metrics      for whoever looks after it
+    GET  /docs                          a page that shows and tries all of it
+
+It needs no TensorFlow, fetches nothing, and listens on this machine alone unless told otherwise. What it takes is
+limited before a picture is decoded; whatever it cannot do it says as {"error": {"code": …, "message": …}}.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.errors import ToolkitError
+from toolkit.serve.config import TOKEN, Config
+
+if TYPE_CHECKING:
+    from toolkit.classifier import Classifier
+    from toolkit.serve.server import Service
+
+__all__ = ["TOKEN", "Config", "open", "run"]
+
+
+def run(
+    model: "str | Path | Classifier",
+    config: Config | None = None,
+    *,
+    told: Callable[["Service"], object] = lambda service: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        model: a file that `toolkit export` wrote, a run that has such files, or what `runtime.load` opened, which is
+            then asked by one thread at a time.
+        config: how it listens, and its limits; None for the usual ones.
+        told: is given the service before it answers: its `url`, `name` and `classes`.
+
+    Raises:
+        BundleError: no such file.
+        ToolkitError: the packages for it are not installed, or the address is taken.
+
+    >>> run("cars_tanks/xception", Config(max_pixels=10_000_000))  # doctest: +SKIP
+    """
+    service = _service()(model, config or Config())
+    told(service)
+    service.run()
+
+
+def open(model: "str | Path | Classifier", config: Config | None = None) -> "Service":
+    """The same in the background, for a notebook: `url` is its address, `close()` ends it.
+
+    Args:
+        model, config: as in `run`.
+
+    >>> with open("cars_tanks/xception", Config(port=0)) as service:  # doctest: +SKIP
+    ...     print(service.url)
+    """
+    return _service()(model, config or Config()).start()
+
+
+def _service() -> "type[Service]":
+    try:
+        from toolkit.serve.server import Service
+    except ImportError as error:
+        raise ToolkitError(
+            f"expected the packages of a service, got: {error}; install them with "
+            '`pip install "image-classifier-toolkit[predict,serve]"`'
+        ) from error
+    return Service

@@ -1,0 +1,99 @@
+"""How a service listens, and what it takes at most."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from toolkit import images
+
+TOKEN = "TOOLKIT_TOKEN"  # the environment variable; an option could be read by whoever lists the processes
+FORMATS = ("jpg", "png", "webp", "gif", "bmp", "tif", "avif")  # what `images` opens, as `images.sniff` names it
+
+
+def _option(default: Any, help: str, least: float | None = None) -> Any:
+    return field(default=default, metadata={"help": help, "least": least})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A service. Every limit holds before a picture is decoded.
+
+    Args:
+        host: address to listen at; any but that of this machine itself lets others on the network in.
+        port: to listen at; 0 takes any that is free.
+        name: of the model in addresses; "" takes the name of the run, or of the file.
+        token: that every request has to bring, but for those about health; "" lets everybody ask.
+        formats: of pictures that are opened, of `FORMATS`.
+        max_megabytes: of the body of a request, in millions of bytes.
+        max_pixels: width times height of a picture, at most `images.MAX_PIXELS`.
+        max_pictures: in one request.
+        max_queue: pictures that were taken and wait for their answer; further requests are turned away.
+        max_batch: pictures the model is asked about at a time.
+        max_connections: at a time; further ones are closed.
+        held_megabytes: of all bodies at a time.
+        receive_seconds: in which a request has to arrive.
+        answer_seconds: from its arrival to its answer.
+        stop_seconds: that requests under way have left when the service is stopped.
+        rate: requests per second from one address; 0 sets no limit. As many may come at once as in two seconds.
+        proxy: address of a proxy whose word on who asks is taken; "" for none.
+        sessions: how often the model is opened, to work side by side; 0 for one per core.
+        threads: that one answer is computed with.
+
+    Raises:
+        ValueError: out of range, with the range.
+
+    >>> Config(port=0, max_pictures=1).max_pictures
+    1
+    """
+
+    host: str = _option("127.0.0.1", "address to listen at (default: 127.0.0.1, this machine alone)")
+    port: int = _option(8000, "to listen at (default: 8000); 0 takes any that is free", 0)
+    name: str = _option("", "of the model in addresses (default: that of the run or the file)")
+    token: str = field(default="", repr=False)
+    formats: tuple[str, ...] = _option(
+        ("jpg", "png", "webp"), f"of pictures, with commas, of {','.join(FORMATS)} (default: jpg,png,webp)"
+    )
+    max_megabytes: float = _option(16.0, "of a request, in millions of bytes (default: 16)", 0.001)
+    max_pixels: int = _option(50_000_000, "width times height of a picture (default: 50,000,000)", 1)
+    max_pictures: int = _option(32, "in one request (default: 32)", 1)
+    max_queue: int = _option(128, "pictures that wait, before further ones are turned away (default: 128)", 1)
+    max_batch: int = _option(16, "pictures the model is asked about at a time (default: 16)", 1)
+    max_connections: int = _option(512, "at a time (default: 512)", 1)
+    held_megabytes: float = _option(256.0, "of all requests at a time (default: 256)", 0.001)
+    receive_seconds: float = _option(20.0, "in which a request has to arrive (default: 20)", 0.001)
+    answer_seconds: float = _option(10.0, "from its arrival to its answer (default: 10)", 0.001)
+    stop_seconds: float = _option(20.0, "that requests have left when it is stopped (default: 20)", 0)
+    rate: float = _option(0.0, "requests per second from one address (default: 0, no limit)", 0)
+    proxy: str = _option("", "address of a proxy whose word on who asks is taken (default: none)")
+    sessions: int = _option(0, "how often the model is opened, to work side by side (default: 0, one per core)", 0)
+    threads: int = _option(1, "that one answer is computed with (default: 1)", 1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "formats", tuple(self.formats))
+        for one in fields(self):
+            least, value = one.metadata.get("least"), getattr(self, one.name)
+            if least is not None and not value >= least:
+                raise ValueError(f"expected {one.name} of at least {least}, got {value}")
+        if not self.formats or not set(self.formats) <= set(FORMATS):
+            raise ValueError(f"expected formats of {', '.join(FORMATS)}, got {', '.join(self.formats) or 'none'}")
+        if self.max_pixels > images.MAX_PIXELS:
+            raise ValueError(f"expected max_pixels of at most {images.MAX_PIXELS:,}, got {self.max_pixels:,}")
+        if self.max_pictures > self.max_queue:
+            raise ValueError(f"expected a max_queue of at least {self.max_pictures} pictures, got {self.max_queue}")
+        if self.port > 65_535:
+            raise ValueError(f"expected a port of at most 65535, got {self.port}")
+
+    @property
+    def max_bytes(self) -> int:
+        """Of the body of a request."""
+        return int(self.max_megabytes * 1e6)
+
+
+def options() -> list[tuple[str, Callable, str]]:
+    """Name, type and meaning of everything that can be set on the command line."""
+    kinds: dict[type, Callable] = {tuple: lambda text: tuple(text.split(","))}
+    return [
+        (one.name, kinds.get(type(one.default), type(one.default)), one.metadata["help"])
+        for one in fields(Config)
+        if "help" in one.metadata
+    ]

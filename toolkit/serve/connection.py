@@ -1,0 +1,74 @@
+"""A connection that is closed if its requests do not begin properly, and in time."""
+
+import asyncio
+import json
+from asyncio import TimerHandle
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from toolkit.serve.problems import CODES
+
+HEAD_BYTES = 65_536  # of a request's first line and headers, about
+
+
+class Connection(HttpToolsProtocol):
+    """What uvicorn speaks, with limits on what comes before the body.
+
+    Args:
+        most: connections at a time.
+        seconds: in which the headers of a request have to arrive.
+        how: what uvicorn gives.
+    """
+
+    def __init__(self, *, most: int, seconds: float, **how: object):
+        super().__init__(**how)
+        self._most, self._seconds, self._head = most, seconds, 0
+        self._patience: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # noqa: D102 - as in asyncio
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            transport.abort()
+        else:
+            self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        super().data_received(data)
+        self._head += len(data) if self._patience else 0
+        if self._head > HEAD_BYTES:
+            self._refuse(413, f"expected headers of at most {HEAD_BYTES:,} bytes")
+
+    def on_message_begin(self) -> None:  # noqa: D102 - as in httptools
+        super().on_message_begin()
+        self._begin()
+
+    def on_headers_complete(self) -> None:  # noqa: D102
+        self._end()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: D102 - as in uvicorn
+        self._refuse(400, msg)
+
+    def _begin(self) -> None:
+        self._end()
+        self._head = 0
+        message = f"expected the headers of a request within {self._seconds:g} s"
+        self._patience = self.loop.call_later(self._seconds, self._refuse, 408, message)
+
+    def _end(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+        self._patience = None
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer without the application, which knows nothing of it, and close."""
+        self._end()
+        body = json.dumps({"error": {"code": CODES[status], "message": message}})
+        lines = f"HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        if not self.transport.is_closing():
+            self.transport.write(f"{lines}Connection: close\r\n\r\n{body}".encode())
+            self.transport.close()

@@ -1,0 +1,143 @@
+"""From the bytes of pictures to probabilities: opened by some threads, asked about in batches by others.
+
+Nobody waits for a batch to fill: a session that is free takes its share of what is waiting. With little to do a batch
+is one picture, with much to do it grows.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from toolkit import images, runtime
+from toolkit.classifier import Classifier
+from toolkit.errors import ImageError
+from toolkit.serve.config import Config
+from toolkit.serve.metrics import Metrics
+from toolkit.serve.problems import Problem, overloaded
+
+Picture = bytes | np.ndarray
+Outcome = np.ndarray | Problem
+
+
+class Engine:
+    """Answers in the background.
+
+    Args:
+        sessions: the same model several times, each asked by one thread at a time.
+        config: the limits.
+        metrics: where batches are counted.
+    """
+
+    def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
+        self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
+        self._idle, self._queue = list(sessions), deque()
+        self._openers = ThreadPoolExecutor(runtime.cores(), "open pictures")
+        self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
+        self.waiting = 0
+        metrics.watch("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)
+
+    def warm(self) -> None:
+        """Ask each session once, since the first answer takes longer."""
+        for session in self._sessions:
+            session.probabilities(np.zeros((1, session.size, session.size, 3), np.uint8))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._openers.shutdown(cancel_futures=True)
+        self._askers.shutdown(cancel_futures=True)
+
+    async def answer(self, pictures: Sequence[Picture]) -> list[Outcome]:
+        """What the model makes of pictures.
+
+        Args:
+            pictures: the bytes of files, or uint8 arrays of shape (height, width, 3), RGB.
+
+        Returns:
+            For each the probabilities, or the problem that there is with it.
+
+        Raises:
+            Problem: there is too much to do.
+        """
+        if self.waiting + len(pictures) > self.config.max_queue:
+            raise overloaded(f"{self.waiting} pictures are waiting, and {self.config.max_queue} may")
+        self.waiting += len(pictures)
+        try:
+            found = await asyncio.gather(*map(self._one, pictures))
+        finally:
+            self.waiting -= len(pictures)
+        for outcome in found:
+            self._metrics.pictures.labels(outcome.code if isinstance(outcome, Problem) else "answered").inc()
+        return found
+
+    async def _one(self, picture: Picture) -> Outcome:
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(self._openers, self._opened, picture)
+        except Problem as problem:
+            return problem
+        answer = loop.create_future()
+        self._queue.append((pixels, answer))
+        self._share()
+        return await answer
+
+    def _opened(self, picture: Picture) -> np.ndarray:
+        """A picture as the model takes it, if the limits let it through."""
+        session = self._sessions[0]
+        if isinstance(picture, np.ndarray):
+            self._check(picture.shape[0] * picture.shape[1])
+            return session.prepare_frame(picture)
+        if not picture:
+            raise Problem(422, "expected the bytes of a picture, got none", code="empty")
+        found, formats = images.sniff(picture[:32]), self.config.formats
+        if found not in formats:
+            raise Problem(415, f"expected a format of {', '.join(formats)}, got {found or 'something else'}")
+        self._check(images.pixels(picture))
+        try:
+            return session.prepare(picture)
+        except ImageError as error:
+            raise Problem(422, f"the picture cannot be opened: {error.reason}", code="unreadable") from error
+
+    def _check(self, pixels: float) -> None:
+        if pixels > self.config.max_pixels:
+            raise Problem(
+                422, f"expected at most {self.config.max_pixels:,} pixels, got {pixels:,}", code="too_many_pixels"
+            )
+
+    def _share(self) -> None:
+        """Give what is waiting to the sessions that are free."""
+        while self._idle and self._queue:
+            size = min(self.config.max_batch, math.ceil(len(self._queue) / len(self._idle)))
+            taken = [self._queue.popleft() for _ in range(size)]
+            batch = [(pixels, answer) for pixels, answer in taken if not answer.cancelled()]
+            if batch:
+                self._ask(self._idle.pop(), *zip(*batch, strict=True))
+
+    def _ask(self, session: Classifier, pixels: tuple[np.ndarray, ...], answers: tuple[asyncio.Future, ...]) -> None:
+        loop = asyncio.get_running_loop()
+        asked = loop.run_in_executor(self._askers, self._probabilities, session, pixels)
+        asked.add_done_callback(partial(self._done, session, answers))
+
+    def _probabilities(self, session: Classifier, pixels: tuple[np.ndarray, ...]) -> np.ndarray:
+        started = time.perf_counter()
+        found = session.probabilities(np.stack(pixels), batch_size=len(pixels))
+        self._metrics.inference.observe(time.perf_counter() - started)
+        self._metrics.batches.observe(len(pixels))
+        return found
+
+    def _done(self, session: Classifier, answers: tuple[asyncio.Future, ...], asked: asyncio.Future) -> None:
+        self._idle.append(session)
+        failed = asked.exception()
+        for place, answer in enumerate(answers):
+            if answer.cancelled():
+                continue
+            if failed:
+                answer.set_exception(failed)
+            else:
+                answer.set_result(asked.result()[place])
+        self._share()

@@ -1,0 +1,209 @@
+"""What stands before the application: who may ask, how much, how often, and for how long."""
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from toolkit.serve.config import Config
+from toolkit.serve.metrics import Metrics
+from toolkit.serve.problems import Problem, overloaded
+
+OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")  # to everybody
+LINGER = 1.0  # seconds in which what is too large is read on and dropped, or its sender may never see the answer
+BURST = 2.0  # seconds of requests that may come at once
+KNOWN = 10_000  # addresses that are remembered
+GONE = 499  # what nginx says of a sender that left
+
+
+class Guard:
+    """An application with the limits of a service before it.
+
+    The body of a request is here as a whole before the application is asked.
+
+    Args:
+        application: ASGI.
+        config: the limits.
+        metrics: where requests are counted.
+    """
+
+    def __init__(self, application: ASGIApp, config: Config, metrics: Metrics):
+        self._application, self._config, self._metrics = application, config, metrics
+        self._rates = Rates(config.rate)
+        self.held, self.stopping = 0, False
+        metrics.watch("held_bytes", "Of the bodies of all requests under way", lambda: self.held)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        started, answer, held = time.perf_counter(), _Answer(send, self), _Held(self)
+        try:
+            self._admit(scope)
+            body = await self._body(scope, receive, held)
+            async with asyncio.timeout(self._config.answer_seconds):
+                await self._application(scope, _replay(body, receive), answer)
+        except _Gone:
+            answer.status = GONE
+        except TimeoutError:
+            await answer.problem(Problem(504, f"expected an answer within {self._config.answer_seconds:g} s, got none"))
+        except Problem as problem:
+            await answer.problem(problem)
+        finally:
+            held.release()
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(route, answer.status).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+    def _admit(self, scope: Scope) -> None:
+        """Let nobody in without the token, or too often."""
+        path, headers = scope["path"], Headers(scope=scope)
+        if path in OPEN or path.startswith("/docs/"):
+            return
+        address = scope["client"][0] if scope.get("client") else ""
+        wait = self._rates.wait(address, time.monotonic())
+        if wait:
+            message = f"expected at most {self._config.rate:g} requests per second from {address}"
+            raise Problem(429, message, headers={"Retry-After": str(int(wait) + 1)})
+        given = headers.get("authorization", "").partition(" ")
+        if self._config.token and not (
+            given[0].lower() == "bearer"
+            and hmac.compare_digest(given[2].encode("latin-1"), self._config.token.encode())
+        ):
+            raise Problem(
+                401, "expected the token as `Authorization: Bearer TOKEN`", headers={"WWW-Authenticate": "Bearer"}
+            )
+
+    async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
+        """All of the body, if it is small enough, and comes in time."""
+        headers, limit = Headers(scope=scope), self._config.max_bytes
+        length = headers.get("content-length", "")
+        if length == "0" or (not length and "transfer-encoding" not in headers):
+            return b""
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem(415, f"expected a plain body, got the content-encoding {headers['content-encoding']}")
+        large = Problem(413, f"expected at most {limit:,} bytes", headers={"Connection": "close"})
+        if length and int(length) > limit and "expect" in headers:  # it asks before it sends
+            raise large
+        try:
+            async with asyncio.timeout(self._config.receive_seconds):
+                return await _received(receive, limit, held)
+        except TimeoutError:
+            message = f"expected the request within {self._config.receive_seconds:g} s"
+            raise Problem(408, message, headers={"Connection": "close"}) from None
+        except _TooLarge:
+            await _drop(receive)
+            raise large from None
+
+
+class Rates:
+    """How often each address asks.
+
+    Args:
+        rate: requests per second; 0 sets no limit.
+
+    >>> Rates(0.5).wait("10.0.0.1", now=0.0)
+    0.0
+    """
+
+    def __init__(self, rate: float):
+        self._rate, self._most = rate, max(1.0, BURST * rate)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, address: str, now: float) -> float:
+        """Take note of a request; 0, or the seconds after which it may come again."""
+        if not self._rate:
+            return 0.0
+        left, before = self._left.pop(address, (self._most, now))
+        left = min(self._most, left + (now - before) * self._rate)
+        self._left[address] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > KNOWN:
+            self._left.popitem(last=False)
+        return 0.0 if left >= 1 else (1 - left) / self._rate
+
+
+class _Gone(Exception):
+    """Whoever asked has left."""
+
+
+class _TooLarge(Exception):
+    """A body has more bytes than it may have."""
+
+
+class _Held:
+    """The bytes that one request holds."""
+
+    def __init__(self, guard: Guard):
+        self._guard, self._bytes = guard, 0
+
+    def add(self, count: int) -> None:
+        if self._guard.held + count > self._guard._config.held_megabytes * 1e6:
+            raise overloaded("too many bytes are under way")
+        self._bytes += count
+        self._guard.held += count
+
+    def release(self) -> None:
+        self._guard.held -= self._bytes
+
+
+class _Answer:
+    """What goes out, and whether it has begun."""
+
+    def __init__(self, send: Send, guard: Guard):
+        self._send, self._guard, self.status = send, guard, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+            if self._guard.stopping:
+                message["headers"].append((b"connection", b"close"))
+        await self._send(message)
+
+    async def problem(self, problem: Problem) -> None:
+        if self.status:  # it has begun, and can only be broken off
+            raise problem
+        await problem.response({"type": "http"}, _nothing, self)
+
+
+async def _received(receive: Receive, limit: int, held: _Held) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _TooLarge
+        held.add(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _drop(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        return
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the whole body at once, and then what else comes."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

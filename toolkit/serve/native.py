@@ -1,0 +1,129 @@
+"""`POST /predict`: pictures in, names and probabilities out."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from toolkit.classifier import Classifier
+from toolkit.serve.engine import Engine, Outcome
+from toolkit.serve.problems import Facts, Problem, documented
+
+NAME = 200  # letters of the name of a file that are repeated
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FORM = {
+    "schema": {
+        "type": "object",
+        "properties": {"pictures": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
+        "required": ["pictures"],
+    }
+}
+BODY = {"required": True, "content": {"image/*": BINARY, "multipart/form-data": FORM}}
+
+
+class Share(BaseModel):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+class Answer(BaseModel):
+    """What the model says of one picture, or why it says nothing."""
+
+    picture: str
+    label: str | None = None
+    probability: float | None = None
+    abstained: bool | None = None
+    top: list[Share] | None = None
+    probabilities: dict[str, float] | None = None
+    error: Facts | None = None
+
+
+class Answers(BaseModel):
+    """An answer per picture, in their order."""
+
+    model: str
+    predictions: list[Answer]
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 1 << 40  # the body is in memory already; a disk would not make it smaller
+
+
+def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
+    """The routes of the toolkit's own protocol."""
+    router = APIRouter(tags=["predict"])
+
+    @router.post(
+        "/predict",
+        response_model=Answers,
+        responses=documented(415, 422),
+        openapi_extra={"requestBody": BODY},
+        summary="Say what is on pictures",
+    )
+    async def predict(
+        request: Request,
+        top: Annotated[int, Query(ge=1, le=1000, description="likeliest classes that are listed in `top`")] = 5,
+        abstain_below: Annotated[
+            float | None, Query(ge=0, le=1, description="not sure below this; the model's own limit if not given")
+        ] = None,
+    ) -> JSONResponse:
+        """Send the bytes of one picture as the body, or several as the files of a form.
+
+        Each of several has its own answer, which may be an error. If there is none that could be opened, the status is
+        that of the first error.
+        """
+        names, pictures = await _pictures(request, engine.config.max_pictures)
+        found = await engine.answer(pictures)
+        limit = model.threshold if abstain_below is None else abstain_below
+        answers = [_answer(model, *pair, limit, top) for pair in zip(names, found, strict=True)]
+        if all("error" in answer for answer in answers):
+            raise _first(found, answers)
+        return JSONResponse({"model": name, "predictions": answers})
+
+    return router
+
+
+async def _pictures(request: Request, most: int) -> tuple[list[str], list[bytes]]:
+    """Their names and bytes."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return ["picture"], [await request.body()]
+    try:
+        form = await _Parser(request.headers, request.stream(), max_files=most, max_fields=most).parse()
+    except MultiPartException as error:
+        status = 413 if error.message.startswith("Too many") else 400
+        raise Problem(status, f"expected at most {most} pictures in a form, got: {error.message}") from error
+    files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+    names, pictures = [(file.filename or "picture")[:NAME] for file in files], [await file.read() for file in files]
+    await form.close()
+    if not files:
+        raise Problem(422, "expected pictures as the files of the form, got none")
+    return names, pictures
+
+
+def _answer(model: Classifier, picture: str, found: Outcome, limit: float, top: int) -> dict:
+    if isinstance(found, Problem):
+        return {"picture": picture, "error": found.facts}
+    shares = [float(share) for share in found]
+    order = np.argsort(-found, kind="stable")[:top]
+    best = shares[order[0]]
+    return {
+        "picture": picture,
+        "label": model.classes[order[0]],
+        "probability": best,
+        "abstained": best < limit,
+        "top": [{"label": model.classes[place], "probability": shares[place]} for place in order],
+        "probabilities": dict(zip(model.classes, shares, strict=True)),
+    }
+
+
+def _first(found: list[Outcome], answers: list[dict]) -> Problem:
+    """The problem of the first of pictures that all have one, with those of the others."""
+    problem, others = found[0], answers if len(answers) > 1 else None
+    more = {"pictures": others} if others else {}
+    return Problem(problem.status_code, problem.detail, code=problem.code, **more)

@@ -1,0 +1,122 @@
+"""What a service cannot do, and says in one shape: {"error": {"code": …, "message": …}}."""
+
+import json
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    413: "too_large",
+    415: "unsupported_format",
+    422: "invalid",
+    429: "too_many_requests",
+    500: "internal",
+    503: "overloaded",
+    504: "timeout",
+}
+
+
+class Problem(HTTPException):
+    """A request, or one picture of it, that is not answered.
+
+    Args:
+        status: of HTTP, one of `CODES`.
+        message: what was expected, and what came.
+        code: a word for programs; None takes that of the status.
+        headers: further ones.
+        more: further facts for programs.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: object,
+    ):
+        super().__init__(status, message, dict(headers or {}))
+        self.code, self.more = code or CODES[status], more
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What is said about it."""
+        return {"code": self.code, "message": self.detail, **self.more}
+
+    @property
+    def response(self) -> JSONResponse:
+        """The whole answer."""
+        return _Ascii({"error": self.facts}, self.status_code, self.headers)
+
+
+class _Ascii(JSONResponse):
+    """JSON that can repeat whatever was sent, halves of characters too."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content).encode("ascii")
+
+
+class Facts(BaseModel):
+    """One problem."""
+
+    model_config = ConfigDict(extra="allow")
+    code: str
+    message: str
+
+
+class Error(BaseModel):
+    """What is answered instead."""
+
+    error: Facts
+
+
+def documented(*statuses: int) -> dict[int | str, dict]:
+    """The answers of a route that are errors, for the OpenAPI page; the first three are everybody's."""
+    said = {400: "not HTTP or JSON as expected", 401: "no token, or another", 408: "it did not arrive in time"}
+    said |= {404: "no such model", 413: "too many bytes, or pictures", 415: "a format that is not taken"}
+    said |= {422: "a picture that cannot be opened, or a value out of range", 429: "too many requests"}
+    said |= {503: "too much to do; ask again later", 504: "no answer in time"}
+    common = (400, 401, 408, 413, 429, 503, 504)
+    return {status: {"model": Error, "description": said[status]} for status in sorted({*common, *statuses})}
+
+
+def overloaded(message: str) -> Problem:
+    """Too much is under way."""
+    return Problem(503, message, headers={"Retry-After": "1"})
+
+
+def handle(application: FastAPI) -> None:
+    """Let an application say all of its problems in that shape."""
+    application.add_exception_handler(RequestValidationError, _invalid)
+    application.add_exception_handler(HTTPException, _other)
+    application.add_exception_handler(Exception, _unexpected)
+
+
+async def _other(request: Request, error: HTTPException) -> JSONResponse:
+    if isinstance(error, Problem):
+        return error.response
+    said = {404: f"nothing is at {request.url.path}; /docs lists what is", 405: f"{request.method} is not for this"}
+    message, code = said.get(error.status_code, str(error.detail)), CODES.get(error.status_code, "error")
+    return Problem(error.status_code, message, code=code, headers=error.headers).response
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, f"expected JSON, got: {first['ctx']['error']}").response
+    place = ".".join(str(part) for part in first["loc"])
+    return Problem(422, f"{place}: {first['msg']}").response
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    return Problem(500, "something went wrong here; the log of the service says what").response

@@ -1,0 +1,169 @@
+"""The protocols of other servers: Open Inference Protocol v2, and the REST of TensorFlow Serving."""
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+import toolkit
+from toolkit.classifier import Classifier
+from toolkit.serve.engine import Engine, Picture
+from toolkit.serve.problems import Problem, documented
+
+VERSION = "1"  # of a model: there is one
+
+
+class Tensor(BaseModel):
+    """Pictures: files in base64 (BYTES, shape [n]), or their pixels (UINT8, shape [n, height, width, 3], RGB)."""
+
+    name: str
+    shape: Annotated[list[int], Field(min_length=1, max_length=4)]
+    datatype: Literal["BYTES", "UINT8"]
+    data: list[Any]
+
+
+class InferRequest(BaseModel):
+    """A request of the Open Inference Protocol."""
+
+    id: str | None = None
+    inputs: Annotated[list[Tensor], Field(min_length=1, max_length=1)]
+
+
+class Encoded(BaseModel):
+    """A file in base64."""
+
+    b64: str
+
+
+class PredictRequest(BaseModel):
+    """A request of TensorFlow Serving."""
+
+    instances: Annotated[list[Encoded | dict[str, Encoded]], Field(min_length=1)]
+
+
+def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
+    """The routes of both."""
+
+    async def known(name: str) -> None:
+        if name != served:
+            raise Problem(404, f"expected the model {served}, got {name}")
+
+    router = APIRouter()
+    router.include_router(_open_inference(engine, model, served), dependencies=[Depends(known)])
+    router.include_router(_tensorflow_serving(engine, model, served), dependencies=[Depends(known)])
+    return router
+
+
+def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter:
+    router = APIRouter(prefix="/v2/models/{name}", tags=["Open Inference Protocol"])
+    outputs = [
+        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
+        {"name": "label", "datatype": "BYTES", "shape": [-1]},
+    ]
+
+    @router.get("", responses=documented(404), summary="What the model takes and gives")
+    def metadata() -> dict:
+        inputs = [{"name": "picture", "datatype": "BYTES", "shape": [-1]}]
+        facts = {"name": served, "versions": [VERSION], "platform": f"toolkit {toolkit.__version__}"}
+        return {**facts, "inputs": inputs, "outputs": outputs, "parameters": {"classes": list(model.classes)}}
+
+    @router.get("/ready", responses=documented(404), summary="Whether the model answers")
+    def ready() -> dict:
+        return {"name": served, "ready": True}
+
+    @router.post("/infer", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
+    async def infer(sent: InferRequest) -> JSONResponse:
+        pictures = _from_tensor(sent.inputs[0], engine.config.max_pictures)
+        found = await _all(engine, pictures)
+        labels = [model.classes[place] for place in found.argmax(axis=1)]
+        data = [[float(share) for share in found.ravel()], labels]
+        given = [
+            output | {"shape": [len(pictures), *output["shape"][1:]], "data": values}
+            for output, values in zip(outputs, data, strict=True)
+        ]
+        facts = {"model_name": served, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
+        return JSONResponse({**facts, "outputs": given})
+
+    return router
+
+
+def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRouter:
+    router = APIRouter(prefix="/v1/models", tags=["TensorFlow Serving"])
+
+    @router.get("/{name}", responses=documented(404), summary="Whether the model answers")
+    def status() -> dict:
+        state = {"version": VERSION, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        return {"model_version_status": [state]}
+
+    @router.get("/{name}/metadata", responses=documented(404), summary="What the model takes and gives")
+    def metadata() -> dict:
+        spec = {"name": served, "signature_name": "", "version": VERSION}
+        return {
+            "model_spec": spec,
+            "metadata": {"classes": list(model.classes), "input": "b64 of the file of a picture"},
+        }
+
+    @router.post("/{name}:predict", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
+    async def predict(sent: PredictRequest) -> JSONResponse:
+        """Each instance is {"b64": …}, or has one value of that kind; each prediction a probability per class."""
+        encoded = [one if isinstance(one, Encoded) else _only(one) for one in sent.instances]
+        _count(len(encoded), engine.config.max_pictures)
+        found = await _all(engine, [_decoded(one.b64) for one in encoded])
+        return JSONResponse({"predictions": found.astype(float).tolist()})
+
+    return router
+
+
+async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:
+    """The probabilities of all; these protocols have no place for the problem of a single picture."""
+    found = await engine.answer(pictures)
+    for place, outcome in enumerate(found):
+        if isinstance(outcome, Problem):
+            raise Problem(outcome.status_code, f"picture {place}: {outcome.detail}", code=outcome.code, picture=place)
+    return np.stack(found)
+
+
+def _from_tensor(tensor: Tensor, most: int) -> list[Picture]:
+    _count(tensor.shape[0], most)
+    if tensor.datatype == "BYTES":
+        texts = [text for text in tensor.data if isinstance(text, str)]
+        if not len(texts) == len(tensor.data) == tensor.shape[0] == math.prod(tensor.shape):
+            raise Problem(422, f"expected {tensor.shape[0]} texts of base64 and the shape [n], got {tensor.shape}")
+        return [_decoded(text) for text in texts]
+    try:
+        pixels = np.asarray(tensor.data)
+    except ValueError as error:
+        raise Problem(422, "expected all rows of the data as long as each other") from error
+    if len(tensor.shape) != 4 or tensor.shape[3] != 3 or min(tensor.shape) < 1:
+        raise Problem(422, f"expected the shape [n, height, width, 3], got {tensor.shape}")
+    if pixels.dtype.kind not in "iu" or pixels.size != math.prod(tensor.shape):
+        raise Problem(422, f"expected {math.prod(tensor.shape):,} whole numbers, got {pixels.size:,} of another kind")
+    if pixels.min() < 0 or pixels.max() > 255:
+        raise Problem(422, "expected numbers from 0 to 255")
+    return list(pixels.astype(np.uint8).reshape(tensor.shape))
+
+
+def _only(instance: dict[str, Encoded]) -> Encoded:
+    if len(instance) != 1:
+        raise Problem(422, f"expected one value of an instance, got {len(instance)}")
+    return next(iter(instance.values()))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Problem(422, f"expected base64, got: {error}") from error
+
+
+def _count(pictures: int, most: int) -> None:
+    if pictures < 1:
+        raise Problem(422, f"expected at least 1 picture, got {pictures}")
+    if pictures > most:
+        raise Problem(413, f"expected at most {most} pictures, got {pictures}", code="too_many_pictures")

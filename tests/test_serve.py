@@ -264,6 +264,7 @@ def test_a_token_is_asked_for_by_all_but_health_and_the_page(serving):
         assert answer.headers["www-authenticate"] == "Bearer"
     assert ask(service, content=KINDS["png"], headers={"Authorization": "Bearer säcret".encode()}).status_code == 200
     assert error(ask(service, "/metrics", method="GET")) == (401, "unauthorized")
+    assert "securitySchemes" in ask(service, "/openapi.json", method="GET").json()["components"]  # for the page
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready"):
         assert ask(service, path, method="GET").status_code == 200
 

@@ -125,10 +125,32 @@ def test_a_body_that_comes_too_slowly_is_refused_in_time(serving):
     assert post(service).status_code == 200
 
 
-@pytest.mark.parametrize("parts", [[b""], [b"POST /pre"], [HEAD, b"A: b\r\n", b"C: d\r\n", b"E: f\r\n"]])
+@pytest.mark.parametrize("parts", [[b"POST /pre"], [HEAD, b"A: b\r\n", b"C: d\r\n", b"E: f\r\n"]])
 def test_headers_that_do_not_come_are_not_waited_for(serving, parts):
     received = spoken(serving(receive_seconds=0.3), *parts, pause=0.15)
     assert refused(received) == (408, "too_slow")
+
+
+def test_a_line_on_which_nothing_comes_is_closed_without_a_word(serving):
+    started = time.monotonic()
+    assert spoken(serving(receive_seconds=0.3)) == b""
+    assert time.monotonic() - started < 5
+
+
+def test_who_is_turned_away_cannot_stay_by_sending_on(serving):
+    started = time.monotonic()
+    sent = HEAD + b"Content-Length: 1000\r\n\r\n"
+    received = spoken(serving(token="secret"), sent, *[b"x"] * 30, pause=0.1)
+    assert refused(received) == (401, "unauthorized")
+    assert b"connection: close" in received.lower()
+    assert time.monotonic() - started < 8
+
+
+def test_who_is_turned_away_may_ask_again_on_the_same_line(serving):
+    service = serving(max_megabytes=0.1)
+    one = HEAD + f"Content-Length: {len(PICTURE)}\r\nConnection: close\r\n\r\n".encode()
+    received = spoken(service, HEAD + b"Content-Length: 150000\r\n\r\n" + bytes(150_000) + one + PICTURE)
+    assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", received)] == [413, 200]
 
 
 def test_headers_without_an_end_are_cut_off(serving):

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -55,8 +56,9 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
     )
     guard = Guard(application, config, metrics)
     problems.handle(application)
-    application.include_router(native.routes(engine, model, name))
-    application.include_router(protocols.routes(engine, model, name))
+    asked_for = [Depends(HTTPBearer(auto_error=False))] if config.token else []  # for the page; the guard judges
+    application.include_router(native.routes(engine, model, name), dependencies=asked_for)
+    application.include_router(protocols.routes(engine, model, name), dependencies=asked_for)
     application.include_router(_health(guard, metrics))
     _pages(application)
     return guard

@@ -57,12 +57,18 @@ class Connection(HttpToolsProtocol):
         self._end()
         self._head = 0
         message = f"expected the headers of a request within {self._seconds:g} s"
-        self._patience = self.loop.call_later(self._seconds, self._refuse, 408, message)
+        self._patience = self.loop.call_later(self._seconds, self._late, message)
 
     def _end(self) -> None:
         if self._patience:
             self._patience.cancel()
         self._patience = None
+
+    def _late(self, message: str) -> None:
+        if self._head:
+            self._refuse(408, message)
+        else:  # nothing was asked: a browser opens connections ahead of need
+            self.transport.close()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer without the application, which knows nothing of it, and close."""

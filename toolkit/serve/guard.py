@@ -13,7 +13,7 @@ from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
 OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")  # to everybody
-LINGER = 1.0  # seconds in which what is too large is read on and dropped, or its sender may never see the answer
+LINGER = 1.0  # seconds in which a body that is not wanted is read on and dropped
 BURST = 2.0  # seconds of requests that may come at once
 KNOWN = 10_000  # addresses that are remembered
 GONE = 499  # what nginx says of a sender that left
@@ -41,7 +41,7 @@ class Guard:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        started, answer, held = time.perf_counter(), _Answer(send, self), _Held(self)
+        started, answer, held, body = time.perf_counter(), _Answer(send, self), _Held(self), None
         try:
             self._admit(scope)
             body = await self._body(scope, receive, held)
@@ -52,6 +52,8 @@ class Guard:
         except TimeoutError:
             await answer.problem(Problem(504, f"expected an answer within {self._config.answer_seconds:g} s, got none"))
         except Problem as problem:
+            if body is None and not await _dropped(scope, receive):
+                problem.headers["Connection"] = "close"
             await answer.problem(problem)
         finally:
             held.release()
@@ -86,18 +88,13 @@ class Guard:
             return b""
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Problem(415, f"expected a plain body, got the content-encoding {headers['content-encoding']}")
-        large = Problem(413, f"expected at most {limit:,} bytes", headers={"Connection": "close"})
-        if length and int(length) > limit and "expect" in headers:  # it asks before it sends
-            raise large
+        if length and int(length) > limit:
+            raise _too_large(limit)
         try:
             async with asyncio.timeout(self._config.receive_seconds):
                 return await _received(receive, limit, held)
         except TimeoutError:
-            message = f"expected the request within {self._config.receive_seconds:g} s"
-            raise Problem(408, message, headers={"Connection": "close"}) from None
-        except _TooLarge:
-            await _drop(receive)
-            raise large from None
+            raise Problem(408, f"expected the request within {self._config.receive_seconds:g} s") from None
 
 
 class Rates:
@@ -128,10 +125,6 @@ class Rates:
 
 class _Gone(Exception):
     """Whoever asked has left."""
-
-
-class _TooLarge(Exception):
-    """A body has more bytes than it may have."""
 
 
 class _Held:
@@ -179,20 +172,28 @@ async def _received(receive: Receive, limit: int, held: _Held) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _TooLarge
+            raise _too_large(limit)
         held.add(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
 
 
-async def _drop(receive: Receive) -> None:
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"expected at most {limit:,} bytes")
+
+
+async def _dropped(scope: Scope, receive: Receive) -> bool:
+    """Read on what is not wanted, so that its sender gets to see the answer; whether it came to an end."""
+    if "expect" in Headers(scope=scope):  # it asks before it sends
+        return False
     try:
         async with asyncio.timeout(LINGER):
             while (await receive()).get("more_body"):
                 pass
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

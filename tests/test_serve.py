@@ -5,11 +5,13 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import time
 import zlib
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -21,8 +23,12 @@ from PIL import Image
 
 from toolkit import cli, predict, runtime, serve
 from toolkit.errors import BundleError, ToolkitError
+from toolkit.scrape import browser
+from toolkit.scrape.item import Options
 from toolkit.serve import config, server
 from toolkit.serve.guard import Rates
+
+there = all(any(map(shutil.which, names)) for names in (browser.BROWSERS, browser.DRIVERS)) and find_spec("selenium")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -300,6 +306,21 @@ def test_the_page_shows_all_of_it_and_asks_no_other_address(service):
     assert {"/predict", "/v1/models/{name}:predict", "/v2/models/{name}/infer", "/metrics"} <= set(described["paths"])
     assert ask(service, "/docs/files/../../server.py", method="GET").status_code == 404
     assert ask(service, "/", method="GET").url == f"{service.url}/docs"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed")
+def test_the_page_is_whole_in_a_browser_that_reaches_nothing_else(service):
+    with browser.chromium(Options(), hosts=["127.0.0.1"]) as running:
+        running.get(f"{service.url}/docs")
+        deadline = time.monotonic() + 15
+        while not running.find_elements("css selector", ".opblock-summary-path") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        shown = {found.text for found in running.find_elements("css selector", ".opblock-summary-path")}
+        assert {"/predict", "/metrics"} <= {text.replace("\u200b", "") for text in shown}
+        asked = running.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+        assert {f"{service.url}/openapi.json", f"{service.url}/docs/files/swagger-ui.css"} <= set(asked)
+        assert all(name.startswith((f"{service.url}/", "data:")) for name in asked)
 
 
 def test_who_looks_after_it_is_told_how_it_is(service):

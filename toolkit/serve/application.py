@@ -26,6 +26,12 @@ ONLY_HERE = {
     "Referrer-Policy": "no-referrer",
 }
 
+DARK = (  # where the reader's other pages are
+    '<meta name="color-scheme" content="light dark"><script>'
+    "document.documentElement.classList.toggle('dark-mode', matchMedia('(prefers-color-scheme: dark)').matches)"
+    "</script>"
+)
+
 
 def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
     """The whole service as an ASGI application.
@@ -48,7 +54,7 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
     application = FastAPI(
         title=f"toolkit: {name}",
         version=toolkit.__version__,
-        description=f"Tells {', '.join(model.classes)} apart.",
+        description=f"Says which of these is on a picture: {', '.join(model.classes)}.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -109,5 +115,4 @@ def _pages(application: FastAPI) -> None:
             swagger_favicon_url="docs/files/favicon.png",
             swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
         )
-        page.headers.update(ONLY_HERE)
-        return page
+        return HTMLResponse(page.body.decode().replace("</head>", f"{DARK}</head>"), headers=ONLY_HERE)

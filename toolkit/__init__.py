@@ -44,6 +44,7 @@ __all__ = [
     "features",
     "finetune",
     "framework",
+    "geometry",
     "hashes",
     "images",
     "jpeg",

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from toolkit import geometry
 from toolkit.bundle import Bundle
 from toolkit.framework import keras, tf
 
 GREY = 127.5
+BATCH = 16
 _KEEPS_PLACES = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
@@ -43,9 +45,12 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
     _check(trained, pictures)
     places = _places(trained, pictures, labels)
     model = _with_maps(trained.model)
-    heats = [_heat(model, pictures[i : i + 16], places[i : i + 16]) for i in range(0, len(pictures), 16)]
-    heat = np.concatenate(heats) if heats else np.zeros((0, 1, 1), np.float32)
-    return np.stack([_enlarged(one, trained.size) for one in heat]) if len(heat) else heat
+    grid = geometry.of(model.outputs[0])
+    heats = [np.zeros((0, trained.size, trained.size), np.float32)]
+    for start in range(0, len(pictures), BATCH):
+        part = slice(start, start + BATCH)
+        heats += [_enlarged(one, grid, trained.size)[None] for one in _heat(model, pictures[part], places[part])]
+    return np.concatenate(heats)
 
 
 def occlusion(
@@ -106,18 +111,22 @@ def _places(trained: Bundle, pictures: np.ndarray, labels: Sequence[str] | None)
 
 def _with_maps(model: keras.Model) -> keras.Model:
     """The same network giving its last feature maps and the scores before the softmax, too."""
-    maps, last = _maps(model), model.layers[-1]
+    features, last = maps(model), model.layers[-1]
     dense = isinstance(last, keras.layers.Dense) and getattr(last.activation, "__name__", "") == "softmax"
     if not dense:  # a model from elsewhere: the logarithm of a probability is a score too
-        return keras.Model(model.inputs, [maps, keras.ops.log(keras.ops.maximum(model.output, 1e-12))])
+        return keras.Model(model.inputs, [features, keras.ops.log(keras.ops.maximum(model.output, 1e-12))])
     scores = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
     outputs = scores(last.input)
     scores.set_weights(last.get_weights())
-    return keras.Model(model.inputs, [maps, outputs])
+    return keras.Model(model.inputs, [features, outputs])
 
 
-def _maps(model: keras.Model) -> object:
-    """The last tensor that still has places, before pooling makes it coarser."""
+def maps(model: keras.Model) -> object:
+    """The last tensor of a network that still has places, before pooling makes it coarser.
+
+    Raises:
+        ValueError: there is none.
+    """
     spatial = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
     while spatial and isinstance(spatial[-1], _KEEPS_PLACES):
         spatial.pop()
@@ -131,12 +140,15 @@ def _heat(model: keras.Model, pictures: np.ndarray, places: np.ndarray) -> np.nd
     pixels = tf.constant(pictures, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(pixels)  # or nothing before the frozen layers would be recorded
-        maps, scores = model(pixels, training=False)
+        features, scores = model(pixels, training=False)
         score = tf.reduce_sum(tf.gather(scores, places, batch_dims=1))
-    weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)).numpy()
+    weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(tf.cast(weights * features, tf.float32), axis=-1)).numpy()
 
 
-def _enlarged(heat: np.ndarray, size: int) -> np.ndarray:
-    large = cv2.resize(heat, (size, size), interpolation=cv2.INTER_CUBIC).clip(0)
+def _enlarged(heat: np.ndarray, grid: tuple[geometry.Grid, geometry.Grid], size: int) -> np.ndarray:
+    """Heat where its cells look, which is seldom where they would lie if the map were stretched over the picture."""
+    rows, columns = (((np.arange(size) - axis.start) / axis.step).astype(np.float32) for axis in grid)
+    places = np.broadcast_to(columns, (size, size)), np.broadcast_to(rows[:, None], (size, size))
+    large = cv2.remap(heat, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).clip(0)
     return large / large.max() if large.max() > 0 else large

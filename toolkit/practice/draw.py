@@ -41,11 +41,12 @@ class Drawing:
     box: tuple[int, int, int, int]
 
 
-def vehicle(label: str, *, seed: int, width: int = 320, height: int = 240) -> Drawing:
+def vehicle(label: str, *, seed: int, width: int = 320, height: int = 240, share: float | None = None) -> Drawing:
     """Draw one vehicle somewhere in the world.
 
-    `label` is one of LABELS, `seed` any whole number, `width` and `height` are pixels (32 or more). The same arguments
-    give the same picture. Raises ValueError for another label or size.
+    `label` is one of LABELS, `seed` any whole number, `width` and `height` are pixels (32 or more). `share`, above 0
+    and up to 1, is how much of the width the vehicle takes at most; None draws that too, from far away to nearly all.
+    The same arguments give the same picture. Raises ValueError for another label, size or share.
 
     >>> vehicle("tanks", seed=3).picture.size
     (320, 240)
@@ -54,13 +55,15 @@ def vehicle(label: str, *, seed: int, width: int = 320, height: int = 240) -> Dr
         raise ValueError(f"expected a label of {', '.join(LABELS)}, got {label!r}; choose one of them")
     if min(width, height) < 32:
         raise ValueError(f"expected at least 32 x 32 pixels, got {width} x {height}; ask for a larger picture")
+    if share is not None and not 0 < share <= 1:
+        raise ValueError(f"expected a share of the width above 0 and up to 1, got {share}")
     rng = Random(f"{label} {seed} {width} {height}")
     size = (FINE * width, FINE * height)
     horizon = int(size[1] * rng.uniform(0.3, 0.58))
     picture = scene(rng.choice(list(SCENES)), size, horizon, rng=rng)
     hard = rng.random() < 0.035
     sketch = _sketch(label, rng)
-    _place(sketch, size, horizon, rng, far=hard and rng.random() < 0.5)
+    _place(sketch, size, horizon, rng, far=hard and rng.random() < 0.5, share=share)
     _shadow(picture, sketch)
     sketch.paint(picture)
     _camouflage(picture, sketch, rng, likely=0.22 if label == "tanks" else 0.07)
@@ -89,13 +92,13 @@ def _paint(label: str, rng: Random) -> Colour:
     return tuple(int(min(250, max(16, channel * rng.uniform(0.95, 1.2)))) for channel in rng.choice(palette))
 
 
-def _place(sketch: Sketch, size: tuple[int, int], horizon: int, rng: Random, *, far: bool) -> None:
+def _place(sketch: Sketch, size: tuple[int, int], horizon: int, rng: Random, *, far: bool, share: float | None) -> None:
     """Somewhere on the ground, from far away to nearly filling the picture; now and then cut off at the edge."""
     wide, high = size
     sketch.place(width=100, anchor=(0, 0), mirror=False, roll=0)
     left, top, right, bottom = sketch.box()
-    share = rng.uniform(0.1, 0.18) if far else rng.uniform(0.58, 0.98)
-    width = min(share * wide, 0.8 * high * (right - left) / (bottom - top))
+    drawn = rng.uniform(0.1, 0.18) if far else rng.uniform(0.58, 0.98)
+    width = min((share or drawn) * wide, 0.8 * high * (right - left) / (bottom - top))
     nearness = min(1.0, width / wide + rng.uniform(-0.1, 0.15))
     ground = horizon + (high - horizon) * max(0.12, min(0.95, nearness))
     slack = max(0.0, (wide - width) / 3) + 0.02 * wide

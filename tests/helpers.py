@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import bundle, dedup, manifest, networks, resize, split, verify
+from toolkit import bundle, cost, dedup, manifest, networks, resize, split, verify
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
 
@@ -96,6 +97,12 @@ def untrained(folder, *, classes=("cars", "tanks"), size=32, resize_mode="crop",
     facts = {"network": "vgg", "parameters": model.count_params(), **facts}
     shape = {"size": size, "resize_mode": resize_mode}
     return bundle.save(Path(folder), model, classes=classes, history=history, facts=facts, **shape)
+
+
+def weighed(run, megabytes=512.0):
+    """The run, its memory told beforehand: the process that would measure it is slow, and has tests of its own."""
+    (run.folder / cost.FILE).write_text(json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}))
+    return run
 
 
 def backbone_weights(file, *, seed=1):

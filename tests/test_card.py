@@ -21,7 +21,30 @@ def run(table):
 def test_a_run_that_was_not_measured_has_a_card_without_figures(run, table):
     text = card.write(run, table).read_text()
     assert "It was not measured yet" in text and "named right" not in text
-    assert "cars, tanks" in text and "batch size: 8" in text
+    assert "cars, tanks" in text and "batch size: 8" in text and "class weights: yes" in text
+
+
+def test_settings_are_words_without_what_was_off_or_where_files_lay(tmp_path):
+    config = {
+        "network": "xception",
+        "patience": 3,
+        "optimizer": "adam",
+        "momentum": 0.9,
+        "ema": 0.0,
+        "mixing": None,
+        "features_once": False,
+    }
+    config |= {
+        "augmentation": {"rotation": 10.0, "horizontal_flip": True, "zoom": 0.0},
+        "options": {"weights": "/my/own/x.h5"},
+    }
+    told = card.settings(untrained(tmp_path / "run", config=config))
+    assert told == [
+        ("patience", "3"),
+        ("optimizer", "adam"),
+        ("augmentation", "rotation 10, horizontal flip yes"),
+        ("weights", "x.h5"),
+    ]
 
 
 def test_the_figures_are_those_that_were_measured(run, table):
@@ -37,8 +60,8 @@ def test_weaknesses_are_told_once_they_were_measured(run, table):
     found = robustness.measure(run, table, count=3)
     text = card.write(run, table).read_text()
     worst = found["curves"].sort_values("accuracy").iloc[0]
-    assert f"{worst['accuracy']:.1%} right." in text
-    assert text.count(" right.\n") == 3
+    assert f"{worst['accuracy']:.1%} right, of 3 test pictures." in text
+    assert text.count(" right, of 3 test pictures.\n") == 3
 
 
 def test_sources_and_licences_are_named(run, table):

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import coloured, encoded, ready_dataset, untrained
+from helpers import coloured, encoded, ready_dataset, untrained, weighed
 
-from toolkit import evaluate, manifest, paths
+from toolkit import bundle, evaluate, manifest, paths
 from toolkit.cli import VERBS, main
 
 
@@ -28,7 +28,7 @@ def run(tmp_path):
     table = ready_dataset(paths.dataset("pets"), per_class=10)
     made = untrained(paths.models(table.root) / "vgg", root=str(table.root), train_seconds=1.0)
     evaluate.measure(made, table)
-    return made
+    return weighed(made)
 
 
 def complaint(capsys, *words):
@@ -313,10 +313,19 @@ def test_a_dataset_without_runs_is_one_clear_line(capsys):
 
 def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
     asked = sorted(str(file) for file in (pictures / "cars").iterdir())[:2]
-    assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--json"]) == 0
+    assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--check", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["answers"]) == 2 and told["labels"] == told["answers"]
     assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_comparison_first_asks_a_run_that_was_not_asked_yet(run, tmp_path, capsys):
+    (run.folder / bundle.METRICS).unlink()
+    assert main(["compare", "pets/vgg", "--into", str(tmp_path / "front.png")]) == 0
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out
+    assert "test pictures (95 % interval" in said and "milliseconds_p95" in said
+    assert run.metrics["accuracy"] <= 1 and "ece" in said and "memory" in said
 
 
 def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):

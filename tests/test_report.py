@@ -1,9 +1,10 @@
+import json
 import re
 
 import pytest
-from helpers import ready_dataset, untrained
+from helpers import ready_dataset, untrained, weighed
 
-from toolkit import evaluate, paths, report
+from toolkit import bundle, evaluate, paths, report
 from toolkit.errors import BundleError
 
 
@@ -23,19 +24,53 @@ def runs(table):
     made = [untrained(paths.models(table.root) / name, seed=n, **facts(table)) for n, name in enumerate(("one", "two"))]
     for run in made:
         evaluate.measure(run, table)
+        weighed(run)
     return made
 
 
 def test_the_page_needs_nothing_but_itself(table, runs):
     page = report.write(table, runs).read_text()
     assert page.count("data:image/png;base64,") >= 9
+    assert page.count("data:image/jpeg;base64,") >= 30
     assert not re.search(r"<script|<link|@import|https?://", page)
+    assert not re.search(r'(src|href)="(?!data:)', page)
 
 
 def test_the_page_tells_of_every_run_and_class(table, runs):
     page = report.write(table, runs).read_text()
-    for words in ("one", "two", *table.classes, "95 % interval"):
+    for words in ("one", "two", *table.classes, "95 % interval", "macro-F1", "calibration error", "95 of 100 below"):
         assert words in page
+    for words in ("memory", "McNemar", "Pareto", "Holm", "Grad-CAM", "covered piece by piece", "disagree", "nonsense"):
+        assert words in page
+    assert "looked at 2 times, first on 20" in page
+
+
+def test_every_picture_says_in_words_what_is_on_it(table, runs):
+    page = report.write(table, runs).read_text()
+    assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]*>", page))
+
+
+def test_a_mistake_is_shown_with_the_training_pictures_nearest_to_it(table, runs):
+    assert any(len(evaluate.load(run).mistakes) for run in runs)
+    page = report.write(table, runs).read_text()
+    assert "It thinks so because of these" in page and "<figcaption>asked: " in page
+
+
+def test_runs_asked_about_other_test_pictures_than_todays_are_refused(table, runs):
+    one = table.where(split="test").table["path"].iloc[0]
+    changed = table.assign(status=["excluded" if path == one else "ok" for path in table.table["path"]])
+    with pytest.raises(BundleError, match="today's test pictures of pets.* run `toolkit evaluate pets`"):
+        report.write(changed, runs)
+
+
+def test_what_an_older_run_was_not_measured_for_is_left_blank(table, runs):
+    for run in runs:
+        old = {
+            name: value for name, value in run.metrics.items() if name not in ("ece", "macro_f1", "milliseconds_p95")
+        }
+        (run.folder / bundle.METRICS).write_text(json.dumps(old))
+    page = report.write(table, runs).read_text()
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", page).lower()
 
 
 def test_names_are_escaped(tmp_path, runs, table):

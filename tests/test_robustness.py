@@ -83,6 +83,10 @@ def test_what_was_measured_on_these_pictures_is_not_measured_again(tmp_path):
     evaluate.measure(run, table)
     first = robustness.measure(run, table, count=4)
     assert (first["curves"]["pictures"] == 4).all()
-    assert (robustness.measure(run, table)["curves"]["pictures"] == 4).all()
-    assert (robustness.measure(run, table, again=True)["curves"]["pictures"] > 4).all()
+    assert (robustness.measure(run, table, count=3)["curves"]["pictures"] == 4).all()
+    stored = (run.folder / robustness.FILE).read_text()
+    (run.folder / robustness.FILE).write_text(stored.replace('"sure":', '"marked": 1, "sure":'))
+    assert "marked" in robustness.measure(run, table, count=4)["nonsense"]
+    assert "marked" not in robustness.measure(run, table, count=4, again=True)["nonsense"]
+    assert (robustness.measure(run, table)["curves"]["pictures"] == len(table.where(split="test"))).all()
     assert set(first["nonsense"]) <= {"threshold", "kept", "let_through", "sure"}

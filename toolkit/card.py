@@ -10,11 +10,18 @@ from pathlib import Path
 import jinja2
 
 import toolkit
-from toolkit import evaluate, networks, paths, robustness
+from toolkit import cost, evaluate, networks, paths, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
 FILE = "card.md"
+SAID_BEFORE = ("network", "style", "size")
+OFF = (None, False, 0, "", "none", {}, [])
+NEEDS = {"momentum": ("optimizer", "sgd"), "weight_decay": ("optimizer", "adamw"), "warm_up": ("schedule", "cosine")}
+BY_EPOCHS = (  # what a head on features that were computed once does without
+    *("epochs", "patience", "batch_size", "learning_rate", "optimizer", "momentum", "weight_decay", "schedule"),
+    *("warm_up", "monitor", "augmentation"),
+)
 
 
 def write(trained: Bundle, manifest: Manifest) -> Path:
@@ -41,11 +48,29 @@ def write(trained: Bundle, manifest: Manifest) -> Path:
             used=int((manifest.table["status"] == "ok").sum()),
             total=len(manifest),
             sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
-            settings=[(name.replace("_", " "), value) for name, value in trained.facts["config"].items() if value],
+            settings=settings(trained),
             **facts,
         )
     )
     return paths.write(trained.folder / FILE, page)
+
+
+def settings(trained: Bundle) -> list[tuple[str, str]]:
+    """How it was trained, as words and values; what was off or left out is not told."""
+    config = dict(trained.facts["config"])
+    config |= config.pop("options", {})
+    idle = set(SAID_BEFORE) | {name for name, (other, needed) in NEEDS.items() if config.get(other, needed) != needed}
+    idle |= set(BY_EPOCHS) if "C" in trained.history else {"features_once", "views"}
+    told = {name: value for name, value in config.items() if name not in idle and value not in OFF}
+    return [(name.replace("_", " "), _in_words(value)) for name, value in told.items()]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_in_words(part)}" for name, part in value.items() if part)
+    if isinstance(value, str) and "/" in value:  # a file on somebody's machine
+        return Path(value).name
+    return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _environment() -> jinja2.Environment:
@@ -73,6 +98,8 @@ def _measured(trained: Bundle) -> dict[str, object]:
         "balanced_accuracy": report.balanced_accuracy,
         "macro_f1": report.macro_f1,
         "log_loss": report.log_loss,
+        "ece": report.ece,
+        "memory": cost.known(trained),
         "pictures": len(report.predictions),
         "milliseconds": report.milliseconds,
         "milliseconds_p95": report.milliseconds_p95,
@@ -86,9 +113,9 @@ def _weaknesses(trained: Bundle) -> dict[str, object]:
     if not file.exists():
         return {"nonsense": {}, "worst": []}
     found = json.loads(file.read_text())
-    columns = (found["curves"][name] for name in ("disturbance", "level", "accuracy"))
-    worst: dict[str, tuple[str, str, float]] = {}
-    for name, level, accuracy in zip(*columns, strict=True):
-        if name not in worst or accuracy < worst[name][2]:
-            worst[name] = (name, f"{level:g}", accuracy)
-    return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[2])[:3]}
+    columns = (found["curves"][name] for name in ("disturbance", "level", "accuracy", "pictures"))
+    worst: dict[str, tuple[str, float, int]] = {}
+    for name, level, accuracy, pictures in zip(*columns, strict=True):
+        if name not in worst or accuracy < worst[name][1]:
+            worst[name] = (robustness.in_words(name, level), accuracy, int(pictures))
+    return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[1])[:3]}

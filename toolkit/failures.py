@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import parallel
+from toolkit import parallel, probe, train
 from toolkit.bundle import Bundle
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
@@ -96,6 +96,23 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
 
 def _directions(trained: Bundle, manifest: Manifest) -> np.ndarray:
     """What the last layer decides by, per picture, brought to length 1."""
+    vectors = _known(trained, manifest)
+    vectors = _computed(trained, manifest) if vectors is None else vectors
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
+    """The same from the features that a head was learned from, if that is all there is to the network."""
+    if "options" not in trained.facts.get("config", {}):
+        return None
+    config = train.config_from(trained.facts["config"])
+    if not probe.suits(config) or config.fine_tune or set(manifest.table["status"]) != {"ok"}:
+        return None
+    features = probe.seen(config, manifest, compute=False)
+    return None if features is None else features[:, 0]
+
+
+def _computed(trained: Bundle, manifest: Manifest) -> np.ndarray:
     body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
     parts = []
     for start in range(0, len(manifest), 256):
@@ -103,8 +120,7 @@ def _directions(trained: Bundle, manifest: Manifest) -> np.ndarray:
         pixels = np.stack([_pixels(picture) for picture in opened])
         for first in range(0, len(pixels), 32):
             parts.append(np.asarray(body.predict_on_batch(pixels[first : first + 32].astype(np.float32))))
-    vectors = np.concatenate(parts).astype(np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _pixels(picture: np.ndarray | parallel.Failure) -> np.ndarray:

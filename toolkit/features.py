@@ -38,7 +38,8 @@ def of(
     resize_mode: str = "crop",
     views: int = 1,
     precision: str = "auto",
-) -> np.ndarray:
+    compute: bool = True,
+) -> np.ndarray | None:
     """The features of every picture of a manifest, computed where they are not known yet.
 
     Args:
@@ -49,9 +50,11 @@ def of(
         resize_mode: how they are made square, see `images.square`.
         views: how many of each picture, see `view`; at least 1.
         precision: in which the backbone computes, see `framework.computing_in`; the features are float32.
+        compute: False only looks up what is known.
 
     Returns:
-        float32 array of shape (pictures, views, features), in the order of the manifest.
+        float32 array of shape (pictures, views, features), in the order of the manifest; None if some are not known and
+        nothing is to be computed.
 
     Raises:
         DatasetError: a picture cannot be opened.
@@ -71,6 +74,8 @@ def of(
     known = _read(folder)
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
     todo = sorted({one: files[one[0]] for one in wanted if one not in known}.items())
+    if todo and not compute:
+        return None
     if todo:
         seen_by = _compiled(network, size, weights, pooling, precision)
         opened = partial(_opened, size=size, mode=resize_mode)

@@ -1,19 +1,35 @@
 """Pages of HTML that need nothing besides themselves, and the one on the quality of a dataset."""
 
 import base64
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
+from PIL import Image
 
 import toolkit
-from toolkit import paths, plot
+from toolkit import images, paths, plot
 from toolkit import quality as measures
 from toolkit.manifest import Manifest
 
 FILE = "quality.html"
+PANELS = {  # of `plot.quality`, all but what was left out, which a table says better here
+    "balance": "Pictures per class by status",
+    "bytes": "Kilobytes per picture before and after",
+    "sides": "Histogram of the shortest side",
+    "aspect": "Histogram of width over height",
+    "brightness": "Histogram of brightness",
+    "sharpness": "Histogram of sharpness",
+    "entropy": "Histogram of entropy",
+}
+WIDE = 6.0  # inches; a wider chart would not be readable on a phone, where it is moved sideways instead
+SHARP = 160  # dots per inch; a page shows 96 of them, or more on a good screen
+THUMBNAIL = 180  # pixels of a picture's width
 
 
 def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
@@ -28,8 +44,7 @@ def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
     """
     target = into or manifest.root / FILE
     tables = measures.summary(manifest)
-    shown = [name for name in plot.PANELS if name != "left_out"]  # which a table says better here
-    charts = {name: embedded(plot.quality(manifest, panels=(name,))) for name in shown}
+    charts = {name: shown(plot.quality(manifest, panels=(name,)), PANELS[name]) for name in PANELS}
     written = write(
         target,
         "quality.html",
@@ -39,7 +54,7 @@ def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
         words=measures.in_words(tables),
         tables={name: rows(table) for name, table in tables.tables().items()},
         charts=charts,
-        samples=embedded(plot.sample_grid(manifest.where(status="ok"), per_class=6)),
+        samples=shown(plot.sample_grid(manifest.where(status="ok"), per_class=6), "Some pictures of each class"),
     )
     paths.write(target.with_suffix(".png"), plot.png(plot.quality(manifest)))
     return written
@@ -50,9 +65,55 @@ def write(target: Path, template: str, **values: object) -> Path:
     return paths.write(target, _environment().get_template(template).render(values))
 
 
-def embedded(figure: Figure) -> str:
-    """A figure as an address that holds the picture itself."""
-    return "data:image/png;base64," + base64.b64encode(plot.png(figure)).decode()
+def shown(figure: Figure, words: str) -> Markup:
+    """A figure as a page shows it: a chart as a picture, a gallery as single pictures that flow with the page.
+
+    Args:
+        figure: of `plot`.
+        words: what is on it, for those who cannot see it.
+
+    Returns:
+        HTML that holds the pixels itself.
+    """
+    if isinstance(figure, plot.Gallery):
+        return Markup(
+            _environment()
+            .get_template("gallery.html")
+            .render(rows=_cells(figure), words=words, strips=figure.aspect < 1)
+        )
+    wide = figure.get_figwidth() > WIDE
+    return Markup('<div class="{}"><img class="chart" src="{}" alt="{}" style="width:{:.0f}px"></div>').format(
+        "scroll wide" if wide else "",
+        _address(plot.png(figure, dots_per_inch=SHARP), "png"),
+        words,
+        96 * figure.get_figwidth(),
+    )
+
+
+def _cells(gallery: plot.Gallery) -> list[dict]:
+    """The rows of a gallery with their pictures as small JPEGs."""
+    rows = []
+    for place, row in enumerate([sum(map(list, gallery.rows), [])] if gallery.flows else gallery.rows):
+        title = gallery.titles[place] if place < len(gallery.titles) else ""
+        cells = [{"address": _small(source), "caption": words} for source, words in row if source is not None]
+        rows.append({"title": title, "cells": cells})
+    return rows
+
+
+def _small(source: images.Source | np.ndarray) -> str:
+    picture = Image.fromarray(plot.thumbnail(source, THUMBNAIL))
+    if picture.height > THUMBNAIL:
+        picture = picture.resize(
+            (round(THUMBNAIL * picture.width / picture.height), THUMBNAIL), Image.Resampling.LANCZOS
+        )
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=82)
+    return _address(buffer.getvalue(), "jpeg")
+
+
+def _address(content: bytes, kind: str) -> str:
+    """An address that holds the picture itself."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def rows(table: pd.DataFrame) -> dict[str, list]:
@@ -70,6 +131,11 @@ def _cell(value: object) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"
 
 
+def _number(value: float, form: str, unit: str = "") -> str:
+    """A number as a page shows it; nothing where it was not measured."""
+    return "" if pd.isna(value) else f"{form.format(value)} {unit}".strip()
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -78,6 +144,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["thousands"] = lambda number: f"{number:,.0f}"
+    environment.filters["percent"] = lambda share: _number(share, "{:.1%}")
+    environment.filters["thousands"] = lambda number, unit="": _number(number, "{:,.0f}", unit)
+    environment.filters["p"] = lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}"
+    environment.filters["fixed"] = lambda number, digits, unit="": _number(number, f"{{:.{digits}f}}", unit)
     return environment

@@ -74,8 +74,11 @@ def suits(config: "Config") -> bool:
     return wanted and networks.linear(config.network, style=config.style, **config.options)
 
 
-def seen(config: "Config", manifest: Manifest) -> np.ndarray:
-    """The features that a config means, of every picture in use; shape (pictures, views, features)."""
+def seen(config: "Config", manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
+    """The features that a config means, of every picture in use; shape (pictures, views, features).
+
+    None if some are not known yet and nothing is to be computed.
+    """
     given = {name: config.options[name] for name in ("weights", "pooling") if config.options.get(name)}
     return features.of(
         manifest.where(status="ok"),
@@ -84,6 +87,7 @@ def seen(config: "Config", manifest: Manifest) -> np.ndarray:
         views=config.views,
         resize_mode=config.resize_mode,
         precision=config.precision,
+        compute=compute,
         **given,
     )
 

@@ -3,6 +3,8 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from random import Random
 
 import cv2
 import numpy as np
@@ -14,15 +16,25 @@ from toolkit.bundle import Bundle
 from toolkit.errors import DatasetError
 from toolkit.evaluate import wilson
 from toolkit.manifest import Manifest
+from toolkit.practice import scenes
 
 LEVELS: dict[str, tuple[float, ...]] = {
-    "blur": (0.0, 1.0, 2.0, 4.0),  # standard deviation, in hundredths of the side
-    "noise": (0.0, 10.0, 25.0, 50.0),  # standard deviation, of 255
-    "jpeg": (95.0, 50.0, 20.0, 8.0),  # quality
-    "darker": (1.0, 0.7, 0.45, 0.25),  # factor
+    "blur": (0.0, 1.0, 2.0, 4.0),
+    "noise": (0.0, 10.0, 25.0, 50.0),
+    "jpeg": (95.0, 50.0, 20.0, 8.0),
+    "darker": (1.0, 0.7, 0.45, 0.25),
     "brighter": (1.0, 1.3, 1.7, 2.2),
-    "rotation": (0.0, 10.0, 25.0, 45.0),  # degrees
-    "crop": (1.0, 0.85, 0.7, 0.5),  # share of either side that is left
+    "rotation": (0.0, 10.0, 25.0, 45.0),
+    "crop": (1.0, 0.85, 0.7, 0.5),
+}
+UNITS = {  # of the levels
+    "blur": "standard deviation, % of the side",
+    "noise": "standard deviation, of 255",
+    "jpeg": "quality",
+    "darker": "factor on the light",
+    "brighter": "factor on the light",
+    "rotation": "degrees",
+    "crop": "share of either side that is left",
 }
 SURE = 0.9
 FILE = "robustness.json"
@@ -56,11 +68,14 @@ def curves(
 
     >>> curves(trained, manifest, levels={"blur": (0, 2)})  # doctest: +SKIP
     """
+    unknown = sorted(set(LEVELS if levels is None else levels) - set(DISTURBANCES))
+    if unknown:
+        raise ValueError(f"expected disturbances of {', '.join(DISTURBANCES)}, got {unknown[0]!r}")
     pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"), count, seed)
     wanted = [(name, float(level)) for name, some in (LEVELS if levels is None else levels).items() for level in some]
     rows, answers = [], {}
     for name, level in parallel.progress(wanted, description="disturb", unit=" levels"):
-        worse = np.stack([disturb(one, name, level, seed=seed + place) for place, one in enumerate(pixels)])
+        worse = np.stack(list(parallel.map(partial(_worse, pixels, name, level, seed), range(len(pixels)))))
         same = (worse == pixels).all()
         if not same or "untouched" not in answers:
             right = int((trained.probabilities(worse).argmax(axis=1) == truth).sum())
@@ -77,7 +92,7 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
     Args:
         trained: the model.
         manifest: the dataset it was trained on.
-        count: pictures at most, see `curves`.
+        count: pictures at most, see `curves`; more than are asked for may have been measured before.
         again: measure although this model was measured on the same test pictures before.
 
     Returns:
@@ -89,13 +104,37 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
     file, answers = trained.folder / FILE, evaluate.load(trained).predictions
     known = json.loads(file.read_text()) if file.exists() else {}
     asked = {"test": trained.metrics["test"], "model": trained.facts.get("sha256")}
-    if again or {name: known.get(name) for name in asked} != asked:
+    wanted = len(answers) if count is None else min(count, len(answers))
+    enough = bool(known) and min(known["curves"]["pictures"]) >= wanted
+    if again or not enough or {name: known.get(name) for name in asked} != asked:
         right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
         known = dict(asked)
         known["curves"] = curves(trained, manifest, count=count).to_dict(orient="list")
         known["nonsense"] = threshold(right, sureness(trained, nonsense(trained.size))) if len(right) else {}
         paths.write(file, json.dumps(known, indent=2) + "\n")
     return {"curves": pd.DataFrame(known["curves"]), "nonsense": known["nonsense"]}
+
+
+def in_words(name: str, level: float) -> str:
+    """What was done to a picture, for people who do not know the units of `LEVELS`.
+
+    >>> in_words("jpeg", 8), in_words("crop", 0.5)
+    ('stored as JPEG of quality 8', 'cut to the middle 50 % of either side')
+    """
+    words = {
+        "blur": f"blurred by {level:g} % of the side",
+        "noise": f"noise of {level:g} of 255 on every pixel",
+        "jpeg": f"stored as JPEG of quality {level:g}",
+        "darker": f"darkened to {level:.0%} of its light".replace("%", " %"),
+        "brighter": f"brightened to {level:.0%} of its light".replace("%", " %"),
+        "rotation": f"turned by {level:g} degrees",
+        "crop": f"cut to the middle {level:.0%} of either side".replace("%", " %"),
+    }
+    return words[name]
+
+
+def _worse(pixels: np.ndarray, name: str, level: float, seed: int, place: int) -> np.ndarray:
+    return disturb(pixels[place], name, level, seed=seed + place)
 
 
 def disturb(picture: np.ndarray, name: str, level: float, *, seed: int = 7) -> np.ndarray:
@@ -116,7 +155,7 @@ def disturb(picture: np.ndarray, name: str, level: float, *, seed: int = 7) -> n
 
 
 def nonsense(size: int, *, count: int = 100, seed: int = 7) -> np.ndarray:
-    """Pictures of nothing in particular: noise fine and coarse, flat colours, gradients, stripes.
+    """Pictures of nothing in particular: noise fine and coarse, flat colours, gradients, stripes, empty landscapes.
 
     Args:
         size: side in pixels.
@@ -127,7 +166,7 @@ def nonsense(size: int, *, count: int = 100, seed: int = 7) -> np.ndarray:
         uint8 array of shape (count, size, size, 3).
     """
     rng = np.random.default_rng(seed)
-    kinds = (_grain, _clouds, _flat, _gradient, _stripes)
+    kinds = (_grain, _clouds, _flat, _gradient, _stripes, _landscape)
     return np.stack([kinds[number % len(kinds)](size, rng) for number in range(count)]).clip(0, 255).astype(np.uint8)
 
 
@@ -252,3 +291,13 @@ def _stripes(size: int, rng: np.random.Generator) -> np.ndarray:
     wave = (np.sin((across * np.cos(angle) + down * np.sin(angle)) * np.pi / width)[..., None] > 0).astype(np.float32)
     colours = rng.integers(0, 256, (2, 3)).astype(np.float32)
     return colours[0] * wave + colours[1] * (1 - wave)
+
+
+def _landscape(size: int, rng: np.random.Generator) -> np.ndarray:
+    """A street, a meadow, a forest, as the practice world has them, without anything in it."""
+    chance = Random(int(rng.integers(2**31)))
+    side = max(size, 64)
+    drawn = scenes.scene(
+        chance.choice(list(scenes.SCENES)), (side, side), round(side * chance.uniform(0.3, 0.58)), rng=chance
+    )
+    return np.asarray(drawn.convert("RGB").resize((size, size), Image.Resampling.LANCZOS), np.float32)

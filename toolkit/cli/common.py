@@ -1,7 +1,6 @@
 """What the verbs share: telling people, and finding what was named."""
 
 import json
-import warnings
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,14 +64,15 @@ def bundles(names: Sequence[str]) -> list["Bundle"]:
     return [bundle.load(folder) for folder in folders]
 
 
-def evaluated(names: Sequence[str]) -> list["Bundle"]:
-    """The same, without those that were not evaluated yet if there are others."""
+def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
+    """The same; those that were not yet asked about the test pictures are asked now, which is written down."""
+    from toolkit import evaluate, manifest
+
     found = bundles(names)
-    ready = [run for run in found if run.metrics]
     for run in found:
-        if ready and run not in ready:
-            warnings.warn(f"{run.name} is left out, since it was not evaluated yet", stacklevel=2)
-    return ready or found
+        if not run.metrics:
+            say(arguments)(str(evaluate.measure(run, manifest.load(paths.dataset_of(run.folder)))))
+    return found
 
 
 def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict:
@@ -97,5 +97,7 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     columns |= {name: table[name].map("{:.0f}".format) for name in ("train_seconds", "memory")}
     columns |= {name: table[name].map("{:.1f}".format) for name in ("milliseconds", "milliseconds_p95", "megabytes")}
     say(arguments)(f"\n{pd.DataFrame(columns).to_string()}\n\n{words}")
-    rows = {"comparison": table.reset_index(), "pairs": pairs}
-    return {name: part.to_dict(orient="records") for name, part in rows.items()} | {"in_words": words}
+    rows = {"comparison": table.reset_index().astype(object).where(table.reset_index().notna(), None), "pairs": pairs}
+    single = {run.name: {name: run.metrics.get(name) for name in ("per_class", "confusion")} for run in runs}
+    told = {name: part.to_dict(orient="records") for name, part in rows.items()}
+    return told | {"runs": single, "in_words": words}

@@ -29,11 +29,18 @@ def evaluate(arguments: Namespace) -> dict:
 def compare_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.runs(parser)
+    parser.add_argument("--into", metavar="PNG", help="also draw accuracy against time into this file")
 
 
 def compare(arguments: Namespace) -> dict:
     """Put runs side by side."""
-    return common.compared(common.evaluated(arguments.runs), arguments)
+    runs = common.evaluated(arguments.runs, arguments)
+    found = common.compared(runs, arguments)
+    if arguments.into:
+        from toolkit import compare, plot
+
+        paths.write(Path(arguments.into), plot.png(plot.trade_off(compare.table(runs))))
+    return found
 
 
 def explain_options(parser: ArgumentParser) -> None:
@@ -42,6 +49,7 @@ def explain_options(parser: ArgumentParser) -> None:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files")
     parser.add_argument("--into", default="explained.png", metavar="PNG", help="path of the picture (explained.png)")
     options.add(parser, "--label", "the class to look for (default: the network's own answer)")
+    parser.add_argument("--check", action="store_true", help="beside it, cover the picture piece by piece and watch")
 
 
 def explain(arguments: Namespace) -> dict:
@@ -53,9 +61,12 @@ def explain(arguments: Namespace) -> dict:
     shares = trained.probabilities(pixels)
     answers = [trained.classes[place] for place in shares.argmax(axis=1)]
     labels = [arguments.label] * len(pixels) if "label" in arguments else answers
-    heat = explain.grad_cam(trained, pixels, labels=labels)
+    heat, covered = explain.grad_cam(trained, pixels, labels=labels), None
+    if arguments.check:
+        losses = [explain.occlusion(trained, one, label=label) for one, label in zip(pixels, labels, strict=True)]
+        covered = np.stack([loss / max(loss.max(), 1e-6) for loss in losses])
     words = [f"{label}, {share:.0%}" for label, share in zip(answers, shares.max(axis=1), strict=True)]
-    page = paths.write(Path(arguments.into), plot.png(plot.heat(pixels, heat, captions=words)))
+    page = paths.write(Path(arguments.into), plot.png(plot.heat(pixels, heat, checks=covered, captions=words)))
     common.say(arguments)(f"{page}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
     return {"picture": page, "labels": labels, "answers": answers}
 
@@ -70,7 +81,8 @@ def failures(arguments: Namespace) -> dict:
     """List where networks fail."""
     from toolkit import evaluate, failures
 
-    reports, say, result = [evaluate.load(run) for run in common.evaluated(arguments.runs)], common.say(arguments), {}
+    reports = [evaluate.load(run) for run in common.evaluated(arguments.runs, arguments)]
+    say, result = common.say(arguments), {}
     columns = ["path", "label", "predicted", "probability"]
     for report in reports:
         parts = {
@@ -99,7 +111,7 @@ def robustness(arguments: Namespace) -> dict:
     from toolkit import plot, robustness
 
     curves, result, say = {}, {}, common.say(arguments)
-    for run in common.evaluated(arguments.runs):
+    for run in common.evaluated(arguments.runs, arguments):
         found = robustness.measure(run, manifest.load(paths.dataset_of(run.folder)), again=arguments.again)
         table, advice = found["curves"], found["nonsense"]
         curves[run.name] = table
@@ -132,6 +144,6 @@ def report(arguments: Namespace) -> dict:
     from toolkit import report
 
     into = Path(arguments.into) if arguments.into else None
-    page = report.write(manifest.load(arguments.dataset), common.evaluated([arguments.dataset]), into=into)
+    page = report.write(manifest.load(arguments.dataset), common.evaluated([arguments.dataset], arguments), into=into)
     common.say(arguments)(str(page))
     return {"report": page}

@@ -1,7 +1,7 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
 from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes, threshold_curve
-from toolkit.plot.figure import Figure, png
+from toolkit.plot.figure import Figure, Gallery, png
 from toolkit.plot.galleries import (
     augmentations,
     before_after,
@@ -18,6 +18,7 @@ from toolkit.plot.galleries import (
     sheets,
     sizes_of,
     suspects,
+    thumbnail,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
 from toolkit.plot.overview import PANELS, quality
@@ -26,6 +27,7 @@ from toolkit.plot.searches import folds, trials
 __all__ = [
     "PANELS",
     "Figure",
+    "Gallery",
     "augmentations",
     "before_after",
     "comparison",
@@ -59,6 +61,7 @@ __all__ = [
     "sizes_of",
     "suspects",
     "threshold_curve",
+    "thumbnail",
     "trade_off",
     "trials",
 ]

@@ -116,11 +116,17 @@ def steps_of(axes: object, history: pd.DataFrame) -> str:
     return "epoch"
 
 
-def confusion(report: "Report") -> Figure:
-    """How many pictures of each class were named what."""
-    table = report.confusion
-    side = max(3.2, 0.55 * len(table) + 1.6)
-    figure, axes = figure_with_axes(side, side)
+def confusion(*reports: "Report") -> Figure:
+    """How many pictures of each class were named what; of several networks, side by side."""
+    count = len(reports[0].classes)
+    side = max(3.2, 0.55 * count + 1.6)
+    figure = Figure(figsize=(side * len(reports), side), layout="constrained")
+    for axes, report in zip(figure.subplots(1, len(reports), squeeze=False).flat, reports, strict=True):
+        _matrix(axes, report.confusion, report.run)
+    return figure
+
+
+def _matrix(axes: object, table: pd.DataFrame, title: str) -> None:
     shares = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True).clip(1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
@@ -128,15 +134,14 @@ def confusion(report: "Report") -> Figure:
         axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else INK)
     axes.set_xticks(range(len(table)), table.columns, rotation=0 if len(table) <= 4 else 60)
     axes.set_yticks(range(len(table)), table.index)
-    axes.set(xlabel="named", ylabel="true", title=report.run)
+    axes.set(xlabel="named", ylabel="true", title=title)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return figure
 
 
 def comparison(table: pd.DataFrame) -> Figure:
     """The accuracy of every run with its 95 % interval, beside the time a picture takes."""
-    figure, axes = figure_with_axes(7.5, 0.6 * len(table) + 1.1)
+    figure, axes = figure_with_axes(5.6, 0.6 * len(table) + 1.1)
     for row, (_, run) in enumerate(table.iterrows()):
         colour = COLOURS[row % len(COLOURS)]
         axes.plot([run["low"], run["high"]], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")

@@ -1,6 +1,7 @@
 """What all plots share: a figure that shows itself, colours, and how a picture is put into it."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure as _Figure
@@ -14,6 +15,28 @@ class Figure(_Figure):
 
     def _repr_png_(self) -> bytes:
         return png(self)
+
+
+class Gallery(Figure):
+    """A figure of captioned pictures that still knows them, so that a page can lay them out by its own width.
+
+    Args:
+        rows: of pairs, what `gallery` was given: a path, bytes, an array or None, and a caption.
+        titles: words to the left of each row.
+        aspect: height of a picture over its width.
+        flows: whether rows only end where there was no more room; False if each row is something of its own.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence = (),
+        titles: Sequence[str] = (),
+        aspect: float = 1.0,
+        flows: bool = True,
+        **options: object,
+    ) -> None:
+        super().__init__(**options)
+        self.rows, self.titles, self.aspect, self.flows = rows, titles, aspect, flows and not titles
 
 
 def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
@@ -47,6 +70,6 @@ def show(axes: object, pixels: np.ndarray, caption: str, *, fontsize: int = 9) -
 
 def nothing() -> Figure:
     """A figure that says there is nothing to show."""
-    figure = Figure(figsize=(3, 0.5))
+    figure = Gallery(figsize=(3, 0.5))
     figure.text(0.5, 0.5, "nothing to show", ha="center", va="center", color=INK)
     return figure

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from toolkit import dedup, images
 from toolkit.errors import ImageError
 from toolkit.manifest import Manifest
-from toolkit.plot.figure import INK, WRONG, Figure, figure_with_axes, nothing, show
+from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 
 if TYPE_CHECKING:  # so that looking at pictures does not wait for TensorFlow
     from toolkit.evaluate import Report
@@ -229,7 +229,9 @@ def gallery(
     titles: Sequence[str] = (),
     columns: int,
     side: float = 1.3,
-) -> Figure:
+    aspect: float = 1.0,
+    flows: bool = True,
+) -> Gallery:
     """Rows of captioned pictures.
 
     Args:
@@ -237,15 +239,18 @@ def gallery(
             a gap, and one that cannot be opened is an empty frame.
         titles: words to the left of each row.
         columns: pictures that fit into a row.
-        side: of each picture, in inches.
+        side: width of each picture, in inches.
+        aspect: height of each picture over its width; files are shown as squares.
+        flows: whether a page may divide the rows in another way; one with titles never does.
     """
     rows = [row for row in rows if row]
     if not rows:
         return nothing()
     captions = [[_wrapped(caption, side) for _, caption in row] for row in rows]
     lines = max(caption.count("\n") + bool(caption) for row in captions for caption in row)
-    height = side + 0.04 + 0.13 * lines
-    figure = Figure(figsize=(side * columns + (0.8 if titles else 0), height * len(rows)), layout="constrained")
+    height = side * aspect + 0.04 + 0.13 * lines
+    size = (side * columns + (0.8 if titles else 0), height * len(rows))
+    figure = Gallery(rows, titles, aspect, flows, figsize=size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes in grid.flat:
@@ -253,7 +258,7 @@ def gallery(
     for line, row, words in zip(grid, rows, captions, strict=True):
         for axes, (source, _), caption in zip(line, row, words, strict=False):
             if source is not None:
-                show(axes, source if isinstance(source, np.ndarray) else _thumbnail(source), caption, fontsize=7)
+                show(axes, thumbnail(source), caption, fontsize=7)
     for line, title in zip(grid, titles, strict=False):
         line[0].text(-0.08, 0.5, title, transform=line[0].transAxes, ha="right", va="center", fontsize=11)
     return figure
@@ -286,7 +291,7 @@ def _montage(files: Sequence[images.Source], columns: int) -> np.ndarray:
     sheet = np.full((side * max(1, -(-len(files) // columns)), side * columns, 3), 255, np.uint8)
     for place, file in enumerate(files):
         top, left = place // columns * side + 3, place % columns * side + 3
-        sheet[top : top + inner, left : left + inner] = _thumbnail(file, inner)
+        sheet[top : top + inner, left : left + inner] = thumbnail(file, inner)
     return sheet
 
 
@@ -299,7 +304,10 @@ def _mark(axes: object, left: int, top: int, status: str) -> None:
     axes.text(*place, status, ha="center", va="bottom", fontsize=6, color="white", bbox=box)
 
 
-def _thumbnail(source: images.Source, side: int = 160) -> np.ndarray:
+def thumbnail(source: images.Source | np.ndarray, side: int = 160) -> np.ndarray:
+    """The middle square of a picture, small: uint8 array; an array is given back as it is, what is damaged is grey."""
+    if isinstance(source, np.ndarray):
+        return source
     try:
         return np.asarray(images.square(images.read(source, min_side=side), side))
     except ImageError:

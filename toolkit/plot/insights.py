@@ -16,22 +16,32 @@ if TYPE_CHECKING:
     from toolkit.evaluate import Report
 
 
-def heat(pictures: np.ndarray, heats: np.ndarray, *, captions: Sequence[str] = (), columns: int = 6) -> Figure:
-    """Pictures, and below each the same with heat over it: what spoke for the answer glows.
+def heat(
+    pictures: np.ndarray,
+    heats: np.ndarray,
+    *,
+    checks: np.ndarray | None = None,
+    captions: Sequence[str] = (),
+    columns: int = 3,
+) -> Figure:
+    """Pictures, and beside each the same with heat over it: what spoke for the answer glows.
 
     Args:
         pictures: uint8, shape (n, size, size, 3).
         heats: shape (n, size, size), 0 to 1, see `explain.grad_cam`.
+        checks: the same for another way to ask, such as `explain.occlusion`, drawn beside it; what is below 0 is dark.
         captions: a line below each picture; none by default.
         columns: pictures per row, at least 1.
     """
     words = [*captions, *[""] * (len(pictures) - len(captions))]
-    rows = []
-    for start in range(0, len(pictures), columns):
-        part = range(start, min(start + columns, len(pictures)))
-        rows.append([(pictures[place], "") for place in part])
-        rows.append([(glowing(pictures[place], heats[place]), words[place]) for place in part])
-    return gallery(rows, columns=min(columns, max(1, len(pictures))))
+    glows = [heats, *([] if checks is None else [checks])]
+    strips = [
+        np.hstack([picture, *(glowing(picture, heat) for heat in some)])
+        for picture, *some in zip(pictures, *glows, strict=True)
+    ]
+    cells = list(zip(strips, words, strict=True))
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    return gallery(rows, columns=min(columns, max(1, len(pictures))), side=2.6, aspect=1 / (1 + len(glows)))
 
 
 def glowing(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -70,23 +80,26 @@ def neighbours(table: pd.DataFrame, manifest: Manifest) -> Figure:
     label = manifest.table.set_index("path")["label"]
     rows = []
     for path, near in table.groupby("path", sort=False):
-        alike = [(manifest.root / row.neighbour, f"{row.label}, {row.similarity:.2f}") for row in near.itertuples()]
+        alike = [(manifest.root / row.neighbour, f"{row.label}, {row.similarity:.3f}") for row in near.itertuples()]
         rows.append([(manifest.root / path, f"asked: {label[path]}"), *alike])
-    return gallery(rows, columns=max(map(len, rows), default=1))
+    return gallery(rows, columns=max(map(len, rows), default=1), flows=False)
 
 
-def robustness(curves: Mapping[str, pd.DataFrame]) -> Figure:
+def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = None) -> Figure:
     """Accuracy against how much the pictures were made worse, a panel per disturbance and a line per network.
 
     Args:
         curves: by the name of the run, as `robustness.curves` gives them.
+        lowest: where all vertical axes begin, 0 to 1; None leaves it to what is shown.
     """
+    from toolkit.robustness import UNITS
+
     names = list(dict.fromkeys(name for table in curves.values() for name in table["disturbance"]))
     if not names:
         return nothing()
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
-    figure = Figure(figsize=(2.4 * columns, 2.1 * lines + 0.4), layout="constrained")
+    figure = Figure(figsize=(max(2.9, 2.4 * columns), 2.3 * lines + 0.4), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(names) :]:
         axes.axis("off")
@@ -98,23 +111,31 @@ def robustness(curves: Mapping[str, pd.DataFrame]) -> Figure:
             axes.plot(places, part["accuracy"], "o-", color=colour, label=run, markersize=4)
             axes.set_xticks(places, [f"{level:g}" for level in part["level"]])
         axes.set_title(name, fontsize=10, color=INK)
+        axes.set_xlabel(UNITS.get(name, ""), fontsize=8)
+        if lowest is not None:
+            axes.set_ylim(lowest - 0.03, 1.03)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         plain(axes)
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
+    handles = grid.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper right", ncols=4 if columns > 1 else 3, frameon=False, fontsize=8)
     return figure
 
 
 def trade_off(table: pd.DataFrame) -> Figure:
-    """Accuracy against the time a picture takes; those that no other beats in both are joined by a line.
+    """Accuracy against the time a picture takes; those that no other beats in both are joined by a line (Pareto).
+
+    The dot is the median time with the 95 % interval of the accuracy; the thin line to the right ends where 95 of 100
+    pictures are done.
 
     Args:
         table: as `compare.table` gives it.
     """
-    figure, axes = figure_with_axes(6.5, 3.4)
+    figure, axes = figure_with_axes(5.2, 3.2)
     for colour, (name, run) in zip(COLOURS, table.iterrows(), strict=False):
         off = [[run["accuracy"] - run["low"]], [run["high"] - run["accuracy"]]]
+        axes.plot([run["milliseconds"], run["milliseconds_p95"]], [run["accuracy"]] * 2, color=colour, linewidth=1)
         axes.errorbar(run["milliseconds"], run["accuracy"], yerr=off, fmt="o", color=colour, capsize=3, elinewidth=1)
-        axes.annotate(name, (run["milliseconds"], run["accuracy"]), (8, 4), textcoords="offset points", color=colour)
+        axes.annotate(name, (run["milliseconds"], run["accuracy"]), (6, 7), textcoords="offset points", color=colour)
     best = front(table)
     axes.plot(best["milliseconds"], best["accuracy"], color=INK, linewidth=1, alpha=0.4, zorder=0)
     axes.set_xscale("log")

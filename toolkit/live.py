@@ -77,21 +77,46 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
         capture.release()
 
 
+class Watcher:
+    """Asks about frames as they come, and keeps the time.
+
+    Args:
+        trained: the model, best from `runtime.load`: Keras is slow for single pictures.
+        abstain_below: see `predict.stream`.
+    """
+
+    def __init__(self, trained: Classifier, *, abstain_below: float | None = None):
+        self.trained, self.abstain_below, self.number = trained, abstain_below, 0
+        self._times: deque[float] = deque([time.perf_counter()], maxlen=RECENT + 1)
+
+    def see(self, frame: np.ndarray, *, seconds: float) -> Seen:
+        """What the model makes of a frame.
+
+        Args:
+            frame: uint8 array of shape (height, width, 3), RGB.
+            seconds: when it was, from the start.
+        """
+        name = f"frame {self.number}"
+        answer = predict.frame(self.trained, frame, name=name, abstain_below=self.abstain_below)
+        self._times.append(time.perf_counter())
+        rate = (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
+        self.number += 1
+        return Seen(self.number - 1, seconds, frame, answer, rate)
+
+
 def watch(
     trained: Classifier, frames: Iterator[tuple[float, np.ndarray]], *, abstain_below: float | None = None
 ) -> Iterator[Seen]:
     """Ask about frame after frame.
 
     Args:
-        trained: the model, best from `runtime.load`: Keras is slow for single pictures.
+        trained: see `Watcher`.
         frames: from `opened`.
         abstain_below: see `predict.stream`.
     """
-    times: deque[float] = deque([time.perf_counter()], maxlen=RECENT + 1)
-    for number, (seconds, frame) in enumerate(frames):
-        answer = predict.frame(trained, frame, name=f"frame {number}", abstain_below=abstain_below)
-        times.append(time.perf_counter())
-        yield Seen(number, seconds, frame, answer, (len(times) - 1) / max(times[-1] - times[0], 1e-9))
+    watcher = Watcher(trained, abstain_below=abstain_below)
+    for seconds, frame in frames:
+        yield watcher.see(frame, seconds=seconds)
 
 
 def show(seen: Iterator[Seen], *, title: str) -> Iterator[Seen]:

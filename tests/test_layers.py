@@ -65,7 +65,7 @@ TIERS = [
     {"card"},
     {"report"},
     {"run"},
-    {"demo"},
+    {"demo", "app"},
     {"cli"},
 ]
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas")
@@ -150,7 +150,7 @@ def test_a_public_module_can_be_imported(name):
 
 
 def test_a_name_that_is_no_module_is_refused_with_those_that_are():
-    with pytest.raises(AttributeError, match="no attribute 'scarpe'; its modules are augment"):
+    with pytest.raises(AttributeError, match="no attribute 'scarpe'; its modules are app"):
         _ = toolkit.scarpe
 
 

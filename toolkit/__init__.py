@@ -19,6 +19,7 @@ import importlib
 __version__ = "0.1.0"
 
 __all__ = [
+    "app",
     "augment",
     "batches",
     "buckets",

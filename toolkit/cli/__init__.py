@@ -42,6 +42,7 @@ VERBS = {  # name: the module it is in, and what it does
     "predict": ("using", "say what is on new pictures, in a video, or before a camera"),
     "export": ("using", "write a trained network for phones, browsers and servers"),
     "serve": ("serving", "let others ask a trained network over HTTP"),
+    "app": ("app", "show a model to people: predict, camera, a game of test pictures, review"),
     "credits": ("sources", "write the page that names whoever made the pictures"),
     "report": ("judging", "write one page with all of it"),
     "run": ("whole", "all of the above in one go"),
@@ -56,6 +57,7 @@ EXTRAS = {  # of pyproject.toml, by what is imported from them alone
     "tf2onnx": "export",
     "kagglehub": "kaggle",
     "selenium": "page",
+    "streamlit": "app",
 }
 
 

@@ -1,0 +1,73 @@
+"""What the model makes of a camera: a snapshot, or live video."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from toolkit.app import subject, upload
+
+if TYPE_CHECKING:
+    import av
+
+SNAPSHOT, LIVE = "Snapshot", "Live"
+MISSING = 'Live video needs one more package: `pip install "image-classifier-toolkit[live]"`. Then start the app again.'
+LOCAL = {"iceServers": []}  # browser and app find one another on this machine or in its network, and ask nobody
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Camera")
+    ways = [SNAPSHOT, LIVE]
+    way = st.segmented_control("How", ways, default=SNAPSHOT, required=True, label_visibility="collapsed", key="way")
+    below = upload.threshold()
+    if way == LIVE:
+        _live(below)
+    else:
+        _snapshot(below)
+
+
+def _snapshot(below: float) -> None:
+    photo = st.camera_input("A snapshot. It goes to the machine that runs this page, no further, and is not stored.")
+    if photo:
+        content = photo.getvalue()
+        upload.show_answer("Your snapshot", content, subject.answers([content], below=below)[0], below=below)
+        upload.said_of_explaining()
+
+
+def _live(below: float) -> None:
+    if not find_spec("streamlit_webrtc"):
+        st.info(MISSING)
+        return
+    from streamlit_webrtc import WebRtcMode, webrtc_streamer
+
+    from toolkit import live
+
+    watcher = live.Watcher(subject.model(), abstain_below=below)
+    webrtc_streamer(
+        key=f"live {subject.chosen()}",
+        mode=WebRtcMode.SENDRECV,
+        video_frame_callback=lambda frame: _drawn(watcher, frame),
+        media_stream_constraints={"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False},
+        rtc_configuration=LOCAL,
+        media_toggle_controls=False,
+    )
+    st.caption(
+        "Video goes from the browser to the machine that runs this page and back, nowhere else. Browsers lend their "
+        "camera to pages of this machine, or over HTTPS."
+    )
+    if subject.can_explain():
+        st.caption(
+            "An exported model answers several times faster: `toolkit export` it, and start the app with that file."
+        )
+
+
+def _drawn(watcher: object, frame: "av.VideoFrame") -> "av.VideoFrame":
+    """A frame of the camera with the answer below it."""
+    import av
+
+    from toolkit import live
+
+    page = live.draw(watcher.see(frame.to_ndarray(format="rgb24"), seconds=frame.time or 0.0))
+    height, width = (side // 2 * 2 for side in page.shape[:2])  # which video wants to be even
+    return av.VideoFrame.from_ndarray(page[:height, :width].copy(), format="rgb24")

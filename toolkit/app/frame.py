@@ -1,0 +1,39 @@
+"""What all pages share: the style, the choice of a network, the way from page to page, and errors in words."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from toolkit.app import about, camera, marks, quiz, subject, upload
+from toolkit.errors import ToolkitError
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+PAGES = {
+    "model": ("Model", about.show),
+    "predict": ("Predict", upload.show),
+    "camera": ("Camera", camera.show),
+    "test": ("Test", quiz.show),
+    "review": ("Review", marks.show),
+}
+
+
+def show() -> None:
+    """Show the page that was chosen."""
+    settings = subject.settings()
+    st.set_page_config(page_title="toolkit", page_icon=str(TEMPLATES / "app.svg"), layout="centered")
+    st.html(TEMPLATES / "app.css")
+    pages = [
+        st.Page(shown, title=title, url_path=name, default=name == settings.page)
+        for name, (title, shown) in PAGES.items()
+    ]
+    page = st.navigation(pages, position="hidden")
+    with st.container(key="pages", horizontal=True, gap="xsmall"):
+        for one in pages:  # on a phone they are in sight, too
+            st.page_link(one, width="content")
+    if len(settings.models) > 1:
+        models = dict(zip(settings.models, (model.name for model in settings.models), strict=True))
+        st.selectbox("Network", models, format_func=models.get, key=subject.CHOSEN, label_visibility="collapsed")
+    try:
+        page.run()
+    except ToolkitError as error:
+        st.error(str(error))

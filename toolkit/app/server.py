@@ -1,0 +1,113 @@
+"""The server of the app: Streamlit, kept to this machine."""
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit import config
+from streamlit.starlette import App
+
+from toolkit.app import marks, subject
+from toolkit.errors import ToolkitError
+
+SCRIPT = Path(__file__).with_name("main.py")
+PORT = 8501  # if it is free
+MEGABYTES = 25  # of a picture that is put in
+LIGHT = {"backgroundColor": "#f6f8fa", "secondaryBackgroundColor": "#ffffff", "textColor": "#24292f"}
+LIGHT |= {"borderColor": "#d8dee4", "primaryColor": "#2f6db3"}
+DARK = {"backgroundColor": "#0d1117", "secondaryBackgroundColor": "#151b23", "textColor": "#e6edf3"}
+DARK |= {"borderColor": "#3d444d", "primaryColor": "#6ea8e8"}
+OPTIONS = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.showErrorLinks": False,
+    "client.toolbarMode": "minimal",
+    "global.developmentMode": False,
+    "runner.magicEnabled": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": MEGABYTES,
+    "theme.font": "system-ui, sans-serif",
+    "theme.baseRadius": "10px",
+    "theme.headingFontSizes": ["1.9rem", "1.6rem", "1.3rem", "1.1rem", "1rem", "1rem"],
+    "theme.paddingTop": "1rem",
+    "theme.showWidgetBorder": True,
+    **{f"theme.light.{name}": value for name, value in LIGHT.items()},
+    **{f"theme.dark.{name}": value for name, value in DARK.items()},
+}
+
+
+class Guard:
+    """Refuses what a page from elsewhere asks for, before Streamlit looks up its own address on the network."""
+
+    def __init__(self, app: ASGIApp, *, private: bool):
+        self.app, self.private = app, private
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse."""
+        if scope["type"] == "lifespan" or self._is_ours(scope):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await PlainTextResponse("expected the address that `toolkit app` printed", 403)(scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return False
+        return not self.private or is_loopback(urlsplit(f"//{host}").hostname or "")
+
+
+def run(settings: subject.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
+    """Answer until interrupted; see `app.serve`."""
+    subject.use(settings)
+    with _listening(host, port) as listening:
+        number = listening.getsockname()[1]
+        for name, value in (OPTIONS | {"server.address": host, "server.port": number}).items():
+            config.set_option(name, value)
+        guard = Middleware(Guard, private=settings.private)
+        application = App(SCRIPT, middleware=[guard], lifespan=_lifespan)
+        how = {"log_level": "warning", "access_log": False, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2}
+        told(f"http://{f'[{host}]' if ':' in host else host}:{number}")
+        with suppress(KeyboardInterrupt):  # the way to end it
+            uvicorn.Server(uvicorn.Config(application, **how)).run(sockets=[listening])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address, or this name, means this machine to itself.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("10.0.0.7")
+    (True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@asynccontextmanager
+async def _lifespan(_: App) -> AsyncIterator[None]:
+    yield
+    marks.close()  # here, since a signal ends the process before whoever started it can
+
+
+def _listening(host: str, port: int | None) -> socket.socket:
+    """A socket at that address; of the usual port any other if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in [port] if port is not None else [PORT, 0]:
+        try:
+            return socket.create_server((host, number), family=family)
+        except OSError as error:
+            problem = error
+    raise ToolkitError(f"expected to listen at {host}, port {port}, got: {problem}; choose another with --port")

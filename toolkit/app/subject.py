@@ -1,0 +1,167 @@
+"""What the app is about: models, the dataset they learned from, and their answers; each opened or asked once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from toolkit import bundle, manifest, parallel, paths, predict, runtime
+from toolkit.bundle import Bundle
+from toolkit.classifier import Classifier
+from toolkit.errors import BundleError
+from toolkit.manifest import Manifest
+from toolkit.predict import Answer
+
+CHOSEN = "model"  # in the state of a session
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an app was started with.
+
+    Args:
+        models: files or folders, the one that is shown first in front; at least one.
+        dataset: its folder, None if it is not known.
+        page: what is shown first.
+        abstain_below: see `predict.stream`.
+        private: whether only this machine can look at the app.
+    """
+
+    models: tuple[Path, ...]
+    dataset: Path | None = None
+    page: str = "model"
+    abstain_below: float | None = None
+    private: bool = True
+
+
+_settings: list[Settings] = []  # the last counts: an app is one process
+
+
+def use(settings: Settings) -> None:
+    """Make this what the app is about."""
+    _settings[:] = [settings]
+
+
+def settings() -> Settings:
+    """What the app is about."""
+    return _settings[0]
+
+
+def find(name: str | Path, **how: object) -> Settings:
+    """The models and the dataset that a name stands for.
+
+    Args:
+        name: a run, an exported file, or a dataset for all its runs, the best first.
+        how: further settings.
+
+    Raises:
+        BundleError: none of them.
+        ModuleNotFoundError: a run needs Keras, which is not installed.
+    """
+    root = paths.dataset(name)
+    if isinstance(root, Path) and (root / manifest.FILE).is_file():
+        models = _best_first(bundle.runs(root))
+        if not models:
+            raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
+    else:
+        models = [paths.run(name)]
+        root = _dataset_of(run_folder(models[0]))
+        if models[0].suffix in runtime.OPENERS:
+            runtime.load(models[0])  # says at once what is wrong with it
+        else:
+            bundle.load(models[0])
+    if any(model.suffix not in runtime.OPENERS for model in models) and not find_spec("keras"):
+        raise ModuleNotFoundError("a run needs Keras; an exported model does not", name="keras")
+    return Settings(tuple(models), root, **how)
+
+
+def run_folder(model: Path) -> Path:
+    """The folder of the run that a model is, or was exported from."""
+    return model.parent.parent if model.suffix in runtime.OPENERS else model
+
+
+def chosen() -> Path:
+    """The model that this session looks at."""
+    return st.session_state.get(CHOSEN) or settings().models[0]
+
+
+def model() -> Classifier:
+    """The same, opened."""
+    return _opened(str(chosen()))
+
+
+def run() -> Bundle | None:
+    """The run that it is, or was exported from, with what is known of it; None if that is not there."""
+    folder = run_folder(chosen())
+    return bundle.load(folder) if (folder / bundle.FACTS).is_file() else None
+
+
+def dataset() -> Manifest | None:
+    """The dataset as it is now; None if it is not there."""
+    root = settings().dataset
+    return _table(str(root), (root / manifest.FILE).stat().st_mtime_ns) if root else None
+
+
+def threshold() -> float:
+    """Probability below which an answer is "not sure", if nobody chooses another."""
+    given = settings().abstain_below
+    return model().threshold if given is None else given
+
+
+def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
+    """What the chosen model makes of pictures.
+
+    Args:
+        pictures: the bytes of files.
+        below: probability below which an answer is "not sure".
+    """
+    asked = (_answer(str(chosen()), content) for content in pictures)
+    return [
+        one if isinstance(one, parallel.Failure) else replace(one, abstained=one.probability < below) for one in asked
+    ]
+
+
+def can_explain() -> bool:
+    """Whether it can be told where the model looked: a run can, a file that was exported cannot."""
+    return isinstance(model(), Bundle)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, scope="session")
+def heat(path: str, content: bytes, label: str) -> np.ndarray | None:
+    """What spoke for a label, see `explain.grad_cam`; None for a network that has no feature maps."""
+    from toolkit import explain
+
+    trained = _opened(path)
+    try:
+        return explain.grad_cam(trained, trained.prepare(content)[None], labels=[label])[0]
+    except ValueError:
+        return None
+
+
+@st.cache_resource(show_spinner="Opening the model …", max_entries=4)
+def _opened(path: str) -> Classifier:
+    trained = runtime.load(path)
+    trained.probabilities(np.zeros((1, trained.size, trained.size, 3), np.uint8))  # the first answer takes longest
+    return trained
+
+
+@st.cache_resource(show_spinner=False, max_entries=256, scope="session")
+def _answer(path: str, content: bytes) -> Answer:
+    return predict.pictures(_opened(path), [content])[0]
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _table(root: str, _changed: int) -> Manifest:
+    return manifest.load(root)
+
+
+def _best_first(runs: Sequence[Path]) -> list[Path]:
+    return sorted(runs, key=lambda folder: -bundle.load(folder).metrics.get("accuracy", 0))
+
+
+def _dataset_of(folder: Path) -> Path | None:
+    root = paths.dataset_of(folder)
+    return root if (root / manifest.FILE).is_file() else None

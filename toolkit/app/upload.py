@@ -1,0 +1,93 @@
+"""Pictures are put in; answers come out."""
+
+import csv
+import io
+
+import streamlit as st
+
+from toolkit import predict
+from toolkit.app import subject, view
+from toolkit.predict import Answer, Prediction
+
+SHOWN = 12  # answers on the page at a time
+ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Predict")
+    files = st.file_uploader(
+        "Your pictures. They go to the machine that runs this page, no further, and are not stored.",
+        type=ENDINGS,
+        accept_multiple_files=True,
+    )
+    below = threshold()
+    if not files:
+        return
+    names, contents = [file.name for file in files], [file.getvalue() for file in files]
+    with st.spinner("Looking …"):
+        answers = subject.answers(contents, below=below)
+    if len(answers) > 1:
+        _summary(names, answers)
+    pages = -(-len(answers) // SHOWN)
+    page = st.pagination(pages, key="answers") if pages > 1 else 1
+    for place in range(len(answers))[SHOWN * (page - 1) : SHOWN * page]:
+        show_answer(names[place], contents[place], answers[place], below=below)
+    said_of_explaining()
+
+
+def threshold() -> float:
+    """Let a person say below which probability an answer is "not sure"."""
+    start = subject.threshold()
+    percent = st.slider(
+        "Say “not sure” below",
+        0,
+        100,
+        round(100 * start),
+        format="%d %%",
+        help="At 0 % it always answers. A network knows only its classes: a picture of something else gets one of "
+        "them too, and sometimes with conviction.",
+        key=f"below {subject.chosen()}",
+    )
+    return start if percent == round(100 * start) else percent / 100
+
+
+def show_answer(name: str, content: bytes, answer: Answer, *, below: float) -> None:
+    """Show an answer, and where the network looked if that can be told; or why there is none."""
+    if isinstance(answer, Prediction):
+        explained = subject.can_explain()
+        heat = subject.heat(str(subject.chosen()), content, answer.label) if explained else None
+        view.answer(name, answer, below=below, heat=heat)
+    else:
+        view.unreadable(name, answer.reason)
+
+
+def said_of_explaining() -> None:
+    """Say what the glow is, or why there is none."""
+    if subject.can_explain():
+        st.caption("What spoke for the answer glows (Grad-CAM). It says where, not why.")
+    else:
+        st.caption("Where it looked is known of runs only, not of a model that was exported.")
+
+
+def _summary(names: list[str], answers: list[Answer]) -> None:
+    said = [_said(answer) for answer in answers]
+    counted = ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said))
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.markdown(f"**{len(answers)} pictures:** {counted}")
+    right.download_button("As a table", _csv(names, answers), "answers.csv", "text/csv", width="stretch")
+
+
+def _said(answer: Answer) -> str:
+    if not isinstance(answer, Prediction):
+        return answer.status
+    return "not sure" if answer.abstained else answer.label
+
+
+def _csv(names: list[str], answers: list[Answer]) -> str:
+    rows = [predict.row(subject.model(), name, answer) for name, answer in zip(names, answers, strict=True)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

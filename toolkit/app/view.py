@@ -1,0 +1,98 @@
+"""Pieces of HTML for the pages of the app, from `templates/app.html`, in which all text is escaped."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import streamlit as st
+
+from toolkit import images
+from toolkit.predict import Prediction
+
+MOST = 5  # classes that get a bar
+
+
+def answer(name: str, prediction: Prediction, *, below: float, heat: np.ndarray | None = None) -> None:
+    """Show an answer: the picture as the network saw it, where it looked, and its probabilities as bars.
+
+    Args:
+        name: of the picture.
+        prediction: the answer.
+        below: the probability below which it is "not sure".
+        heat: see `explain.grad_cam`; None if that is not known.
+    """
+    shares = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
+    glowing = None
+    if heat is not None and heat.any():
+        from toolkit import plot
+
+        glowing = embedded(plot.glowing(prediction.pixels, heat))
+    seen = embedded(prediction.pixels)
+    _show("answer", name, prediction, shares[:MOST], len(shares) - MOST, below, seen, glowing)
+
+
+def unreadable(name: str, reason: str) -> None:
+    """Show that a picture could not be read, and why."""
+    _show("unreadable", name, reason)
+
+
+def table(rows: Sequence[Mapping[str, object]], *, best: bool = False) -> None:
+    """Show rows as a table.
+
+    Args:
+        rows: their cells by the names of the columns; what begins with a figure is set to the right.
+        best: whether the first row is the best one.
+    """
+    words = [column for column, cell in rows[0].items() if not str(cell)[:1].isdigit()] if rows else []
+    if rows:
+        _show("table", rows, words, best)
+
+
+def figures(facts: Mapping[str, str]) -> None:
+    """Show a few figures, each large above what it means."""
+    _show("figures", facts)
+
+
+def score(rows: Mapping[str, Sequence[str]], *, count: int) -> None:
+    """Show who was right so far.
+
+    Args:
+        rows: by who it is, a word per picture so far: "right", "wrong" or "not sure".
+        count: pictures in all.
+    """
+    _show("score", rows, count)
+
+
+def picture(pixels: np.ndarray, words: str) -> None:
+    """Show a picture, as large as there is room but no larger than a hand."""
+    _show("picture", embedded(pixels), words)
+
+
+def thumbnails(cells: Sequence[Mapping[str, object]]) -> None:
+    """Show small pictures, each with words below and whether they were right."""
+    _show("thumbnails", cells)
+
+
+def embedded(pixels: np.ndarray) -> str:
+    """A picture as an address that holds the picture itself."""
+    return "data:image/jpeg;base64," + base64.b64encode(images.to_jpeg(pixels, quality=90)).decode()
+
+
+def _show(macro: str, *values: object) -> None:
+    st.html(getattr(_macros(), macro)(*values))
+
+
+@cache
+def _macros() -> object:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    return environment.get_template("app.html").module

@@ -1,0 +1,33 @@
+"""The verb that opens the app."""
+
+import webbrowser
+from argparse import ArgumentParser, Namespace
+
+from toolkit.cli import common, options
+
+
+def app_options(parser: ArgumentParser) -> None:
+    """What can be said after the verb."""
+    what = "DATASET/RUN, a folder, a .tflite, .onnx or .keras file, or a dataset for all its runs"
+    parser.add_argument("name", metavar="RUN_OR_DATASET", help=what)
+    options.add(parser, "--page", "shown first: model (default), predict, camera, test or review")
+    options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
+    options.add(parser, "--port", "to listen at (default: 8501, or any that is free)", type=int)
+    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
+    parser.add_argument("--browser", action="store_true", help="open it in the browser, too")
+
+
+def app(arguments: Namespace) -> dict:
+    """Show a model to people."""
+    from toolkit import app
+
+    addresses: list[str] = []
+
+    def told(address: str) -> None:
+        addresses.append(address)
+        common.say(arguments)(f"{address}\nstop with Ctrl-C")
+        if arguments.browser:
+            webbrowser.open(address)
+
+    app.serve(arguments.name, told=told, **common.given(arguments, "page", "abstain_below", "port", "host"))
+    return {"address": addresses[0]}

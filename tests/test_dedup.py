@@ -283,3 +283,10 @@ def test_precision_and_recall_on_drawn_pictures(tmp_path):
     print(f"precision {precision:.4f}, recall {recall:.4f}, {len(found)} pairs")  # noqa: T201 - seen with pytest -s
     assert precision >= 0.99
     assert recall >= 0.95
+
+
+def test_among_more_pictures_fewer_bits_may_differ():
+    reaches = [dedup.reach(10**power) for power in range(12)]
+    assert reaches[0] == reaches[4] == dedup.MAX_DISTANCE
+    assert reaches == sorted(reaches, reverse=True)
+    assert reaches[-1] > 0

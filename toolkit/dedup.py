@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from itertools import product
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from toolkit.manifest import Manifest
 
 COMPARED = ("ok", "duplicate", "label conflict")
 MAX_DISTANCE = 18
+BY_CHANCE = 4  # others for each picture that hashes may propose by chance
 MAX_DIFFERENCE = 0.04
 PER_BIT = 0.001  # of difference that is asked for less with every bit in which the hashes differ
 SPARE = 1e-4  # of difference looked at above what is allowed, so that no rounding decides
@@ -39,7 +41,7 @@ _Changes = Iterable[tuple[str, Callable[[np.ndarray], np.ndarray]]]
 def group(
     manifest: Manifest,
     *,
-    max_distance: int = MAX_DISTANCE,
+    max_distance: int | None = None,
     max_difference: float = MAX_DIFFERENCE,
     transformed: bool = False,
     crops: float = 1,
@@ -53,7 +55,7 @@ def group(
 
     Args:
         manifest: a verified manifest.
-        max_distance: bits of the 64-bit perceptual hash that may differ, 0 to 64.
+        max_distance: bits of the 64-bit perceptual hash that may differ, 0 to 64; None takes what `reach` says.
         max_difference: mean squared difference of the normalized signatures that is still the same picture where the
             hashes are equal, 0 to 4; with every bit in which they differ, 0.001 less. 4 accepts every pair the hashes
             propose.
@@ -83,7 +85,7 @@ def group(
 def pairs(
     manifest: Manifest,
     *,
-    max_distance: int = MAX_DISTANCE,
+    max_distance: int | None = None,
     max_difference: float = MAX_DIFFERENCE,
     transformed: bool = False,
     crops: float = 1,
@@ -105,19 +107,19 @@ def pairs(
     links = found.links[found.accepted(max_difference)]
     again = np.flatnonzero(found.counts > 1)  # pictures with one signature are pairs too
     same = pd.DataFrame({"first": again, "second": again, "distance": 0, "difference": 0.0, "change": ""})
-    links = pd.concat([links, same], ignore_index=True).astype(links.dtypes)
+    links = pd.concat([links, same[list(links)]], ignore_index=True).astype({"distance": int, "difference": float})
     one, other, link = search.expanded(found.kinds, found.counts, links["first"], links["second"])
     paths = manifest.table["path"].to_numpy()[found.rows]
     cells = {"path": paths[np.minimum(one, other)], "other": paths[np.maximum(one, other)]}
-    cells |= {name: links[name].to_numpy()[link] for name in ("distance", "difference", "change")}
-    table = pd.DataFrame(cells).drop(columns=[] if transformed or crops < 1 else "change").round({"difference": 4})
+    cells |= {name: links[name].to_numpy()[link] for name in links.columns.drop(["first", "second"])}
+    table = pd.DataFrame(cells).round({"difference": 4})
     return table.sort_values(["distance", "difference", "path", "other"], ignore_index=True)
 
 
 def leaks(
     manifest: Manifest,
     *,
-    max_distance: int = MAX_DISTANCE,
+    max_distance: int | None = None,
     max_difference: float = MAX_DIFFERENCE,
     transformed: bool = False,
     crops: float = 1,
@@ -141,6 +143,19 @@ def leaks(
         found[f"other_{column}"] = rows[column].reindex(found["other"]).to_numpy()
     given = (found["split"] != "") & (found["other_split"] != "")
     return found[given & (found["split"] != found["other_split"])].reset_index(drop=True)
+
+
+def reach(pictures: int) -> int:
+    """How many bits of the hash may differ in a search among so many pictures, if nobody says otherwise.
+
+    Among more pictures more are near by chance, and each of these pairs takes a second look. So it is the distance, 18
+    at most, at which chance proposes up to 4 others for each picture.
+
+    >>> reach(10_000), reach(60_000), reach(1_000_000)
+    (18, 16, 14)
+    """
+    near = np.cumsum([comb(64, bits) for bits in range(MAX_DISTANCE + 1)]) / 2**64  # of all pairs
+    return max(0, int(np.searchsorted(near * pictures, BY_CHANCE, side="right")) - 1)
 
 
 def curve(manifest: Manifest, *, max_distance: int = 20, max_difference: float = MAX_DIFFERENCE) -> pd.DataFrame:
@@ -203,7 +218,7 @@ class _Found:
         rows: places in the manifest of the pictures that were compared.
         kinds: the kind of each of them.
         counts: pictures of each kind.
-        links: pairs of kinds with `distance`, `difference` and `change`.
+        links: pairs of kinds with `distance`, `difference` and, if it was asked for, `change`.
     """
 
     rows: np.ndarray
@@ -217,16 +232,17 @@ class _Found:
 
 
 def _found(
-    manifest: Manifest, max_distance: int, max_difference: float, transformed: bool = False, crops: float = 1
+    manifest: Manifest, max_distance: int | None, max_difference: float, transformed: bool = False, crops: float = 1
 ) -> _Found:
     if not 0.7 <= crops <= 1:
         raise ValueError(f"expected crops from 0.7 to 1, the share of either side that is left, got {crops}")
-    if not 0 <= max_distance <= 64 or not 0 <= max_difference <= 4:
+    if not 0 <= (max_distance or 0) <= 64 or not 0 <= max_difference <= 4:
         raise ValueError(
             f"expected max_distance from 0 to 64 and max_difference from 0 to 4, got {max_distance}, {max_difference}"
         )
     table = manifest.table
     rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
+    max_distance = reach(len(rows)) if max_distance is None else max_distance
     stored, places = signatures.find(manifest.root, table["sha256"].iloc[rows])
     if missing := int((places < 0).sum()):
         raise DatasetError(
@@ -238,10 +254,10 @@ def _found(
         np.array(digests, "V16").view("u8,u8"), return_index=True, return_inverse=True, return_counts=True
     )
     grey, phash = stored[places[one_of]], hashes.from_text(table["phash"].to_numpy()[rows[one_of]])
-    links = _linked(grey, *search.within(phash, max_distance), max_difference, "")
+    links = _linked(grey, *search.within(phash, max_distance), max_difference)
     if transformed or crops < 1:
         changes = _changes(transformed, crops)
-        links = _with_changes(links, grey, phash, changes, max_distance, max_difference)
+        links = _with_changes(links.assign(change=""), grey, phash, changes, max_distance, max_difference)
     return _Found(rows, kinds, counts, links)
 
 
@@ -251,14 +267,13 @@ def _allowed(max_difference: float, distance: np.ndarray) -> np.ndarray:
 
 
 def _linked(
-    grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float, change: str
+    grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float
 ) -> pd.DataFrame:
     """Pairs with their difference, which is infinite where it is above the limit for sure."""
-    columns = {"first": first, "second": second, "distance": distance.astype(int), "difference": 0.0, "change": change}
-    if len(first):
-        allowed = _allowed(limit, distance.astype(int))
-        columns["difference"] = likeness.differences(grey, first, second, limit=allowed + SPARE).astype(float)
-    return pd.DataFrame(columns)
+    allowed = _allowed(limit, distance.astype(np.float32)) + SPARE
+    difference = likeness.differences(grey, first, second, limit=allowed)
+    columns = {"first": first.astype(np.int32), "second": second.astype(np.int32)}
+    return pd.DataFrame({**columns, "distance": distance.astype(np.int16), "difference": difference})
 
 
 def _with_changes(
@@ -271,7 +286,7 @@ def _with_changes(
         first, second, distance = first[apart], second[apart], distance[apart]
         used, place = np.unique(second, return_inverse=True)
         both = np.concatenate([grey, changed(grey[used])])
-        more = _linked(both, first, place + len(grey), distance, limit, change)
+        more = _linked(both, first, place + len(grey), distance, limit).assign(change=change)
         more = more.assign(first=np.minimum(first, second), second=np.maximum(first, second))
         more = more[more["difference"] <= limit]
         links = pd.concat([links, more], ignore_index=True)

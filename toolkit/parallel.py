@@ -66,12 +66,12 @@ def map(
     hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
     backend, _ = get_active_backend(**hints)
     if processes and isinstance(get_active_backend()[0], LokyBackend):  # joblib's choice if nobody made another
-        yield from workers.map(partial(_guarded, function), items, most=joblib.effective_n_jobs(jobs))
-        return
-    how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
-    lazily = "generator" if backend.supports_return_generator else "list"
-    crew = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
-    results = crew(joblib.delayed(_guarded)(function, item) for item in items)
+        results = workers.map(partial(_guarded, function), items, most=joblib.effective_n_jobs(jobs))
+    else:
+        how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
+        lazily = "generator" if backend.supports_return_generator else "list"
+        crew = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
+        results = crew(joblib.delayed(_guarded)(function, item) for item in items)
     shown = iter(progress(results, total=len(items), description=description))
     try:
         for result in shown:  # noqa: UP028 - `yield from` would close it before the warning can be held back

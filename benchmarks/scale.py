@@ -96,7 +96,7 @@ def tables(rows: int) -> list[dict]:
         results.append(row("split", timed(lambda: split.assign(whole, seed=7))[0]))
         results.append(row("list files", timed(lambda: usable.files)[0]))
         hashes = np.random.default_rng(0).integers(0, 2**64, rows, dtype=np.uint64)
-        search.within(hashes[:20_000], 12)  # compiles
+        search.within(hashes[:50_000], 12)  # compiles
         cost, (first, *_) = timed(lambda: search.within(hashes, 12))
         results.append(row(f"hash search at 12 bits, {len(first):,} pairs", cost))
         if rows <= 1_000_000:

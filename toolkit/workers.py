@@ -71,6 +71,7 @@ class _Share:
                 [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; import {__name__} as w; w.serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # what fails there is done again here, and told of
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
             feeder = threading.Thread(target=self._feed, args=(worker,), daemon=True)
@@ -117,7 +118,7 @@ def serve() -> None:
     """What a worker does: a function comes in, then items; results go out, until nothing more comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the run ends its workers
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints goes elsewhere
+    os.dup2(2, 1)  # what a library prints is no answer
     try:
         function = pickle.load(sys.stdin.buffer)
         while True:

@@ -18,7 +18,7 @@ from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification, Service
 from helpers import coloured, encoded
 
-from toolkit import predict, runtime
+from toolkit import cli, predict, runtime
 from toolkit.serve import Config
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +85,13 @@ def test_the_compose_file_is_valid_and_says_nothing_that_is_not_known():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
     assert float(found["services"]["service"]["stop_grace_period"].removesuffix("s")) > Config().stop_seconds
+
+
+def test_what_the_compose_file_runs_is_a_command_there_is():
+    for service in compose()["services"].values():
+        program, verb, *rest = [*service.get("entrypoint", json.loads(last("ENTRYPOINT"))), *service["command"]]
+        assert program == "toolkit"
+        assert vars(cli._parser(verb).parse_args(rest))["host"] == "0.0.0.0"
 
 
 def test_an_invalid_compose_file_is_found_out():

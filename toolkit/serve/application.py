@@ -60,7 +60,7 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
         redoc_url=None,
         strict_content_type=False,  # `curl -d`, as the page of TensorFlow Serving has it, says that it sends a form
     )
-    guard = Guard(application, config, metrics)
+    guard = Guard(application, config, metrics, engine.full)
     problems.handle(application)
     asked_for = [Depends(HTTPBearer(auto_error=False))] if config.token else []  # for the page; the guard judges
     application.include_router(native.routes(engine, model, name), dependencies=asked_for)

@@ -52,6 +52,10 @@ class Engine:
         self._openers.shutdown(cancel_futures=True)
         self._askers.shutdown(cancel_futures=True)
 
+    def full(self) -> bool:
+        """Whether not one picture more may wait."""
+        return self.waiting >= self.config.max_queue
+
     async def answer(self, pictures: Sequence[Picture]) -> list[Outcome]:
         """What the model makes of pictures.
 

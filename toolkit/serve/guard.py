@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,10 +29,11 @@ class Guard:
         application: ASGI.
         config: the limits.
         metrics: where requests are counted.
+        full: whether there is so much to do that nothing more can be taken, which costs least to say here.
     """
 
-    def __init__(self, application: ASGIApp, config: Config, metrics: Metrics):
-        self._application, self._config, self._metrics = application, config, metrics
+    def __init__(self, application: ASGIApp, config: Config, metrics: Metrics, full: Callable[[], bool]):
+        self._application, self._config, self._metrics, self._full = application, config, metrics, full
         self._rates = Rates(config.rate)
         self.held, self.stopping = 0, False
         metrics.watch("held_bytes", "Of the bodies of all requests under way", lambda: self.held)
@@ -45,6 +47,8 @@ class Guard:
         try:
             self._admit(scope)
             body = await self._body(scope, receive, held)
+            if scope["method"] == "POST" and self._full():
+                raise overloaded("too many pictures are waiting")
             async with asyncio.timeout(self._config.answer_seconds):
                 await self._application(scope, _replay(body, receive), answer)
         except _Gone:

@@ -218,6 +218,15 @@ def test_what_cannot_be_answered_is_said_in_one_shape(service, path, content, ex
     assert error(ask(service, path, content)) == expected
 
 
+def test_json_of_very_many_parts_is_refused_before_it_is_read(serving):
+    service = serving(max_values=1000, name="small")
+    few, many = [1] * 900, [[1]] * 600
+    for data, status in ((few, 200), (many, 413)):
+        tensor = PIXELS | {"shape": [1, len(data) // 3, 1, 3], "data": data}
+        assert ask(service, INFER, {"inputs": [tensor]}).status_code == status
+    assert ask(service, content=KINDS["png"] + b"," * 2000).status_code == 200  # a picture is no JSON
+
+
 def test_methods_and_encodings_that_are_not_taken_are_said(service):
     assert error(ask(service, method="PUT", content=b"x")) == (405, "method_not_allowed")
     assert ask(service, method="PUT").headers["allow"] == "POST"

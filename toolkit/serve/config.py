@@ -27,6 +27,7 @@ class Config:
         max_megabytes: of the body of a request, in millions of bytes.
         max_pixels: width times height of a picture, at most `images.MAX_PIXELS`.
         max_pictures: in one request.
+        max_values: numbers and texts in JSON, where a file in base64 is one: all others wait while they are read.
         max_queue: pictures that were taken and wait for their answer; further requests are turned away.
         max_batch: pictures the model is asked about at a time.
         max_connections: at a time; further ones are closed.
@@ -56,6 +57,7 @@ class Config:
     max_megabytes: float = _option(16.0, "of a request, in millions of bytes (default: 16)", 0.001)
     max_pixels: int = _option(50_000_000, "width times height of a picture (default: 50,000,000)", 1)
     max_pictures: int = _option(32, "in one request (default: 32)", 1)
+    max_values: int = _option(1_000_000, "numbers and texts in JSON, which others wait for (default: 1,000,000)", 1)
     max_queue: int = _option(128, "pictures that wait, before further ones are turned away (default: 128)", 1)
     max_batch: int = _option(16, "pictures the model is asked about at a time (default: 16)", 1)
     max_connections: int = _option(512, "at a time (default: 512)", 1)

@@ -14,6 +14,7 @@ from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
 OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")  # to everybody
+JSON = ("/v1/", "/v2/")  # where it is taken
 LINGER = 1.0  # seconds in which a body that is not wanted is read on and dropped
 BURST = 2.0  # seconds of requests that may come at once
 KNOWN = 10_000  # addresses that are remembered
@@ -47,6 +48,7 @@ class Guard:
         try:
             self._admit(scope)
             body = await self._body(scope, receive, held)
+            self._check(scope["path"], body)
             if scope["method"] == "POST" and self._full():
                 raise overloaded("too many pictures are waiting")
             async with asyncio.timeout(self._config.answer_seconds):
@@ -83,6 +85,11 @@ class Guard:
         scheme, _, given = header.partition(" ")
         same = hmac.compare_digest(given.encode("latin-1"), self._config.token.encode())  # takes as long for any guess
         return same and scheme.lower() == "bearer"
+
+    def _check(self, path: str, body: bytes) -> None:
+        """Refuse JSON of very many parts before it is read; each has a comma or a bracket."""
+        if path.startswith(JSON) and sum(map(body.count, (b",", b"[", b"{"))) > self._config.max_values:
+            raise Problem(413, f"expected at most {self._config.max_values:,} values; send files in base64 instead")
 
     async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
         """All of the body, if it is small enough, and comes in time."""

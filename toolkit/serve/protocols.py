@@ -17,6 +17,7 @@ from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Problem, documented
 
 VERSION = "1"  # of a model: there is one
+MOST = 10_000  # instances that are looked at, to say that they are too many
 
 
 class Tensor(BaseModel):
@@ -44,7 +45,7 @@ class Encoded(BaseModel):
 class PredictRequest(BaseModel):
     """A request of TensorFlow Serving."""
 
-    instances: Annotated[list[Encoded | dict[str, Encoded]], Field(min_length=1)]
+    instances: Annotated[list[Encoded | dict[str, Encoded]], Field(min_length=1, max_length=MOST)]
 
 
 def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:

@@ -218,6 +218,14 @@ def test_what_cannot_be_answered_is_said_in_one_shape(service, path, content, ex
     assert error(ask(service, path, content)) == expected
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+def test_json_is_taken_for_that_whatever_it_is_said_to_be(service, kind):
+    headers = {"Content-Type": kind} if kind else {}
+    for path, content in ((TENSORFLOW, {"instances": [{"b64": text(KINDS["png"])}]}), (INFER, {"inputs": [BYTES]})):
+        assert ask(service, path, json.dumps(content).encode(), headers=headers).status_code == 200
+    assert error(ask(service, TENSORFLOW, b"{", headers=headers)) == (400, "bad_request")
+
+
 def test_json_of_very_many_parts_is_refused_before_it_is_read(serving):
     service = serving(max_values=1000, name="small")
     few, many = [1] * 900, [[1]] * 600

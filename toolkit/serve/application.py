@@ -58,7 +58,7 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        strict_content_type=False,  # `curl -d`, as the page of TensorFlow Serving has it, says that it sends a form
+        strict_content_type=False,  # JSON need not be said to be that, see `protocols`
     )
     guard = Guard(application, config, metrics, engine.full)
     problems.handle(application)

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 import toolkit
@@ -62,7 +63,7 @@ def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
 
 
 def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    router = APIRouter(prefix="/v2/models/{name}", tags=["Open Inference Protocol"])
+    router = APIRouter(route_class=_AnyType, prefix="/v2/models/{name}", tags=["Open Inference Protocol"])
     outputs = [
         {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
@@ -95,7 +96,7 @@ def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter
 
 
 def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    router = APIRouter(prefix="/v1/models", tags=["TensorFlow Serving"])
+    router = APIRouter(route_class=_AnyType, prefix="/v1/models", tags=["TensorFlow Serving"])
 
     @router.get("/{name}", responses=documented(404), summary="Whether the model answers")
     def status() -> dict:
@@ -119,6 +120,19 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRo
         return JSONResponse({"predictions": found.astype(float).tolist()})
 
     return router
+
+
+class _AnyType(APIRoute):
+    """A route whose body is JSON whatever it is said to be: `curl -d` says that it is a form."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+        handler = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            return await handler(Request({**request.scope, "headers": headers}, request.receive))
+
+        return handled
 
 
 async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:

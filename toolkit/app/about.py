@@ -31,7 +31,7 @@ def show() -> None:
         _exported(run)
         _card(run)
     else:
-        st.caption("The run that it was exported from is not here, so this is all that is known of it.")
+        st.caption("No run is here that says more of it.")
 
 
 def _some(names: tuple[str, ...], *, most: int = 12) -> str:

@@ -10,9 +10,13 @@ from toolkit.app import subject, upload
 if TYPE_CHECKING:
     import av
 
+    from toolkit.live import Watcher
+
 SNAPSHOT, LIVE = "Snapshot", "Live"
 MISSING = 'Live video needs one more package: `pip install "image-classifier-toolkit[live]"`. Then start the app again.'
 LOCAL = {"iceServers": []}  # browser and app find one another on this machine or in its network, and ask nobody
+
+VIDEO = {"autoPlay": True, "muted": True, "style": {"width": "100%", "maxWidth": "32rem", "borderRadius": "6px"}}
 
 
 def show() -> None:
@@ -50,6 +54,7 @@ def _live(below: float) -> None:
         video_frame_callback=lambda frame: _drawn(watcher, frame),
         media_stream_constraints={"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False},
         rtc_configuration=LOCAL,
+        video_html_attrs=VIDEO,
         media_toggle_controls=False,
     )
     st.caption(
@@ -62,7 +67,7 @@ def _live(below: float) -> None:
         )
 
 
-def _drawn(watcher: object, frame: "av.VideoFrame") -> "av.VideoFrame":
+def _drawn(watcher: "Watcher", frame: "av.VideoFrame") -> "av.VideoFrame":
     """A frame of the camera with the answer below it."""
     import av
 

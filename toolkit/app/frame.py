@@ -35,5 +35,5 @@ def show() -> None:
         st.selectbox("Network", models, format_func=models.get, key=subject.CHOSEN, label_visibility="collapsed")
     try:
         page.run()
-    except ToolkitError as error:
+    except (ToolkitError, OSError) as error:
         st.error(str(error))

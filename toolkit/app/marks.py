@@ -8,6 +8,7 @@ import streamlit as st
 
 from toolkit.app import subject
 from toolkit.errors import ToolkitError
+from toolkit.manifest import Manifest
 
 if TYPE_CHECKING:
     from toolkit.review.server import Server
@@ -48,13 +49,13 @@ def close() -> None:
             _open.popitem()[1].close()
 
 
-def _counts(table: object) -> None:
+def _counts(table: Manifest) -> None:
     reviewed = (table.table["reviewed"] != "").sum()
     left_out = len(table.left_out())
     st.caption(f"{len(table):,} pictures, {left_out:,} left out, {reviewed:,} reviewed so far.")
 
 
-def _start(table: object) -> None:
+def _start(table: Manifest) -> None:
     from toolkit import review
 
     with _lock:

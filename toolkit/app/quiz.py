@@ -1,6 +1,7 @@
 """Twenty test pictures: the network names each, and so may a person; who is right more often?"""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -8,6 +9,9 @@ import streamlit as st
 from toolkit import images
 from toolkit.app import subject, view
 from toolkit.predict import Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COUNT, SIDE = 20, 480  # pictures; pixels
 BUTTONS = 12  # classes that get a button each; more are chosen from a list
@@ -21,7 +25,7 @@ class Game:
 
     Args:
         model: that plays.
-        pictures: their bytes' paths in the dataset.
+        pictures: their paths in the dataset.
         labels: what they are.
         said: by the person so far, a label or `PASS`.
         answers: of the network for the same.
@@ -73,9 +77,9 @@ def show() -> None:
         _ask(game)
 
 
-def _begin(test: object, *, seed: int | None = None) -> Game:
+def _begin(test: "pd.DataFrame") -> Game:
     """Draw pictures for a round; each round draws others."""
-    rows = test.iloc[np.random.default_rng(seed).permutation(len(test))[:COUNT]]
+    rows = test.iloc[np.random.default_rng().permutation(len(test))[:COUNT]]
     game = Game(str(subject.chosen()), list(rows["path"]), list(rows["label"]))
     st.session_state[GAME] = game
     return game
@@ -125,8 +129,8 @@ def _outcome(game: Game, place: int) -> None:
     st.markdown(f"{you} **{label}**.")
     explained = subject.can_explain()
     heat = subject.heat(game.model, _content(game, place), answer.label) if explained else None
-    words = {"right": "right", "wrong": "wrong", "not sure": "not sure"}[game.outcome(place, network=True)]
-    view.answer(f"{subject.model().name} is {words}", answer, below=subject.threshold(), heat=heat)
+    words = f"{subject.model().name} is {game.outcome(place, network=True)}"
+    view.answer(words, answer, below=subject.threshold(), heat=heat)
 
 
 def _say(game: Game, said: str) -> None:
@@ -161,10 +165,9 @@ def _end(game: Game) -> None:
     run = subject.run()
     if run and run.metrics:
         metrics = run.metrics
-        st.caption(
-            f"Twenty pictures say little: on all {metrics['pictures']:,} test pictures {run.name} is right "
-            f"{metrics['accuracy']:.1%} of the time ({metrics['low']:.1%} to {metrics['high']:.1%})."
-        )
+        share = f"{metrics['accuracy']:.1%} of the time ({metrics['low']:.1%} to {metrics['high']:.1%})"
+        few, all_of_them = len(game.pictures), f"all {metrics['pictures']:,} test pictures"
+        st.caption(f"{few} pictures say little: on {all_of_them} {run.name} is right {share}.")
     st.button("Another round", type="primary", on_click=lambda: st.session_state.pop(GAME, None))
 
 

@@ -23,7 +23,7 @@ MEGABYTES = 25  # of a picture that is put in
 LIGHT = {"backgroundColor": "#f6f8fa", "secondaryBackgroundColor": "#ffffff", "textColor": "#24292f"}
 LIGHT |= {"borderColor": "#d8dee4", "primaryColor": "#2f6db3"}
 DARK = {"backgroundColor": "#0d1117", "secondaryBackgroundColor": "#151b23", "textColor": "#e6edf3"}
-DARK |= {"borderColor": "#3d444d", "primaryColor": "#6ea8e8"}
+DARK |= {"borderColor": "#3d444d", "primaryColor": "#4585cf", "linkColor": "#6ea8e8"}
 OPTIONS = {
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",

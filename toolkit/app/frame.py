@@ -32,7 +32,9 @@ def show() -> None:
             st.page_link(one, width="content")
     if len(settings.models) > 1:
         models = dict(zip(settings.models, (model.name for model in settings.models), strict=True))
-        st.selectbox("Network", models, format_func=models.get, key=subject.CHOSEN, label_visibility="collapsed")
+        st.selectbox(
+            "Network", models, format_func=models.get, key=subject.CHOSEN, label_visibility="collapsed", width=260
+        )
     try:
         page.run()
     except (ToolkitError, OSError) as error:

@@ -1,7 +1,6 @@
 """The server of the app: Streamlit, kept to this machine."""
 
 import ipaddress
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 
+from toolkit import sockets
 from toolkit.app import marks, subject
-from toolkit.errors import ToolkitError
 
 SCRIPT = Path(__file__).with_name("main.py")
 PORT = 8501  # if it is free
@@ -70,14 +69,14 @@ class Guard:
 def run(settings: subject.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
     """Answer until interrupted; see `app.serve`."""
     subject.use(settings)
-    with _listening(host, port) as listening:
-        number = listening.getsockname()[1]
-        for name, value in (OPTIONS | {"server.address": host, "server.port": number}).items():
+    with sockets.listening(host, [PORT, 0] if port is None else [port]) as listening:
+        own = {"server.address": host, "server.port": listening.getsockname()[1]}
+        for name, value in (OPTIONS | own).items():
             config.set_option(name, value)
         guard = Middleware(Guard, private=settings.private)
         application = App(SCRIPT, middleware=[guard], lifespan=_lifespan)
         how = {"log_level": "warning", "access_log": False, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2}
-        told(f"http://{f'[{host}]' if ':' in host else host}:{number}")
+        told(sockets.url(listening, host))
         with suppress(KeyboardInterrupt):  # the way to end it
             uvicorn.Server(uvicorn.Config(application, **how)).run(sockets=[listening])
 
@@ -100,14 +99,3 @@ def is_loopback(host: str) -> bool:
 async def _lifespan(_: App) -> AsyncIterator[None]:
     yield
     marks.close()  # here, since a signal ends the process before whoever started it can
-
-
-def _listening(host: str, port: int | None) -> socket.socket:
-    """A socket at that address; of the usual port any other if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in [port] if port is not None else [PORT, 0]:
-        try:
-            return socket.create_server((host, number), family=family)
-        except OSError as error:
-            problem = error
-    raise ToolkitError(f"expected to listen at {host}, port {port}, got: {problem}; choose another with --port")

@@ -8,6 +8,7 @@ about the same pictures as they came.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import numpy as np
 import table
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from toolkit.bundle import Bundle
 
 TOLERANCE = 1e-4
+AT_A_TIME = 12  # answers on a page of the app
+BARS = re.compile(r"<tr><th>(.*?)</th>.*?title=\"([\d.]+)\"", re.DOTALL)
 FORMATS = ("litert-float32", "litert-float16", "onnx", "browser")
 
 
@@ -81,6 +85,32 @@ def page(run: "Bundle", files: list[Path]) -> np.ndarray:
     return np.array([json.loads(one) for one in said])
 
 
+def service(run: "Bundle", files: list[Path]) -> np.ndarray:
+    """The exported network behind HTTP, on this machine: the bytes of each file are sent."""
+    from toolkit import serve
+
+    with serve.open(run.folder / "export" / "model.onnx", serve.Config(port=0)) as running:
+        sent = (urlopen(Request(f"{running.url}/predict", data=file.read_bytes())) for file in files)
+        answers = [json.load(answer)["predictions"][0] for answer in sent]
+    return np.array([list(answer["probabilities"].values()) for answer in answers])
+
+
+def app(run: "Bundle", files: list[Path]) -> np.ndarray:
+    """The app's script as Streamlit runs it: files are put in, and the bars it draws are read off."""
+    from streamlit.testing.v1 import AppTest
+
+    from toolkit.app import server, subject
+
+    subject.use(subject.find(run.folder / "export" / "model.onnx", page="predict"))
+    opened, rows = AppTest.from_file(server.SCRIPT, default_timeout=60).run(), []
+    for start in range(0, len(files), AT_A_TIME):
+        some = [(file.name, file.read_bytes(), "image/*") for file in files[start : start + AT_A_TIME]]
+        opened.file_uploader[0].set_value(some)
+        articles = [part.body for part in opened.run().html if "<article" in part.body]
+        rows += [[float(dict(BARS.findall(article))[name]) for name in run.classes] for article in articles]
+    return np.array(rows)
+
+
 @contextmanager
 def hosted(folder: Path) -> Iterator[str]:
     """A plain static host on this machine."""
@@ -115,6 +145,8 @@ WAYS = {  # each takes a run and files, and gives probabilities of shape (files,
     "LiteRT": partial(exported, name="float32.tflite"),
     "LiteRT, float16": partial(exported, name="float16.tflite"),
     "ONNX": partial(exported, name="model.onnx"),
+    "service": service,
+    "app": app,
     "browser page": page,
 }
 

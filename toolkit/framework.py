@@ -21,6 +21,7 @@ with quiet.compiled():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
+tf.get_logger().setLevel("WARNING")  # in a notebook it also tells, twice, where it put what it removes again
 
 
 def home() -> Path:

@@ -328,7 +328,7 @@ def test_pixels_are_scaled_as_keras_scales_them(name):
 @pytest.mark.parametrize("name", ["mobilenet", "vgg16"])
 def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(name, tmp_path):
     keras.utils.set_random_seed(2)
-    model = networks.build(name, classes=3, size=32, style="modern", weights="none")
+    model = networks.build(name, classes=3, size=32, style="modern", weights="none", pooling="average")
     shown, base = pictures(32, 2), backbone_of(model)
     answers = model.predict_on_batch(shown)
     assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
@@ -338,6 +338,14 @@ def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(nam
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     assert np.array_equal(again.predict_on_batch(shown), answers)
+
+
+@pytest.mark.parametrize(("style", "pooling", "parts"), [("classic", "average", 1), ("modern", "pyramid", 5)])
+def test_the_modern_style_looks_at_the_quarters_of_a_picture_too(style, pooling, parts):
+    model = networks.build("mobilenet", classes=3, size=64, style=style, weights="none")
+    assert networks.pooling("mobilenet", style=style) == pooling
+    assert model.layers[-1].kernel.shape == (parts * 1024, 3)
+    assert networks.pooling("mobilenet", style=style, pooling="flatten") == "flatten"
 
 
 def test_efficientnet_from_a_file_is_scaled_as_if_it_had_been_downloaded():

@@ -22,7 +22,7 @@ def test_hand_digits_is_as_its_authors_trained_it():
     assert (config.network, config.size, config.batch_size) == ("xception", 299, 10)
     assert (config.optimizer, config.momentum, config.learning_rate) == ("sgd", 0.9, 0.01)
     assert config.schedule == {15: 0.003, 28: 0.001, 50: 0.0003}
-    assert config.options == {"frozen_below": 66, "dropout": 0.5, "l1": 0.003, "l2": 0.4}
+    assert config.options == {"frozen_below": 66, "pooling": "average", "dropout": 0.5, "l1": 0.003, "l2": 0.4}
     assert recipes.networks("hand_digits") == ("xception",)
     assert recipes.get("hand_digits", network="mobilenet").options == config.options
 

@@ -17,7 +17,7 @@ from toolkit.train import Config
 
 NAME = "labels"  # of the cross-validation
 LOOKED_AT = ("keep", "label")  # what a person said of a label
-USUAL = Config("xception", style="modern", options={"weights": "cifar10"})  # comes with the package, takes seconds
+USUAL = Config("xception", style="modern", views=2, options={"weights": "cifar10"})  # comes with the package
 
 
 def check(

@@ -79,7 +79,8 @@ def seen(config: "Config", manifest: Manifest, *, compute: bool = True) -> np.nd
 
     None if some are not known yet and nothing is to be computed.
     """
-    given = {name: config.options[name] for name in ("weights", "pooling") if config.options.get(name)}
+    given = {"weights": config.options["weights"]} if config.options.get("weights") else {}
+    pooling = networks.pooling(config.network, style=config.style, pooling=config.options.get("pooling"))
     return features.of(
         manifest.where(status="ok"),
         config.network,
@@ -88,6 +89,7 @@ def seen(config: "Config", manifest: Manifest, *, compute: bool = True) -> np.nd
         resize_mode=config.resize_mode,
         precision=config.precision,
         compute=compute,
+        pooling=pooling,
         **given,
     )
 

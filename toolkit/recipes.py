@@ -40,7 +40,7 @@ _HAND_DIGITS = Config(
     momentum=0.9,
     learning_rate=0.01,
     schedule={15: 0.003, 28: 0.001, 50: 0.0003},
-    options={"frozen_below": 66, "dropout": 0.5, "l1": 0.003, "l2": 0.4},
+    options={"frozen_below": 66, "pooling": "average", "dropout": 0.5, "l1": 0.003, "l2": 0.4},
 )
 
 RECIPES: Mapping[str, Recipe] = {

@@ -25,7 +25,7 @@ from toolkit.networks.registry import STYLES, Network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "linear", "names", "own", "pretrained"]
+__all__ = ["STYLES", "Network", "backbone", "build", "check", "get", "linear", "names", "own", "pooling", "pretrained"]
 
 MODULES = (
     "deep_cnn",
@@ -139,6 +139,17 @@ def linear(name: str, *, style: str = "classic", **options: object) -> bool:
     from toolkit.networks import transfer
 
     return transfer.linear(name, style=style, **options)
+
+
+def pooling(name: str, *, style: str = "classic", pooling: str | None = None) -> str:
+    """How a network with a backbone pools what that sees: as it is told to, or as its style does.
+
+    >>> pooling("mobilenet"), pooling("mobilenet", style="modern")
+    ('average', 'pyramid')
+    """
+    from toolkit.networks import transfer
+
+    return transfer.pooling(name, style=style, pooling=pooling)
 
 
 def check(name: str, *, size: int, style: str, **options: object) -> None:

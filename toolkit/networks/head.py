@@ -88,7 +88,7 @@ def pooled(features: object, pooling: str, *, dtype: str | None = None) -> objec
 
 
 PLAIN = Head()
-MODERN = Head(dropout=0.2)
+MODERN = Head("pyramid", dropout=0.2)  # of three backbones on two datasets, none did better without the quarters
 HEADS = {  # as the authors of the projects drew them; all others are plain, as in the papers
     "xception": Head("flatten", normalize=True, dense=(1024, 1024), dropout=0.5),
     "vgg16": Head("flatten", dense=(256,), dropout=0.6),

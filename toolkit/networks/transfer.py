@@ -42,8 +42,8 @@ def build(
 ) -> keras.Model:
     """A backbone that is kept as it is, or most of it, and a head that learns.
 
-    classic: the head that the authors drew, see `head.HEADS`. modern: the features are averaged over the picture, and
-    one dense layer decides.
+    classic: the head that the authors drew, see `head.HEADS`. modern: the features are averaged over the picture and
+    over each of its quarters, and one dense layer decides.
 
     Args:
         name: one of `networks.pretrained()`.
@@ -96,6 +96,11 @@ def linear(
     drawn = _head(name, style, **head)
     frozen = weights != "none" and not trainable_layers and frozen_below is None
     return frozen and drawn.pooling != "flatten" and replace(drawn, dropout=0.0, pooling=PLAIN.pooling) == PLAIN
+
+
+def pooling(name: str, *, style: str, pooling: str | None = None) -> str:
+    """How the features are pooled. See `networks.pooling`."""
+    return _head(name, style, pooling=pooling).pooling
 
 
 def backbone(name: str, *, size: int, weights: str = "imagenet", pooling: str = "average") -> keras.Model:

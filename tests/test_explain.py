@@ -1,5 +1,9 @@
 """Where a network looked: on what it was made to look at, whether it is drawn flat or has a backbone inside."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +13,7 @@ from toolkit import bundle, explain, networks
 from toolkit.framework import keras
 
 SIZE = 32
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 def redness(nested):
@@ -77,15 +82,39 @@ def test_pictures_are_explained_alone_as_together(trained):
     assert np.allclose(together[18], explain.grad_cam(trained, pictures[18:])[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ("dual_stack", "vgg"))
+DRAWN = [name for name in networks.names() if name not in networks.pretrained()]
+NESTED = [  # a family each: plain, with gates, with layer normalization, the shipped one, and its stand-in
+    *(("mobilenet", {"weights": "none"}), ("mobilenetv3small", {"weights": "none"})),
+    *(("convnexttiny", {"weights": "none"}), ("xception", {"weights": "cifar10"}), ("xception", {"weights": "none"})),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in DRAWN), *NESTED])
 @pytest.mark.parametrize("style", networks.STYLES)
-def test_every_network_that_is_drawn_here_can_be_explained(tmp_path, name, style):
-    model = networks.build(name, classes=3, size=64, style=style)
+def test_every_kind_of_network_can_be_explained(tmp_path, name, options, style):
+    keras.utils.set_random_seed(2)
     run = bundle.Bundle(tmp_path, ("a", "b", "c"), 64, {})
-    run.__dict__["model"] = model
+    run.__dict__["model"] = networks.build(name, classes=3, size=64, style=style, **options)
     pictures = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    heat = explain.grad_cam(run, pictures)
-    assert heat.shape == (2, 64, 64) and np.isfinite(heat).all()
+    heats = [explain.grad_cam(run, pictures, labels=[label] * 2) for label in run.classes]
+    assert all(heat.shape == (2, 64, 64) and np.isfinite(heat).all() for heat in heats)
+    assert max(heat.max() for heat in heats) == 1  # for some class at least, something speaks
+
+
+@pytest.mark.slow
+def test_a_network_that_learned_looks_at_the_vehicle_and_one_with_random_weights_does_not(monkeypatch):
+    """What benchmarks/explain.py measures with more pictures."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("benchmark_of_explain", BENCHMARKS / "explain.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, benchmark)
+    spec.loader.exec_module(benchmark)
+    test = benchmark.draw(150, size=96, seed=1_000_000)
+    found = benchmark.judged(benchmark.learned(benchmark.draw(1600, size=96, seed=0)), test)
+    assert found["right"] >= 0.95
+    assert found["inside"] >= 0.8 > 3 * benchmark.chance(test)
+    blind = [benchmark.judged(benchmark.unlearned(96, seed=seed), test)["inside"] for seed in range(2)]
+    assert max(blind) < 0.8
 
 
 def test_an_unknown_label_is_named(trained):

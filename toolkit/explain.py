@@ -44,12 +44,12 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
     """
     _check(trained, pictures)
     places = _places(trained, pictures, labels)
-    model = _with_maps(trained.model)
-    grid = geometry.of(model.outputs[0])
+    trunk, head = _halves(trained.model)
+    grid = geometry.of(maps(trained.model))
     heats = [np.zeros((0, trained.size, trained.size), np.float32)]
     for start in range(0, len(pictures), BATCH):
         part = slice(start, start + BATCH)
-        heats += [_enlarged(one, grid, trained.size)[None] for one in _heat(model, pictures[part], places[part])]
+        heats += [_enlarged(one, grid, trained.size)[None] for one in _heat(trunk, head, pictures[part], places[part])]
     return np.concatenate(heats)
 
 
@@ -109,16 +109,17 @@ def _places(trained: Bundle, pictures: np.ndarray, labels: Sequence[str] | None)
     return np.array([trained.classes.index(label) for label in labels])
 
 
-def _with_maps(model: keras.Model) -> keras.Model:
-    """The same network giving its last feature maps and the scores before the softmax, too."""
+def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The network up to its last feature maps, and from there to the scores before the softmax."""
     features, last = maps(model), model.layers[-1]
-    dense = isinstance(last, keras.layers.Dense) and getattr(last.activation, "__name__", "") == "softmax"
-    if not dense:  # a model from elsewhere: the logarithm of a probability is a score too
-        return keras.Model(model.inputs, [features, keras.ops.log(keras.ops.maximum(model.output, 1e-12))])
+    trunk = keras.Model(model.inputs, features)
+    if not isinstance(last, keras.layers.Dense) or getattr(last.activation, "__name__", "") != "softmax":
+        # A model from elsewhere: the logarithm of a probability is a score too.
+        return trunk, keras.Model(features, keras.ops.log(keras.ops.maximum(model.output, 1e-12)))
     scores = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
     outputs = scores(last.input)
     scores.set_weights(last.get_weights())
-    return keras.Model(model.inputs, [features, outputs])
+    return trunk, keras.Model(features, outputs)
 
 
 def maps(model: keras.Model) -> object:
@@ -136,12 +137,11 @@ def maps(model: keras.Model) -> object:
     return following.input  # and not `spatial[-1].output`, which for a backbone is a tensor inside of it
 
 
-def _heat(model: keras.Model, pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
-    pixels = tf.constant(pictures, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(pixels)  # or nothing before the frozen layers would be recorded
-        features, scores = model(pixels, training=False)
-        score = tf.reduce_sum(tf.gather(scores, places, batch_dims=1))
+def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
+    features = tf.constant(trunk.predict_on_batch(pictures.astype(np.float32)))
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(features)
+        score = tf.reduce_sum(tf.gather(head(features, training=False), places, batch_dims=1))
     weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(tf.cast(weights * features, tf.float32), axis=-1)).numpy()
 

@@ -20,7 +20,7 @@ def heat(
     pictures: np.ndarray,
     heats: np.ndarray,
     *,
-    checks: np.ndarray | None = None,
+    checks: Sequence[np.ndarray] | None = None,
     captions: Sequence[str] = (),
     columns: int = 3,
 ) -> Figure:
@@ -29,12 +29,13 @@ def heat(
     Args:
         pictures: uint8, shape (n, size, size, 3).
         heats: shape (n, size, size), 0 to 1, see `explain.grad_cam`.
-        checks: the same for another way to ask, such as `explain.occlusion`, drawn beside it; what is below 0 is dark.
+        checks: another way to ask, such as `explain.occlusion`, drawn beside it: each as a share of its own highest
+            value, and dark below 0.
         captions: a line below each picture; none by default.
         columns: pictures per row, at least 1.
     """
     words = [*captions, *[""] * (len(pictures) - len(captions))]
-    glows = [heats, *([] if checks is None else [checks])]
+    glows = [heats, *([] if checks is None else [[check / max(check.max(), 1e-9) for check in checks]])]
     strips = [
         np.hstack([picture, *(glowing(picture, heat) for heat in some)])
         for picture, *some in zip(pictures, *glows, strict=True)

@@ -8,9 +8,9 @@ from toolkit import bundle, evaluate, paths, report
 from toolkit.errors import BundleError
 
 
-@pytest.fixture
-def table(tmp_path):
-    return ready_dataset(tmp_path / "pets", per_class=10)
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return ready_dataset(tmp_path_factory.mktemp("report") / "pets", per_class=10)
 
 
 def facts(table):
@@ -19,7 +19,7 @@ def facts(table):
     return {"config": config, **rest, "dataset": table.name}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(table):
     made = [untrained(paths.models(table.root) / name, seed=n, **facts(table)) for n, name in enumerate(("one", "two"))]
     for run in made:
@@ -28,16 +28,20 @@ def runs(table):
     return made
 
 
-def test_the_page_needs_nothing_but_itself(table, runs):
-    page = report.write(table, runs).read_text()
+@pytest.fixture(scope="module")
+def page(table, runs):
+    """The page, written once: it takes seconds."""
+    return report.write(table, runs).read_text()
+
+
+def test_the_page_needs_nothing_but_itself(page):
     assert page.count("data:image/png;base64,") >= 9
     assert page.count("data:image/jpeg;base64,") >= 30
     assert not re.search(r"<script|<link|@import|https?://", page)
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
-def test_the_page_tells_of_every_run_and_class(table, runs):
-    page = report.write(table, runs).read_text()
+def test_the_page_tells_of_every_run_and_class(page, table):
     for words in ("one", "two", *table.classes, "95 % interval", "macro-F1", "calibration error", "95 of 100 below"):
         assert words in page
     for words in ("memory", "McNemar", "Pareto", "Holm", "Grad-CAM", "covered piece by piece", "disagree", "nonsense"):
@@ -45,14 +49,12 @@ def test_the_page_tells_of_every_run_and_class(table, runs):
     assert "looked at 2 times, first on 20" in page
 
 
-def test_every_picture_says_in_words_what_is_on_it(table, runs):
-    page = report.write(table, runs).read_text()
+def test_every_picture_says_in_words_what_is_on_it(page):
     assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]*>", page))
 
 
-def test_a_mistake_is_shown_with_the_training_pictures_nearest_to_it(table, runs):
+def test_a_mistake_is_shown_with_the_training_pictures_nearest_to_it(page, runs):
     assert any(len(evaluate.load(run).mistakes) for run in runs)
-    page = report.write(table, runs).read_text()
     assert "It thinks so because of these" in page and "<figcaption>asked: " in page
 
 
@@ -63,24 +65,20 @@ def test_runs_asked_about_other_test_pictures_than_todays_are_refused(table, run
         report.write(changed, runs)
 
 
-def test_what_an_older_run_was_not_measured_for_is_left_blank(table, runs):
+def test_the_page_lies_beside_the_models(page, table):
+    assert (paths.models(table.root) / "report.html").read_text() == page
+
+
+def test_names_are_escaped_what_was_not_measured_is_blank_and_the_page_lies_where_it_is_wanted(tmp_path, table, runs):
+    runs[0].facts["precision"] = "<b>bold</b>"
     for run in runs:
-        old = {
+        kept = {
             name: value for name, value in run.metrics.items() if name not in ("ece", "macro_f1", "milliseconds_p95")
         }
-        (run.folder / bundle.METRICS).write_text(json.dumps(old))
-    page = report.write(table, runs).read_text()
-    assert "nan" not in re.sub(r'"data:[^"]*"', "", page).lower()
-
-
-def test_names_are_escaped(tmp_path, runs, table):
-    runs[0].facts["precision"] = "<b>bold</b>"
-    assert "<b>bold</b>" not in report.write(table, runs).read_text()
-
-
-def test_the_page_lies_beside_the_models_or_where_it_is_wanted(tmp_path, table, runs):
-    assert report.write(table, runs) == paths.models(table.root) / "report.html"
-    assert report.write(table, runs, into=tmp_path / "page.html").exists()
+        (run.folder / bundle.METRICS).write_text(json.dumps(kept))
+    text = report.write(table, runs, into=tmp_path / "page.html").read_text()
+    assert "<b>bold</b>" not in text
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", text).lower()
 
 
 def test_runs_that_were_not_evaluated_are_refused(tmp_path, table):

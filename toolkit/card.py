@@ -83,7 +83,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _summary(trained: Bundle) -> str:
-    return networks.get(trained.facts["config"]["network"]).summary.capitalize()
+    words = networks.get(trained.facts["config"]["network"]).summary
+    return words[:1].upper() + words[1:]  # and not `capitalize`, which makes small letters of names
 
 
 def _measured(trained: Bundle) -> dict[str, object]:

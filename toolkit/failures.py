@@ -83,10 +83,12 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
     if missing or not len(train):
         what = f"no {missing[0]}" if missing else "no pictures to train on"
         raise DatasetError(f"expected pictures of {manifest.name} that was split, got {what}")
-    known, wanted = _directions(trained, train), _directions(trained, asked)
-    rows = []
+    both = manifest.where(path=sorted({*train.table["path"], *paths}))
+    places = pd.Series(np.arange(len(both)), index=both.table["path"])
+    directions = _directions(trained, both)
+    known, rows = directions[places[train.table["path"]]], []
     for path in paths:
-        alike = known @ wanted[list(asked.table["path"]).index(path)]
+        alike = known @ directions[places[path]]
         alike[(train.table["path"] == path).to_numpy()] = -2  # not itself
         for place in np.argsort(-alike, kind="stable")[:count]:
             row = train.table.iloc[place]

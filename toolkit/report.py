@@ -76,6 +76,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         comparison=[{"run": name, **row} for name, row in table.to_dict(orient="index").items()],
         charts=_charts(manifest, table, judged),
         panels=_panels(judged),
+        disturbed=_disturbed(judged),
         left_out=_left_out(manifest),
         resizing=page.rows(quality.resizing(manifest)),
         sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
@@ -121,6 +122,16 @@ def _panels(judged: Sequence[Judged]) -> list[Markup]:
     return [page.shown(plot.robustness(part, lowest=lowest), f"Accuracy under {name}") for name, part in parts.items()]
 
 
+def _disturbed(judged: Sequence[Judged]) -> str:
+    """How many pictures the curves are about, which is more for a network that was measured on all of them before."""
+    counts = {one.run.name: int(one.bears["curves"]["pictures"].min()) for one in judged}
+    if len(set(counts.values())) == 1:
+        return (
+            f"{next(iter(counts.values()))} of the {len(judged[0].report.predictions)} test pictures, drawn by chance"
+        )
+    return f"Test pictures ({', '.join(f'{count} for {name}' for name, count in counts.items())})"
+
+
 def _run(judged: Judged, manifest: Manifest) -> dict[str, object]:
     run, report = judged.run, judged.report
     low, high = report.interval
@@ -146,7 +157,6 @@ def _run(judged: Judged, manifest: Manifest) -> dict[str, object]:
         "because": _because(run, report, manifest),
         **_looked(run, report, manifest),
         "nonsense": judged.bears["nonsense"],
-        "disturbed": int(judged.bears["curves"]["pictures"].min()),
         "abstains": judged.bears["nonsense"].get("kept", 0) >= USEFUL,
     }
 
@@ -167,25 +177,27 @@ def _because(run: Bundle, report: Report, manifest: Manifest) -> Markup:
 
 
 def _looked(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup]:
-    """Where it looked: for some right answers, then for its surest mistakes; and for a few, by covering them too."""
+    """Where it looked: for some right answers, and for its surest mistakes; and for a few, by covering them too."""
     answers = report.predictions
     right = answers[answers["label"] == answers["predicted"]].sample(frac=1, random_state=7).head(EXPLAINED)
+    shown = pd.concat([right, report.mistakes.head(EXPLAINED)], ignore_index=True)
+    pixels = np.stack([run.prepare(manifest.root / path) for path in shown["path"]])
+    heat = explain.grad_cam(run, pixels, labels=list(shown["predicted"]))
+    places = {"right": range(len(right)), "wrong": range(len(right), len(shown))}
     found = {}
-    for kind, shown in {"right": right, "wrong": report.mistakes.head(EXPLAINED)}.items():
-        parts = {"heat": shown.iloc[CHECKED:], "checked": shown.iloc[:CHECKED]}
-        found |= {f"{name}_{kind}": _heat(run, part, manifest, check=name == "checked") for name, part in parts.items()}
+    for kind, some in places.items():
+        checked, rest = list(some[:CHECKED]), list(some[CHECKED:])
+        covered = [
+            explain.occlusion(run, pixels[place], label=shown["predicted"][place], step=STEP) for place in checked
+        ]
+        found[f"checked_{kind}"] = _heat(run, shown.loc[checked], pixels[checked], heat[checked], covered)
+        found[f"heat_{kind}"] = _heat(run, shown.loc[rest], pixels[rest], heat[rest], None)
     return found
 
 
-def _heat(run: Bundle, shown: pd.DataFrame, manifest: Manifest, *, check: bool) -> Markup:
+def _heat(run: Bundle, shown: pd.DataFrame, pixels: np.ndarray, heat: np.ndarray, covered: list | None) -> Markup:
     if not len(shown):
         return Markup("")
-    pixels = np.stack([run.prepare(manifest.root / path) for path in shown["path"]])
-    labels = list(shown["predicted"])
-    heat, covered = explain.grad_cam(run, pixels, labels=labels), None
-    if check:
-        losses = [explain.occlusion(run, one, label=name, step=STEP) for one, name in zip(pixels, labels, strict=True)]
-        covered = np.stack([loss / max(loss.max(), 1e-6) for loss in losses])
     said = shown[["predicted", "label", "probability"]].itertuples(index=False, name=None)
     captions = [
         f"{named}, {sure:.0%}" if named == label else f"{named}, {sure:.0%}; is {label}" for named, label, sure in said

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from toolkit.train import Config
 
 
+FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
+    {
+        **dict.fromkeys(("accuracy", "low", "high", "balanced_accuracy"), "{:.1%}"),
+        **dict.fromkeys(("macro_f1", "log_loss", "ece"), "{:.3f}"),
+        "pictures": "{}",
+    },
+    {
+        **dict.fromkeys(("size", "start", "parameters"), "{}"),
+        **dict.fromkeys(("train_seconds", "memory"), "{:.0f}"),
+        **dict.fromkeys(("milliseconds", "milliseconds_p95", "megabytes"), "{:.1f}"),
+    },
+)
+
+
 def say(arguments: Namespace) -> Callable[[str], None]:
     """Where lines for people go: nowhere if a program reads along."""
     return (lambda line: None) if arguments.json else (lambda line: print(line, flush=True))
@@ -82,21 +96,22 @@ def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
 
 
+def _shown(form: str) -> Callable[[object], str]:
+    """A value as people read it; nothing where it was not measured, which alone is not equal to itself."""
+    return lambda value: form.format(value) if value == value else ""
+
+
 def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
-    import pandas as pd
-
     from toolkit import compare, cost
 
     cost.memory(runs)
     table, pairs = compare.table(runs), compare.pairs(runs)
     words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
-    columns = {name: table[name].map("{:.1%}".format) for name in ("accuracy", "low", "high")}
-    columns |= {name: table[name].map("{:.3f}".format) for name in ("macro_f1", "log_loss", "ece")}
-    columns |= {name: table[name] for name in ("pictures", "size", "start", "parameters")}
-    columns |= {name: table[name].map("{:.0f}".format) for name in ("train_seconds", "memory")}
-    columns |= {name: table[name].map("{:.1f}".format) for name in ("milliseconds", "milliseconds_p95", "megabytes")}
-    say(arguments)(f"\n{pd.DataFrame(columns).to_string()}\n\n{words}")
+    blocks = [
+        table[list(forms)].apply(lambda column, forms=forms: column.map(_shown(forms[column.name]))) for forms in FORMS
+    ]
+    say(arguments)("\n" + "\n\n".join(block.rename_axis(None).to_string() for block in blocks) + f"\n\n{words}")
     rows = {"comparison": table.reset_index().astype(object).where(table.reset_index().notna(), None), "pairs": pairs}
     single = {run.name: {name: run.metrics.get(name) for name in ("per_class", "confusion")} for run in runs}
     told = {name: part.to_dict(orient="records") for name, part in rows.items()}

@@ -63,8 +63,7 @@ def explain(arguments: Namespace) -> dict:
     labels = [arguments.label] * len(pixels) if "label" in arguments else answers
     heat, covered = explain.grad_cam(trained, pixels, labels=labels), None
     if arguments.check:
-        losses = [explain.occlusion(trained, one, label=label) for one, label in zip(pixels, labels, strict=True)]
-        covered = np.stack([loss / max(loss.max(), 1e-6) for loss in losses])
+        covered = [explain.occlusion(trained, one, label=label) for one, label in zip(pixels, labels, strict=True)]
     words = [f"{label}, {share:.0%}" for label, share in zip(answers, shares.max(axis=1), strict=True)]
     page = paths.write(Path(arguments.into), plot.png(plot.heat(pixels, heat, checks=covered, captions=words)))
     common.say(arguments)(f"{page}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")

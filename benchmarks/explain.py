@@ -48,11 +48,11 @@ def _visible(drawing: practice.Drawing) -> bool:
 def learned(train: Drawn, *, C: float = 0.1) -> bundle.Bundle:
     """A head on the shipped backbone, learned from these pictures."""
     size = train.pictures.shape[1]
-    seen = networks.backbone("xception", size=size, weights="cifar10")
+    seen = networks.backbone("xception", size=size, weights="cifar10", pooling="average")
     parts = [train.pictures[start : start + 32] for start in range(0, len(train.pictures), 32)]
     features = np.concatenate([np.asarray(seen.predict_on_batch(part)) for part in parts])
     ((_, head),) = probe.path(features, train.labels, strengths=(C,))
-    model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10")
+    model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10", pooling="average")
     head.put_into(model)
     return named(model, size)
 
@@ -60,7 +60,7 @@ def learned(train: Drawn, *, C: float = 0.1) -> bundle.Bundle:
 def unlearned(size: int, *, seed: int) -> bundle.Bundle:
     """The same network with random weights in place of all that it has learned."""
     keras.utils.set_random_seed(seed)
-    model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10")
+    model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10", pooling="average")
     for layer in model._flatten_layers(include_self=False):
         if hasattr(layer, "kernel"):
             layer.kernel.assign(keras.initializers.GlorotUniform(seed)(layer.kernel.shape))

@@ -110,8 +110,8 @@ def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
     config = train.config_from(trained.facts["config"])
     if not probe.suits(config) or config.fine_tune or set(manifest.table["status"]) != {"ok"}:
         return None
-    features = probe.seen(config, manifest, compute=False)
-    return None if features is None else features[:, 0]
+    features, width = probe.seen(config, manifest, compute=False), trained.model.layers[-1].input.shape[-1]
+    return None if features is None or features.shape[-1] != width else features[:, 0]  # an older head pooled otherwise
 
 
 def _computed(trained: Bundle, manifest: Manifest) -> np.ndarray:

@@ -138,6 +138,21 @@ def test_live_video_says_what_it_needs(monkeypatch):
     assert 'pip install "image-classifier-toolkit[live]"' in shown(at.run())
 
 
+@pytest.mark.skipif(not find_spec("streamlit_webrtc"), reason="streamlit-webrtc is not installed")
+def test_live_video_is_not_loaded_after_tensorflow_which_would_end_the_process():
+    at = opened(ARTIFACTS[0], "camera")
+    assert "tensorflow" in sys.modules
+    assert "pylibsrtp" not in sys.modules
+    at.segmented_control[0].set_value("Live")
+    assert "start the app with `toolkit app`" in shown(at.run())
+
+
+@pytest.mark.skipif(not find_spec("streamlit_webrtc"), reason="streamlit-webrtc is not installed")
+def test_live_video_that_is_loaded_before_tensorflow_bears_it():
+    program = "from toolkit.app import camera; camera.prepare(); import tensorflow, aiortc"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
 def test_the_model_page_says_how_good_it_is_what_it_learned_from_and_how_it_compares():
     text = shown(opened("pets"))
     run = bundle.load("pets/good")

@@ -23,6 +23,11 @@ pytestmark = [
     pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed"),
     pytest.mark.skipif(not find_spec("streamlit"), reason="Streamlit is not installed"),
 ]
+CORNER = """
+const video = document.querySelector("video"), canvas = document.createElement("canvas").getContext("2d")
+if (!video || !video.videoWidth) return 255
+canvas.drawImage(video, 0, 0, 8, 8)
+return Math.max(...canvas.getImageData(0, 7, 1, 1).data.slice(0, 3))"""
 MODEL = "pets/small/export/float32.tflite"
 
 
@@ -128,7 +133,7 @@ def test_a_page_from_elsewhere_is_refused(url, headers, path):
 
 
 def test_a_round_of_test_pictures_is_played_to_its_end(url, chrome, home):
-    count = len(manifest.load(home / "data" / "pets").where(split="test", status="ok"))
+    count = min(20, len(manifest.load(home / "data" / "pets").where(split="test", status="ok")))
     chrome.get(f"{url}/test")
     click(chrome, "Just show me")
     until(lambda: "0 right of 1" in text(chrome))
@@ -155,8 +160,7 @@ def test_live_video_comes_back_with_the_answer_drawn_below_it(url, chrome):
     try:
         until(lambda: chrome.find_elements("css selector", "button"))
         click(chrome, "START")
-        shape = "const v = document.querySelector('video'); return v && v.videoWidth ? v.videoHeight / v.videoWidth : 0"
-        until(lambda: chrome.execute_script(shape) > 0.76)  # 240 / 320, and the answer below
+        until(lambda: chrome.execute_script(CORNER) < 60)  # where the words are; in the film it is lighter
     finally:
         chrome.switch_to.default_content()
     assert elsewhere(chrome) == []

@@ -1,8 +1,11 @@
 """What the model makes of a camera: a snapshot, or live video."""
 
+import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from toolkit.app import subject, upload
@@ -17,6 +20,13 @@ MISSING = 'Live video needs one more package: `pip install "image-classifier-too
 LOCAL = {"iceServers": []}  # browser and app find one another on this machine or in its network, and ask nobody
 
 VIDEO = {"autoPlay": True, "muted": True, "style": {"width": "100%", "maxWidth": "32rem", "borderRadius": "6px"}}
+
+
+def prepare() -> None:
+    """Load what encrypts live video, if it is there: loaded after TensorFlow, whose symbols it takes, it crashes."""
+    if "tensorflow" not in sys.modules:
+        with suppress(ImportError):
+            import pylibsrtp  # noqa: F401
 
 
 def show() -> None:
@@ -42,6 +52,10 @@ def _snapshot(below: float) -> None:
 def _live(below: float) -> None:
     if not find_spec("streamlit_webrtc"):
         st.info(MISSING)
+        return
+    prepare()
+    if "pylibsrtp" not in sys.modules:
+        st.info("Live video has to be loaded before TensorFlow is: start the app with `toolkit app`.")
         return
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
@@ -70,9 +84,14 @@ def _live(below: float) -> None:
 def _drawn(watcher: "Watcher", frame: "av.VideoFrame") -> "av.VideoFrame":
     """A frame of the camera with the answer below it."""
     import av
+    import cv2
 
     from toolkit import live
 
-    page = live.draw(watcher.see(frame.to_ndarray(format="rgb24"), seconds=frame.time or 0.0))
-    height, width = (side // 2 * 2 for side in page.shape[:2])  # which video wants to be even
-    return av.VideoFrame.from_ndarray(page[:height, :width].copy(), format="rgb24")
+    pixels = frame.to_ndarray(format="rgb24")
+    height, width = pixels.shape[:2]
+    drawn = live.draw(watcher.see(pixels, seconds=frame.time or 0.0))
+    drawn = cv2.resize(drawn, (min(width, round(drawn.shape[1] * height / drawn.shape[0])), height))
+    page, left = np.full_like(pixels, live.PAPER), (width - drawn.shape[1]) // 2
+    page[:, left : left + drawn.shape[1]] = drawn  # as large as the camera's, or the page around it would be too small
+    return av.VideoFrame.from_ndarray(page, format="rgb24")

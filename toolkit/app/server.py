@@ -14,7 +14,7 @@ from streamlit import config
 from streamlit.starlette import App
 
 from toolkit import sockets
-from toolkit.app import marks, subject
+from toolkit.app import camera, marks, subject
 
 SCRIPT = Path(__file__).with_name("main.py")
 PORT = 8501  # if it is free
@@ -69,6 +69,7 @@ class Guard:
 def run(settings: subject.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
     """Answer until interrupted; see `app.serve`."""
     subject.use(settings)
+    camera.prepare()
     with sockets.listening(host, [PORT, 0] if port is None else [port]) as listening:
         own = {"server.address": host, "server.port": listening.getsockname()[1]}
         for name, value in (OPTIONS | own).items():

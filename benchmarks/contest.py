@@ -42,6 +42,7 @@ class Tool:
 
 TOOLS = {
     "toolkit": Tool(ours=True, others=(TURNED,) * (TURNED in inspect.signature(dedup.pairs).parameters)),
+    "toolkit copies": Tool(ours=True),
     "imagehash": Tool("12", (10, 8, 6, 4, 0), ours=True),
     "imagededup": Tool("10", (8, 4)),
     "difpy": Tool(once=True),
@@ -69,7 +70,7 @@ class Bench:
         """Let a tool search a folder."""
         tool, pairs_file = TOOLS[name], self.folder / "pairs.csv"
         place = self.fresh(pictures) if name == "toolkit" else pictures
-        function = "toolkit_" if name == "toolkit" else name
+        function = {"toolkit": "toolkit_", "toolkit copies": "copies_"}.get(name, name)
         watched = self.run("tools.py", function, place, pairs_file, limit, ours=tool.ours)
         return watched, judge.load(pairs_file)
 

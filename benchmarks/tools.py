@@ -45,6 +45,17 @@ def original_names(manifest: object, pairs: Callable[[], object]) -> Pairs:
         yield named[path], named[other], distance
 
 
+def copies_() -> Search:
+    """The toolkit's search in a folder as it is, without a dataset."""
+    from toolkit import copies
+
+    def search(folder: Path, limit: str) -> Pairs:
+        found = copies.among(folder, jobs=CORES)
+        return ((within(folder, pair.path), within(folder, pair.other), pair.distance) for pair in found.pairs())
+
+    return search
+
+
 def import_() -> Search:
     """What comes before: the folder is brought into a new dataset, which lies beside PAIRS_FILE."""
     from toolkit import scrape

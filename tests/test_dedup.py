@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from toolkit import dedup, practice, signatures, split, verify
+from toolkit import dedup, links, practice, signatures, split, verify
 from toolkit.errors import DatasetError
 
 CHANGES = {
@@ -84,14 +84,16 @@ def test_every_duplicate_is_linked_with_one_that_is_kept_and_no_link_leaves_a_gr
     kinds = rng.integers(0, count, 2 * count)
     kinds = np.unique(kinds, return_inverse=True)[1]
     first, second = rng.integers(0, kinds.max() + 1, (2, count))
-    links = pd.DataFrame({"first": first, "second": second})[first < second]
+    pairs = sorted({(one, other) for one, other in zip(first.tolist(), second.tolist(), strict=True) if one < other})
+    first, second = np.array(pairs, int).reshape(-1, 2).T
+    found = links.Links(first, second, *[np.zeros(len(pairs), int)] * 2, np.full(len(pairs), "", object))
     rows = pd.DataFrame({"path": [f"{n:03}" for n in range(len(kinds))], "label": "cars"})
     rows = rows.assign(
         label=rng.choice(["cars", "tanks"], len(rows), p=[0.9, 0.1]), width=rng.integers(1, 4, len(rows))
     )
     rows = rows.assign(height=1, sharpness=0.0, bytes=0)
-    status, reason = dedup._judged(rows, kinds, links)
-    near = {frozenset(link) for link in links.itertuples(index=False)} | {frozenset((kind,)) for kind in kinds}
+    status, reason = dedup._judged(rows, links.Kinds(kinds, kinds, np.bincount(kinds)), found)
+    near = {frozenset(pair) for pair in pairs} | {frozenset((kind,)) for kind in kinds}
     linked = [[frozenset((one, other)) in near for other in kinds] for one in kinds]
     for place in range(len(rows)):
         others = [other for other in range(len(rows)) if linked[place][other] and other != place]
@@ -287,6 +289,6 @@ def test_precision_and_recall_on_drawn_pictures(tmp_path):
 
 def test_among_more_pictures_fewer_bits_may_differ():
     reaches = [dedup.reach(10**power) for power in range(12)]
-    assert reaches[0] == reaches[4] == dedup.MAX_DISTANCE
+    assert reaches[0] == reaches[4] == links.MAX_DISTANCE
     assert reaches == sorted(reaches, reverse=True)
     assert reaches[-1] > 0

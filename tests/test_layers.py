@@ -23,6 +23,7 @@ GROUND = {
     "search",
     "buckets",
     "likeness",
+    "links",
     "manifest",
     "significance",
     "images",
@@ -40,7 +41,7 @@ TIERS = [
     GROUND,
     {"practice"},
     {"scrape"},
-    {"verify", "dedup", "resize", "split", "credits", "quality"},
+    {"verify", "dedup", "copies", "resize", "split", "credits", "quality"},
     {"framework"},
     {
         "augment",

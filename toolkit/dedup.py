@@ -9,33 +9,31 @@ no link leads from train to test. The status "duplicate" is for leaving out: a p
 same as the one that is kept.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from hashlib import blake2b
-from itertools import product
-from math import comb
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from toolkit import hashes, likeness, search, signatures
 from toolkit.errors import DatasetError
+from toolkit.links import (
+    MAX_DIFFERENCE,
+    Kinds,
+    Links,
+    around,
+    by_kind,
+    check,
+    expanded,
+    find,
+    kinds,
+    order,
+    originals,
+    reach,
+)
 from toolkit.manifest import Manifest
 
 COMPARED = ("ok", "duplicate", "label conflict")
-MAX_DISTANCE = 18
-BY_CHANCE = 4  # others for each picture that hashes may propose by chance
-MAX_DIFFERENCE = 0.04
-PER_BIT = 0.001  # of difference that is asked for less with every bit in which the hashes differ
-SPARE = 1e-4  # of difference looked at above what is allowed, so that no rounding decides
-CROPPED_TO = (0.9, 0.8, 0.7)  # of either side; sizes between are found too
-CROP_STEP = 0.05  # of the side, from one window of a picture to the next
 NAMED = 20  # pictures in a reason, at most
-
-_Changes = Iterable[tuple[str, Callable[[np.ndarray], np.ndarray]]]
 
 
 def group(
@@ -68,12 +66,11 @@ def group(
     >>> group(manifest, max_distance=6).counts()  # doctest: +SKIP
     """
     found = _found(manifest, max_distance, max_difference, transformed, crops)
-    links = found.links[found.accepted(max_difference)]
-    graph = coo_array((np.ones(len(links), bool), (links["first"], links["second"])), (len(found.counts),) * 2)
-    _, component = connected_components(graph, directed=False)
+    links = found.links.only(found.links.accepted(max_difference))
+    component = search.components(links.first, links.second, len(found.kinds.counts))
     table, rows = manifest.table, found.rows
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
-    marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[found.kinds])
+    marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[found.kinds.of])
     marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], found.kinds, links)
     wanted = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # a person has looked
     marks["status"][wanted], marks["reason"][wanted] = "ok", ""
@@ -104,14 +101,12 @@ def pairs(
         DatasetError: the signatures of some pictures are missing.
     """
     found = _found(manifest, max_distance, max_difference, transformed, crops)
-    links = found.links[found.accepted(max_difference)]
-    again = np.flatnonzero(found.counts > 1)  # pictures with one signature are pairs too
-    same = pd.DataFrame({"first": again, "second": again, "distance": 0, "difference": 0.0, "change": ""})
-    links = pd.concat([links, same[list(links)]], ignore_index=True).astype({"distance": int, "difference": float})
-    one, other, link = search.expanded(found.kinds, found.counts, links["first"], links["second"])
+    links = found.links.only(found.links.accepted(max_difference))
+    one, other, links = expanded(found.kinds, links)
     paths = manifest.table["path"].to_numpy()[found.rows]
-    cells = {"path": paths[np.minimum(one, other)], "other": paths[np.maximum(one, other)]}
-    cells |= {name: links[name].to_numpy()[link] for name in links.columns.drop(["first", "second"])}
+    cells = {"path": paths[one], "other": paths[other], "distance": links.distance.astype(int)}
+    cells |= {"difference": links.difference.astype(float)}
+    cells |= {"change": links.change.astype(str)} if transformed or crops < 1 else {}
     table = pd.DataFrame(cells).round({"difference": 4})
     return table.sort_values(["distance", "difference", "path", "other"], ignore_index=True)
 
@@ -145,19 +140,6 @@ def leaks(
     return found[given & (found["split"] != found["other_split"])].reset_index(drop=True)
 
 
-def reach(pictures: int) -> int:
-    """How many bits of the hash may differ in a search among so many pictures, if nobody says otherwise.
-
-    Among more pictures more are near by chance, and each of these pairs takes a second look. So it is the distance, 18
-    at most, at which chance proposes up to 4 others for each picture.
-
-    >>> reach(10_000), reach(60_000), reach(1_000_000)
-    (18, 16, 14)
-    """
-    near = np.cumsum([comb(64, bits) for bits in range(MAX_DISTANCE + 1)]) / 2**64  # of all pairs
-    return max(0, int(np.searchsorted(near * pictures, BY_CHANCE, side="right")) - 1)
-
-
 def curve(manifest: Manifest, *, max_distance: int = 20, max_difference: float = MAX_DIFFERENCE) -> pd.DataFrame:
     """What each threshold would find, for a person to choose one: where copies end and mere likeness begins.
 
@@ -175,14 +157,14 @@ def curve(manifest: Manifest, *, max_distance: int = 20, max_difference: float =
         `accepted_labels_differ`.
     """
     found = _found(manifest, max_distance, max_difference)
-    links, counts = found.links, found.counts
+    links, counts = found.links, found.kinds.counts
     labels = (
-        pd.crosstab(found.kinds, manifest.table["label"].to_numpy()[found.rows]).to_numpy().reshape(len(counts), -1)
+        pd.crosstab(found.kinds.of, manifest.table["label"].to_numpy()[found.rows]).to_numpy().reshape(len(counts), -1)
     )
-    first, second = links["first"].to_numpy(), links["second"].to_numpy()
+    first, second = links.first, links.second
     all_pairs = counts[first] * counts[second]
     differ = all_pairs - (labels[first] * labels[second]).sum(axis=1)
-    accepted = found.accepted(max_difference)
+    accepted = links.accepted(max_difference)
     weights = {"by_hash": all_pairs, "accepted": all_pairs * accepted}
     weights |= {"labels_differ": differ, "accepted_labels_differ": differ * accepted}
     equal = {
@@ -192,7 +174,7 @@ def curve(manifest: Manifest, *, max_distance: int = 20, max_difference: float =
     equal |= {"accepted": equal["by_hash"], "accepted_labels_differ": equal["labels_differ"]}
     table = pd.DataFrame({"distance": np.arange(max_distance + 1)})
     for name, weight in weights.items():
-        at = np.bincount(links["distance"], weight, minlength=max_distance + 1).astype(int)
+        at = np.bincount(links.distance, weight, minlength=max_distance + 1).astype(int)
         table[name] = at.cumsum() + equal[name]
     return table
 
@@ -212,96 +194,35 @@ def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.n
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the hashes propose. Pictures with one signature are one kind, and only kinds are compared.
-
-    Args:
-        rows: places in the manifest of the pictures that were compared.
-        kinds: the kind of each of them.
-        counts: pictures of each kind.
-        links: pairs of kinds with `distance`, `difference` and, if it was asked for, `change`.
-    """
+    """What the hashes propose: the places in the manifest of what was compared, its kinds, and pairs of kinds."""
 
     rows: np.ndarray
-    kinds: np.ndarray
-    counts: np.ndarray
-    links: pd.DataFrame
-
-    def accepted(self, max_difference: float) -> np.ndarray:
-        """Which links are the same picture: near hashes and a small difference together, neither alone."""
-        return self.links["difference"].to_numpy() <= _allowed(max_difference, self.links["distance"].to_numpy())
+    kinds: Kinds
+    links: Links
 
 
 def _found(
     manifest: Manifest, max_distance: int | None, max_difference: float, transformed: bool = False, crops: float = 1
 ) -> _Found:
-    if not 0.7 <= crops <= 1:
-        raise ValueError(f"expected crops from 0.7 to 1, the share of either side that is left, got {crops}")
-    if not 0 <= (max_distance or 0) <= 64 or not 0 <= max_difference <= 4:
-        raise ValueError(
-            f"expected max_distance from 0 to 64 and max_difference from 0 to 4, got {max_distance}, {max_difference}"
-        )
+    check(max_distance, max_difference, crops)
     table = manifest.table
     rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
-    max_distance = reach(len(rows)) if max_distance is None else max_distance
     stored, places = signatures.find(manifest.root, table["sha256"].iloc[rows])
     if missing := int((places < 0).sum()):
         raise DatasetError(
             f"expected a signature of every picture in {manifest.root / signatures.FILE}, {missing} are missing; "
             "verify all pictures again"
         )
-    digests = [blake2b(stored[place].tobytes(), digest_size=16).digest() for place in places]
-    _, one_of, kinds, counts = np.unique(
-        np.array(digests, "V16").view("u8,u8"), return_index=True, return_inverse=True, return_counts=True
+    alike = kinds(stored[place] for place in places)
+    links = find(
+        stored[places[alike.one_of]],
+        hashes.from_text(table["phash"].to_numpy()[rows[alike.one_of]]),
+        max_distance=reach(len(rows)) if max_distance is None else max_distance,
+        max_difference=max_difference,
+        transformed=transformed,
+        crops=crops,
     )
-    grey, phash = stored[places[one_of]], hashes.from_text(table["phash"].to_numpy()[rows[one_of]])
-    links = _linked(grey, *search.within(phash, max_distance), max_difference)
-    if transformed or crops < 1:
-        changes = _changes(transformed, crops)
-        links = _with_changes(links.assign(change=""), grey, phash, changes, max_distance, max_difference)
-    return _Found(rows, kinds, counts, links)
-
-
-def _allowed(max_difference: float, distance: np.ndarray) -> np.ndarray:
-    """The largest difference for each pair, by the distance of its hashes."""
-    return np.where(max_difference == 4, 4.0, max_difference - PER_BIT * distance)
-
-
-def _linked(
-    grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float
-) -> pd.DataFrame:
-    """Pairs with their difference, which is infinite where it is above the limit for sure."""
-    allowed = _allowed(limit, distance.astype(np.float32)) + SPARE
-    difference = likeness.differences(grey, first, second, limit=allowed)
-    columns = {"first": first.astype(np.int32), "second": second.astype(np.int32)}
-    return pd.DataFrame({**columns, "distance": distance.astype(np.int16), "difference": difference})
-
-
-def _with_changes(
-    links: pd.DataFrame, grey: np.ndarray, phash: np.ndarray, changes: _Changes, max_distance: int, limit: float
-) -> pd.DataFrame:
-    """The same, and those of which one picture was changed first; of each pair the least different."""
-    for change, changed in changes:
-        first, second, distance = search.between(phash, hashes.perceptual(changed(grey)), max_distance)
-        apart = first != second
-        first, second, distance = first[apart], second[apart], distance[apart]
-        used, place = np.unique(second, return_inverse=True)
-        both = np.concatenate([grey, changed(grey[used])])
-        more = _linked(both, first, place + len(grey), distance, limit).assign(change=change)
-        more = more.assign(first=np.minimum(first, second), second=np.maximum(first, second))
-        more = more[more["difference"] <= limit]
-        links = pd.concat([links, more], ignore_index=True)
-    return links.sort_values("difference", kind="stable").drop_duplicates(["first", "second"], ignore_index=True)
-
-
-def _changes(transformed: bool, crops: float) -> _Changes:
-    """What was perhaps done to a picture, in words and as a function of signatures."""
-    for orientation, change in enumerate(hashes.ORIENTATIONS[1:], start=1):
-        if transformed:
-            yield change, partial(hashes.orient, orientation=orientation)
-    for share in CROPPED_TO:
-        steps = np.linspace(0, 1 - share, round((1 - share) / CROP_STEP) + 1)
-        for top, left in product(steps, steps) if share >= crops - 1e-9 else ():
-            yield f"cropped to {share:.0%}", partial(hashes.window, top=top, left=left, share=share)
+    return _Found(rows, alike, links)
 
 
 def _names(sha256: np.ndarray, component: np.ndarray) -> np.ndarray:
@@ -313,33 +234,22 @@ def _names(sha256: np.ndarray, component: np.ndarray) -> np.ndarray:
     return names
 
 
-def _judged(table: pd.DataFrame, kinds: np.ndarray, links: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _judged(table: pd.DataFrame, kinds: Kinds, links: Links) -> tuple[np.ndarray, np.ndarray]:
     """Status and reason of every picture."""
-    near = {kind: {kind} for kind in np.flatnonzero(np.bincount(kinds) > 1)}
-    for one, other in zip(links["first"].tolist(), links["second"].tolist(), strict=True):
-        near.setdefault(one, {one}).add(other)
-        near.setdefault(other, {other}).add(one)
-    order = np.argsort(kinds, kind="stable")
-    pictures = np.split(order, np.cumsum(np.bincount(kinds))[:-1])
+    near, pictures = around(links, kinds.counts), by_kind(kinds)
     labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
     status, reason = np.full(len(table), "ok", object), np.full(len(table), "", object)
-    for kind, around in near.items():
-        places = np.concatenate([pictures[other] for other in sorted(around)])
+    for kind, others in near.items():
+        places = np.concatenate([pictures[other] for other in sorted(others)])
         if len(set(labels[places])) > 1:
             for place in pictures[kind]:
-                others = sorted(paths[places[labels[places] != labels[place]]])
-                if others:
-                    status[place], reason[place] = "label conflict", f"the same picture as {_some(others)}"
-    size, sharpness, weight = ((-table[name]).to_numpy() for name in ("width", "sharpness", "bytes"))
-    size = size * table["height"].to_numpy()
-    best_first = np.lexsort((paths.astype(str), weight, sharpness, size))
-    open_ones = (status == "ok") & np.isin(kinds, list(near))
-    for best in best_first[open_ones[best_first]]:
-        if open_ones[best]:
-            places = np.concatenate([pictures[other] for other in near[kinds[best]]])
-            places = places[open_ones[places] & (places != best)]
-            open_ones[best] = open_ones[places] = False
-            status[places], reason[places] = "duplicate", f"the same picture as {paths[best]}"
+                claimed = sorted(paths[places[labels[places] != labels[place]]])
+                if claimed:
+                    status[place], reason[place] = "label conflict", f"the same picture as {_some(claimed)}"
+    size, sharpness, weight = (table[name].to_numpy() for name in ("width", "sharpness", "bytes"))
+    best_first = order(paths.astype(str), size * table["height"].to_numpy(), sharpness, weight)
+    for best, copies in originals(kinds, near, best_first[(status == "ok")[best_first]]):
+        status[copies], reason[copies] = "duplicate", f"the same picture as {paths[best]}"
     return status, reason
 
 

@@ -15,6 +15,9 @@ ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as t
 GAP = 2.0  # times the side of a signature, to which a picture is shrunk quickly before it is scaled well
 COMPARABLE = 512  # pixels of the longest side, at which sharpness, brightness and entropy are measured
 LEVELS = np.arange(256, dtype=np.float64)  # grey values
+SKETCH = np.dtype(  # what finding copies takes; sha256 is empty where no other file has as many bytes
+    [("width", "i4"), ("height", "i4"), ("sharpness", "f8"), ("sha256", "V32"), ("grey", "u1", (32, 32))]
+)
 HASHES = {"ahash": "average_hash", "dhash": "dhash", "whash": "whash", "colorhash": "colorhash"}  # names in imagehash
 
 
@@ -38,21 +41,18 @@ def of(
     >>> of("holiday.jpg")["format"]  # doctest: +SKIP
     'JPEG'
     """
-    found = None
-    if isinstance(source, bytes) and not whole and not hashes:
-        found = luma.decoded(source, min_side=ENOUGH, max_pixels=max_pixels)
-    if found:
-        pixels, told = found
-    else:
+    if whole or hashes:
         picture, told = images.inspect(source, min_side=0 if whole else ENOUGH, max_pixels=max_pixels)
         pixels = np.asarray(picture.convert("L"))
+    else:
+        pixels, told = _grey(source, max_pixels)
     return {
         "width": told["width"],
         "height": told["height"],
         "format": told["format"],
         "aspect": round(told["width"] / told["height"], 4),
         "signature": _signature(pixels, whole=whole),
-        **_measures(pixels),
+        **_measures(_comparable(pixels)),
         **{name: _hash(picture, name) for name in hashes},
     }
 
@@ -68,6 +68,35 @@ def of_many(root: Path, rows: Sequence[tuple[str, str]], **options: object) -> l
     return [_guarded(root / path, known, options) for path, known in rows]
 
 
+def sketches(files: Sequence[tuple[str, bool]], *, max_pixels: int = images.MAX_PIXELS) -> tuple[np.ndarray, dict]:
+    """Of several files what finding copies takes, and no more.
+
+    Args:
+        files: path of each, and whether another file has as many bytes; it may then be the same file.
+        max_pixels: width times height above which a file is not decoded.
+
+    Returns:
+        An array of `SKETCH`, a row per file, and why some could not be opened, by their place.
+    """
+    rows, reasons, seen = np.zeros(len(files), SKETCH), {}, {}
+    for place, (file, perhaps_twice) in enumerate(files):
+        try:
+            source = _content(Path(file))
+            digest = sha256(source).digest() if perhaps_twice and isinstance(source, bytes) else b""
+            if digest in seen:
+                rows[place] = rows[seen[digest]]
+                continue
+            pixels, told = _grey(source, max_pixels)
+            sharp = round(sharpness(_comparable(pixels)), 1)
+            rows[place] = told["width"], told["height"], sharp, digest, _signature(pixels, whole=False)
+            seen |= {digest: place} if digest else {}
+        except ImageError as error:
+            reasons[place] = error.reason
+        except Exception as error:
+            reasons[place] = f"{type(error).__name__}: {error}"
+    return rows, reasons
+
+
 def sharpness(grey: np.ndarray) -> float:
     """Variance of the Laplacian of a grey picture (Pech-Pacheco et al., 2000); low means blurred.
 
@@ -78,6 +107,24 @@ def sharpness(grey: np.ndarray) -> float:
     return max(0.0, cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2)
 
 
+def _grey(source: images.Source, max_pixels: int) -> tuple[np.ndarray, dict]:
+    """The grey values of a picture, perhaps at a fraction of its size, and what the file is."""
+    found = luma.decoded(source, min_side=ENOUGH, max_pixels=max_pixels) if isinstance(source, bytes) else None
+    if found:
+        return found
+    picture, told = images.inspect(source, min_side=ENOUGH, max_pixels=max_pixels)
+    return np.asarray(picture.convert("L")), told
+
+
+def _comparable(grey: np.ndarray) -> np.ndarray:
+    """The picture at the size at which pictures are measured."""
+    if max(grey.shape) <= COMPARABLE:
+        return grey
+    picture = Image.fromarray(grey)
+    picture.thumbnail((COMPARABLE, COMPARABLE), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
 def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
     """The picture at 32×32 pixels, as imagehash makes it for its perceptual hash, or a little sooner."""
     side, gap = (signatures.SIDE, signatures.SIDE), None if whole else GAP
@@ -85,10 +132,6 @@ def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
 
 
 def _measures(grey: np.ndarray) -> dict[str, float]:
-    if max(grey.shape) > COMPARABLE:
-        picture = Image.fromarray(grey)
-        picture.thumbnail((COMPARABLE, COMPARABLE), Image.Resampling.BOX)
-        grey = np.asarray(picture)
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     shares = counts[counts > 0] / grey.size
     return {

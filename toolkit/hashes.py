@@ -7,9 +7,10 @@ says whether one of the lowest frequencies of the picture is above the median of
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
 
 SIDE = 8  # frequencies in either direction
+BATCH = 256  # pictures hashed at a time: they stay in the processor
+CLOSE = 1e-6  # of the median, in frequencies that reach 1e6 and of which rounding moves 1e-9
 ORIENTATIONS = (  # what `orient` does, by number
     "",
     "mirrored",
@@ -33,7 +34,9 @@ def perceptual(grey: np.ndarray) -> np.ndarray:
 
     >>> perceptual(np.arange(1024, dtype=np.uint8).reshape(1, 32, 32))  # doctest: +SKIP
     """
-    return _bits(_frequencies(grey))
+    if not len(grey):
+        return np.empty(0, np.uint64)
+    return np.concatenate([_hashed(grey[start : start + BATCH]) for start in range(0, len(grey), BATCH)])
 
 
 def orient(grey: np.ndarray, orientation: int) -> np.ndarray:
@@ -81,12 +84,29 @@ def to_text(hashes: np.ndarray) -> list[str]:
     return [digits[start : start + 16] for start in range(0, len(digits), 16)]
 
 
+def _hashed(grey: np.ndarray) -> np.ndarray:
+    """The hashes of some; where rounding might decide a bit, as in flat and symmetric ones, by imagehash's own way."""
+    waves = _cosines(grey.shape[1])
+    flat = (waves @ grey.astype(np.float64) @ waves.T).reshape(len(grey), SIDE * SIDE)
+    middle = np.partition(flat, (SIDE * SIDE // 2 - 1, SIDE * SIDE // 2), axis=1)[:, SIDE * SIDE // 2 - 1 :][:, :2]
+    close = middle[:, 1] - middle[:, 0] < CLOSE
+    if close.any():
+        flat[close] = _frequencies(grey[close])
+    return _packed(flat > np.median(flat, axis=1, keepdims=True))
+
+
 def _frequencies(grey: np.ndarray) -> np.ndarray:
     """The lowest frequencies, down and then across: the order in which imagehash does it, so that rounding is alike."""
+    import scipy.fft  # here, since few pictures need it, and loading it takes longer than hashing ten thousand
+
     down = scipy.fft.dct(grey.astype(np.float64), axis=1)[:, :SIDE]
-    return scipy.fft.dct(down, axis=2)[:, :, :SIDE]
+    return scipy.fft.dct(down, axis=2)[:, :, :SIDE].reshape(len(grey), SIDE * SIDE)
 
 
-def _bits(frequencies: np.ndarray) -> np.ndarray:
-    flat = frequencies.reshape(len(frequencies), SIDE * SIDE)
-    return np.packbits(flat > np.median(flat, axis=1, keepdims=True), axis=1).view(">u8").ravel().astype(np.uint64)
+def _cosines(side: int) -> np.ndarray:
+    """The waves of the lowest frequencies: what they are multiplied with in a cosine transform, shape (8, side)."""
+    return 2 * np.cos(np.pi * np.arange(SIDE)[:, None] * (2 * np.arange(side) + 1) / (2 * side))
+
+
+def _packed(bits: np.ndarray) -> np.ndarray:
+    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)

@@ -13,10 +13,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 
 import cv2
-import joblib
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from toolkit import search, workers
 
 SIDE, BLOCKS, INNER = 32, 64, 16  # pixels of a signature's side, blocks in it, pixels in a block
 CROPS = (0.0, 0.025, 0.05, 0.075, 0.1)  # of every side, tried in the second look
@@ -53,7 +52,7 @@ def differences(
     grey, first, second = grey[used], place[first], place[second]
     result = np.full(len(first), np.inf, np.float32)
     limits = np.broadcast_to(np.float32(limit), len(first))
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers.cores()) as pool:
         means = np.concatenate(_each(pool, PICTURES, _block_means, grey), axis=1)
         coarse = (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
         told = _each(pool, PAIRS, partial(_bounds, means, coarse), first, second, limits)
@@ -74,8 +73,7 @@ def _each(pool: Executor, size: int, function: Callable, *arrays: np.ndarray) ->
 
 def _together(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     """An order of pairs in which those of one group of pictures are near each other."""
-    graph = coo_array((np.ones(len(first), bool), (first, second)), (count, count))
-    return np.argsort(connected_components(graph, directed=False)[1][first], kind="stable")
+    return np.argsort(search.components(first, second, count)[first], kind="stable")
 
 
 def _least(

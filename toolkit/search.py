@@ -91,6 +91,29 @@ def expanded(
     return one[once], other[once], link[once]
 
 
+def components(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """What hangs together by links, if only through others.
+
+    Args:
+        first, second: the things that each link connects.
+        count: how many things there are.
+
+    Returns:
+        For every thing the first one that it hangs together with, itself if none comes before it.
+
+    >>> components(np.array([3, 1]), np.array([1, 2]), 5)
+    array([0, 1, 1, 1, 4])
+    """
+    root = np.arange(count)
+    while True:
+        one, other = root[first], root[second]
+        if (one == other).all():
+            return root
+        np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
+        while (root[root] != root).any():
+            root = root[root]
+
+
 def _checked(hashes: np.ndarray, max_distance: int) -> np.ndarray:
     if not 0 <= max_distance <= 64:
         raise ValueError(f"expected a distance from 0 to 64 bits, got {max_distance}")

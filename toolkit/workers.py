@@ -14,19 +14,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 TRIAL = 0.05  # seconds of work from which the rest is estimated
 WORTH = 0.5  # seconds of work for each worker that are worth its start
 
 
-def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int) -> Iterator[Any]:
+def cores() -> int:
+    """Cores that this process may use: those it is bound to, or fewer where a container is allowed less."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = (int(word) for word in Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        bound = min(bound, -(-quota // period))
+    return max(1, bound)
+
+
+def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int, trial: float = TRIAL) -> Iterator[Any]:
     """Yield `function(item)` for every item, in the order of the items.
 
     Args:
         function: takes one item; picklable, and from a module that does no harm when it is loaded again.
         items: what to work on, each worth some milliseconds.
         most: processes, this one among them.
+        trial: seconds of work from which the rest is estimated; 0 takes the first item.
 
     >>> list(map(abs, [-1, 2], most=2))
     [1, 2]
@@ -39,7 +50,7 @@ def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int) -> I
                 share.work(place)
             yield share.results.pop(place)
             took = time.monotonic() - begun
-            if took > TRIAL and not done:
+            if took > trial and not done:
                 done = place + 1
                 share.call(min(most - 1, int(took / done * (len(items) - done) / WORTH)))
     finally:

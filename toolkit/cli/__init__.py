@@ -24,6 +24,7 @@ VERBS = {  # name: the module it is in, and what it does
     "show": ("sources", "what a dataset holds, where from, and what was left out; a contact sheet per label"),
     "verify": ("stages", "open every file once; say which cannot be used, and why"),
     "dedup": ("stages", "find the pictures that are there more than once"),
+    "copies": ("copies", "find copies in any folder, without a dataset; changes nothing"),
     "resize": ("stages", "make square copies of one size"),
     "quality": ("stages", "how balanced, large, light and sharp it is, as numbers, a page and a picture"),
     "exclude": ("stages", "take pictures out of use, with a reason"),

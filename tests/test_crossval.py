@@ -1,5 +1,7 @@
 """Cross-validation: every picture judged once, by a network that has not seen it or anything like it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,6 +132,24 @@ def test_a_fold_that_fails_says_which_and_why(table):
     wild = Config(**{**vars(TINY), "learning_rate": 1e30})
     with pytest.raises(ToolkitError, match="fold 1 of 2 stopped: .*try a lower learning_rate"):
         crossval.run(table, wild, folds=2, name="wild")
+
+
+def test_an_answer_about_several_views_is_their_mean(table, config):
+    config = replace(config, views=2, calibrate=False).resolved()
+    told = crossval.run(table, config, folds=4, ask=2, name="both").report.predictions
+    part, known = crossval.divided(table, folds=4, seed=7)[0], probe.seen(config, table)
+    head = probe.learn(replace(config, refit=True), part, known).probe
+    judged = part.table["split"] == "test"
+    straight, mirrored = (head.probabilities(known[judged, view])[:, 0] for view in (0, 1))
+    answers = told.set_index("path").loc[part.table.loc[judged, "path"], "p_cars"]
+    assert not np.allclose(straight, mirrored, atol=1e-4)
+    assert np.allclose(answers, (straight + mirrored) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("ask", [0, 2])
+def test_more_views_than_there_are_cannot_be_asked(table, config, ask):
+    with pytest.raises(ValueError, match=f"ask about 1 to 1 views.*got {ask}"):
+        crossval.run(table, config, folds=4, ask=ask, name="never")
 
 
 @pytest.mark.parametrize("folds", [5, 1])

@@ -61,6 +61,7 @@ def run(
     into: Path | None = None,
     overwrite: bool = False,
     jobs: int = 1,
+    ask: int = 1,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train and judge one network per fold, and put their answers together.
@@ -80,6 +81,7 @@ def run(
         into: folder of the result; None is the one above.
         overwrite: do it again although there is one of that name with other settings or other pictures.
         jobs: folds at the same time; within `parallel.cluster`, -1 for as many as it has workers.
+        ask: views of a picture to ask a head on features about, from 1 to `config.views`; the answer is their mean.
         say: takes a line on each fold when it is done.
 
     Returns:
@@ -88,18 +90,23 @@ def run(
     Raises:
         DatasetError: a class has too few pictures, or groups of them, for so many folds.
         BundleError: there is one of that name that was done differently.
+        ValueError: more views to ask about than there are.
 
     >>> print(run(manifest.load("cars_tanks"), Config("mobilenet")))  # doctest: +SKIP
     mobilenet: 97.8% right on 1101 cross-validated pictures (95 % interval 96.8% to 98.5%); folds from 97.3% to 98.6%
     """
     config, used = config.resolved(), manifest.where(status="ok")
     folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
-    _begin(folder, {**train.identity(config, used), "folds": folds, "seed": seed}, overwrite)
+    most = config.views if by_probe(config) else 1
+    if not 1 <= ask <= most:
+        raise ValueError(f"expected to ask about 1 to {most} views, as many as the head learns from, got {ask}")
+    asked = {"ask": ask} if ask > 1 else {}  # what was done before this could be asked for stays known
+    _begin(folder, {**train.identity(config, used), "folds": folds, "seed": seed, **asked}, overwrite)
     parts = divided(used, folds=folds, seed=seed)
     known = probe.seen(config, used) if by_probe(config) else None
     if known is not None:
         say(probe.IN_WORDS)
-    one = partial(_fold, config=config, known=known, folder=folder)
+    one = partial(_fold, config=config, known=known, ask=ask, folder=folder)
     done = parallel.map(one, list(enumerate(parts, start=1)), description=f"crossval {config.network}", jobs=jobs)
     tables, histories = [], []
     for number, result in enumerate(done, start=1):
@@ -185,7 +192,7 @@ def _begin(folder: Path, identity: dict, overwrite: bool) -> None:
 
 
 def _fold(
-    task: tuple[int, Manifest], *, config: Config, known: np.ndarray | None, folder: Path
+    task: tuple[int, Manifest], *, config: Config, known: np.ndarray | None, ask: int, folder: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The answers of one fold and its history, from disk if they are there."""
     number, part = task
@@ -194,14 +201,14 @@ def _fold(
         if known is None:
             _trained(config, part, place)
         else:
-            _probed(config, part, place, known)
+            _probed(config, part, place, known, ask)
     return _table(place), pd.read_csv(place / bundle.HISTORY)
 
 
-def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray) -> None:
+def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray, ask: int) -> None:
     learned = probe.learn(replace(config, refit=True), part, known)
     judged = (part.table["split"] == "test").to_numpy()
-    shares = learned.probe.probabilities(known[judged, 0])
+    shares = np.mean([learned.probe.probabilities(known[judged, view]) for view in range(ask)], axis=0)
     if config.calibrate:
         shares = calibrate.scaled(shares, calibrate.temperature(learned.val, learned.val_labels))
     answers = evaluate.predictions(part.table.loc[judged, ["path", "label"]], shares, part.classes)

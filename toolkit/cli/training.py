@@ -53,6 +53,7 @@ def crossval_options(parser: ArgumentParser) -> None:
     options.recipe(parser)
     options.folds(parser)
     options.training(parser)
+    options.add(parser, "--ask", "views to ask a head about, up to --views, for their mean (default: 1)", type=int)
     parser.add_argument("--show", metavar="PNG", help="draw the folds into this file")
 
 
@@ -63,7 +64,7 @@ def crossval(arguments: Namespace) -> dict:
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
-    how = common.given(arguments, "folds", "name", "jobs", "seed") | {"say": common.say(arguments)}
+    how = common.given(arguments, "folds", "name", "jobs", "seed", "ask") | {"say": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         outcome = crossval.run(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder}")

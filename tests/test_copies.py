@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import copies, dedup, hashes, manifest, search, verify
+from toolkit import copies, dedup, facts, hashes, manifest, search, verify
 from toolkit.cli import main
 from toolkit.errors import DatasetError
 
@@ -240,3 +240,18 @@ def test_flat_and_symmetric_signatures_are_hashed_as_imagehash_does_it():
     across = scipy.fft.dct(down, axis=2)[:, :, :8].reshape(len(grey), 64)
     bits = np.packbits(across > np.median(across, axis=1, keepdims=True), axis=1)
     assert hashes.perceptual(grey).tolist() == [int.from_bytes(row.tobytes(), "big") for row in bits]
+
+
+@pytest.mark.parametrize(
+    "size", [(128, 128), (129, 131), (300, 200), (33, 500), (50, 70), (32, 32), (20, 9), (1, 1), (1000, 31)]
+)
+def test_signatures_made_together_are_those_made_one_by_one(tmp_path, size):
+    files = {f"{seed}.png": encoded(textured(seed, width=size[0], height=size[1])) for seed in range(5)}
+    files |= {"other.png": encoded(textured(9, width=50, height=70)), "again.png": files["1.png"], "bad.png": b"no"}
+    names = [str(write(tmp_path, files) / name) for name in files]
+    rows, reasons = facts.sketches([(name, True) for name in names])
+    assert list(reasons) == [7]
+    for name, row in zip(names[:7], rows[:7], strict=True):
+        told = facts.of(name)
+        assert (row["grey"] == told["signature"]).all()
+        assert (row["width"], row["height"], row["sharpness"]) == (told["width"], told["height"], told["sharpness"])

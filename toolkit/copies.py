@@ -15,6 +15,7 @@ from toolkit import facts, hashes, links, search, workers
 from toolkit.errors import DatasetError
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
+MANY = 2000  # files that are worth other processes, however small they are
 BATCH, BATCH_BYTES = 64, 4_000_000  # files a worker takes at a time, at most, and their bytes together
 
 
@@ -181,7 +182,9 @@ def _sketched(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]
     batches = list(_batches(order, weight))
     work = [[(files[place].path, bool(twice[place])) for place in batch] for batch in batches]
     rows, reasons = np.zeros(len(files), facts.SKETCH), {}
-    for batch, (told, wrong) in zip(batches, workers.map(facts.sketches, work, most=jobs, trial=0), strict=True):
+    for batch, (told, wrong) in zip(
+        batches, workers.map(facts.sketches, work, most=jobs, at_once=len(files) > MANY), strict=True
+    ):
         rows[batch] = told
         reasons |= {int(batch[place]): reason for place, reason in wrong.items()}
     return rows, reasons

@@ -1,6 +1,9 @@
 """What a picture tells about itself, from opening its file once. Light to load, for it is what workers run."""
 
-from collections.abc import Sequence
+import os
+import stat
+from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from toolkit.errors import ImageError
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
 GAP = 2.0  # times the side of a signature, to which a picture is shrunk quickly before it is scaled well
 COMPARABLE = 512  # pixels of the longest side, at which sharpness, brightness and entropy are measured
+TOGETHER = 4  # pictures of one shape from which on their signatures are made together
 LEVELS = np.arange(256, dtype=np.float64)  # grey values
 SKETCH = np.dtype(  # what finding copies takes; sha256 is empty where no other file has as many bytes
     [("width", "i4"), ("height", "i4"), ("sharpness", "f8"), ("sha256", "V32"), ("grey", "u1", (32, 32))]
@@ -78,22 +82,27 @@ def sketches(files: Sequence[tuple[str, bool]], *, max_pixels: int = images.MAX_
     Returns:
         An array of `SKETCH`, a row per file, and why some could not be opened, by their place.
     """
-    rows, reasons, seen = np.zeros(len(files), SKETCH), {}, {}
+    rows, reasons, seen, alike, shrunk = np.zeros(len(files), SKETCH), {}, {}, {}, {}
     for place, (file, perhaps_twice) in enumerate(files):
         try:
-            source = _content(Path(file))
+            source = _quickly(file)
             digest = sha256(source).digest() if perhaps_twice and isinstance(source, bytes) else b""
-            if digest in seen:
-                rows[place] = rows[seen[digest]]
+            first = seen.setdefault(digest, place) if digest else place
+            if first != place and first not in reasons:
+                alike.setdefault(first, []).append(place)
                 continue
             pixels, told = _grey(source, max_pixels)
-            sharp = round(sharpness(_comparable(pixels)), 1)
-            rows[place] = told["width"], told["height"], sharp, digest, _signature(pixels, whole=False)
-            seen |= {digest: place} if digest else {}
+            rows[place] = told["width"], told["height"], round(sharpness(_comparable(pixels)), 1), digest, 0
+            shrunk.setdefault(pixels.shape, []).append((place, _shrunk(pixels)))
         except ImageError as error:
             reasons[place] = error.reason
         except Exception as error:
             reasons[place] = f"{type(error).__name__}: {error}"
+    for shape, some in shrunk.items():
+        places, small = zip(*some, strict=True)
+        rows["grey"][list(places)] = _signatures(small, shape)
+    for first, others in alike.items():
+        rows[others] = rows[first]
     return rows, reasons
 
 
@@ -131,6 +140,55 @@ def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize(side, Image.Resampling.LANCZOS, reducing_gap=gap))
 
 
+def _shrunk(grey: np.ndarray) -> np.ndarray:
+    """The first, quick step of making a signature, as Pillow takes it for a `reducing_gap`."""
+    factors = _factors(grey.shape)
+    return grey if factors == (1, 1) else np.asarray(Image.fromarray(grey).reduce(factors))
+
+
+def _factors(shape: tuple[int, int]) -> tuple[int, int]:
+    return int(shape[1] / signatures.SIDE / GAP) or 1, int(shape[0] / signatures.SIDE / GAP) or 1
+
+
+def _signatures(pictures: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """The signatures of shrunk pictures that had this shape, to the bit those of `_signature`.
+
+    Pillow finds out its weights anew for each picture, which takes longer than using them.
+    """
+    if len(pictures) >= TOGETHER and max(shape) <= 4 * COMPARABLE:
+        small = np.stack(pictures)
+        for scaled in (_across_first, _down_first):
+            if _as_pillow(scaled, shape):
+                return scaled(small, shape)
+    box = 0, 0, shape[1] / _factors(shape)[0], shape[0] / _factors(shape)[1]
+    side, filter = (signatures.SIDE, signatures.SIDE), Image.Resampling.LANCZOS
+    return np.stack([np.asarray(Image.fromarray(small).resize(side, filter, box)) for small in pictures])
+
+
+@cache
+def _as_pillow(scaled: Callable, shape: tuple[int, int]) -> bool:
+    """Whether Pillow scales pictures of this shape in this order; its choice differs with shape and version."""
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return np.array_equal(scaled(_shrunk(noise)[None], shape)[0], _signature(noise, whole=False))
+
+
+def _across_first(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Scale many pictures at once: laid below one another across, then beside one another down."""
+    (count, high, wide), side, (across, down) = small.shape, signatures.SIDE, _factors(shape)
+    box = 0, 0, shape[1] / across, count * high
+    below = Image.fromarray(small.reshape(count * high, wide))
+    below = np.asarray(below.resize((side, count * high), Image.Resampling.LANCZOS, box))
+    beside = Image.fromarray(below.reshape(count, high, side).transpose(1, 0, 2).reshape(high, count * side))
+    box = 0, 0, count * side, shape[0] / down
+    beside = np.asarray(beside.resize((count * side, side), Image.Resampling.LANCZOS, box))
+    return beside.reshape(side, count, side).transpose(1, 0, 2)
+
+
+def _down_first(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    turned = np.ascontiguousarray(small.transpose(0, 2, 1))
+    return _across_first(turned, shape[::-1]).transpose(0, 2, 1)
+
+
 def _measures(grey: np.ndarray) -> dict[str, float]:
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     shares = counts[counts > 0] / grey.size
@@ -162,6 +220,20 @@ def _content(file: Path) -> images.Source:
         return file.read_bytes() if file.is_file() else file
     except OSError:
         return file
+
+
+def _quickly(file: str) -> images.Source:
+    """The bytes of a file, or the file itself, as `_content` gives them, with as few calls as will do."""
+    try:
+        opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError):  # opening it again will say why
+        return Path(file)
+    try:
+        told = os.fstat(opened)
+        content = os.read(opened, told.st_size + 1) if stat.S_ISREG(told.st_mode) else b""
+        return content if len(content) == told.st_size > 0 else _content(Path(file))
+    finally:
+        os.close(opened)
 
 
 def _hash(picture: Image.Image, name: str) -> str:

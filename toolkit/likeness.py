@@ -23,7 +23,7 @@ KEPT_BLOCKS = 54  # of 64; the 10 that differ most may be a watermark
 FLAT = 2.0  # standard deviation in grey values below which a picture is nearly flat
 ALIGNED = np.array([*((crop, 0) for crop in range(len(CROPS))), *((0, crop) for crop in range(1, len(CROPS)))])
 STEPS = 24  # of a coarse mean, per standard deviation
-SPARES = (3, 8, 20, 36)  # blocks over the left-out ones that it takes to be sure of a difference from coarse means
+SPARES = (8, 20, 3, 36)  # blocks over the left-out ones that it takes to be sure of a difference, the surest first
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
 PICTURES, PAIRS, NEAR_PAIRS = 64, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
 
@@ -105,23 +105,29 @@ def _bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs can be within the limit, and for each of these what the difference is at least, per alignment."""
     bounds = np.full((len(first), len(ALIGNED)), np.inf, np.float32)
+    most = [_most(limits, spare) for spare in SPARES]
     for column, (crop, other_crop) in enumerate(ALIGNED.tolist()):
-        rows = np.flatnonzero(~_far(coarse[crop, first], coarse[other_crop, second], limits))
-        gap = means[crop, first[rows]] - means[other_crop, second[rows]]
+        rows = _perhaps(coarse[crop].take(first, axis=0), coarse[other_crop].take(second, axis=0), most)
+        gap = means[crop].take(first[rows], axis=0) - means[other_crop].take(second[rows], axis=0)
         bounds[rows, column] = _trimmed(gap * gap) / ROUNDING
     near = (bounds <= limits[:, None]).any(axis=1)
     return near, bounds[near]
 
 
-def _far(one: np.ndarray, other: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Whether so many blocks differ by so much that the rest cannot make up for it."""
-    gap, far = cv2.absdiff(one, other), np.zeros(len(one), bool)
-    for spare in SPARES:
-        most = STEPS * np.sqrt(np.maximum(limits, 0) * np.float32(KEPT_BLOCKS / spare)) + 1
-        large = gap > np.minimum(np.ceil(most), 255).astype(np.uint8)[:, None]
-        count = np.bitwise_count(np.packbits(large, axis=1).view(np.uint64)).ravel()
-        far |= count >= BLOCKS - KEPT_BLOCKS + spare
-    return far
+def _most(limits: np.ndarray, spare: int) -> np.ndarray:
+    """The coarse gap above which a block counts where so many spare ones are to be sure: shape (n, 1)."""
+    most = STEPS * np.sqrt(np.maximum(limits, 0) * np.float32(KEPT_BLOCKS / spare)) + 1
+    return np.minimum(np.ceil(most), 255).astype(np.uint8)[:, None]
+
+
+def _perhaps(one: np.ndarray, other: np.ndarray, most: list[np.ndarray]) -> np.ndarray:
+    """The rows in which not so many blocks differ by so much that the rest cannot make up for it."""
+    gap, rows = cv2.absdiff(one, other), np.arange(len(one))
+    for spare, limit in zip(SPARES, most, strict=True):
+        large = np.packbits(gap > limit[rows]).view(np.uint64)  # a bit for each of the 64 blocks
+        left = np.flatnonzero(np.bitwise_count(large) < BLOCKS - KEPT_BLOCKS + spare)
+        gap, rows = gap.take(left, axis=0), rows[left]
+    return rows
 
 
 def _trimmed(blocks: np.ndarray) -> np.ndarray:

@@ -30,14 +30,14 @@ def cores() -> int:
     return max(1, bound)
 
 
-def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int, trial: float = TRIAL) -> Iterator[Any]:
+def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int, at_once: bool = False) -> Iterator[Any]:
     """Yield `function(item)` for every item, in the order of the items.
 
     Args:
         function: takes one item; picklable, and from a module that does no harm when it is loaded again.
         items: what to work on, each worth some milliseconds.
         most: processes, this one among them.
-        trial: seconds of work from which the rest is estimated; 0 takes the first item.
+        at_once: start all of them without a trial, for work that is known to be long.
 
     >>> list(map(abs, [-1, 2], most=2))
     [1, 2]
@@ -45,12 +45,13 @@ def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int, tria
     share = _Share(function, items)
     begun, done = time.monotonic(), 0
     try:
+        share.call(min(most, len(items)) - 1 if at_once else 0)
         for place in range(len(items)):
             while place not in share.results:
                 share.work(place)
             yield share.results.pop(place)
             took = time.monotonic() - begun
-            if took > trial and not done:
+            if took > TRIAL and not done and not at_once:
                 done = place + 1
                 share.call(min(most - 1, int(took / done * (len(items) - done) / WORTH)))
     finally:

@@ -146,25 +146,26 @@ def among(
 def _groups(files: list[_File], rows: np.ndarray, kinds: links.Kinds, found: links.Links) -> list[list[Picture]]:
     """What hangs together, the best of each first."""
     pixels = rows["width"].astype(np.int64) * rows["height"]
-    weight, paths = np.array([file.bytes for file in files], np.int64), np.array([file.path for file in files], str)
+    weight = np.array([file.bytes for file in files], np.int64)
     component = search.components(found.first, found.second, len(kinds.counts))
     ends = zip(found.first.tolist(), found.second.tolist(), strict=True)
-    link = {frozenset(pair): place for place, pair in enumerate(ends)}
+    link = {pair: place for place, pair in enumerate(ends)}
+    kind, side, sha256 = kinds.of.tolist(), rows[["width", "height"]].tolist(), rows["sha256"]
     groups: dict[int, list[Picture]] = {}
 
     def picture(place: int, **told: object) -> Picture:
-        width, height = int(rows["width"][place]), int(rows["height"][place])
-        return Picture(files[place].path, width, height, files[place].bytes, **told)
+        return Picture(files[place].path, *side[place], files[place].bytes, **told)
 
     def copy(place: int, best: int) -> Picture:
-        at = link.get(frozenset((int(kinds.of[place]), int(kinds.of[best]))))
-        if at is None:  # of one kind
-            same = weight[place] == weight[best] and bytes(rows["sha256"][place]) == bytes(rows["sha256"][best])
+        one, other = sorted((kind[place], kind[best]))
+        if one == other:
+            same = weight[place] == weight[best] and bytes(sha256[place]) == bytes(sha256[best])
             return picture(place, copy_of=files[best].path, identical=bool(same))
+        at = link[one, other]
         told = {"distance": int(found.distance[at]), "agreement": round(1 - float(found.difference[at]) / 2, 3)}
         return picture(place, copy_of=files[best].path, **told, change=found.change[at])
 
-    best_first = links.order(paths, pixels, rows["sharpness"], weight)
+    best_first = links.order(np.arange(len(files)), pixels, rows["sharpness"], weight)  # files are sorted
     for best, places in links.originals(kinds, links.around(found, kinds.counts), best_first):
         group = groups.setdefault(int(component[kinds.of[best]]), [])
         nearest = sorted((copy(place, best) for place in places.tolist()), key=lambda one: (one.distance, one.path))

@@ -154,7 +154,8 @@ def order(paths: np.ndarray, pixels: np.ndarray, sharpness: np.ndarray, weight: 
 
 def by_kind(kinds: Kinds) -> list[np.ndarray]:
     """The places of each kind's pictures."""
-    return np.split(np.argsort(kinds.of, kind="stable"), np.cumsum(kinds.counts)[:-1])
+    places, ends = np.argsort(kinds.of, kind="stable"), np.cumsum(kinds.counts).tolist()
+    return [places[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def expanded(kinds: Kinds, links: Links) -> tuple[np.ndarray, np.ndarray, Links]:

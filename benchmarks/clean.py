@@ -150,7 +150,11 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1200, help="seconds after which a tool is stopped")
     parser.add_argument("--quick", action="store_true", help="a few drawn pictures and no other tools")
     asked = parser.parse_args()
-    chosen = ("toolkit,imagehash" if asked.quick else ",".join(contest.TOOLS)) if asked.tools is None else asked.tools
+    chosen = (
+        ("toolkit,toolkit copies,imagehash" if asked.quick else ",".join(contest.TOOLS))
+        if asked.tools is None
+        else asked.tools
+    )
     asked.tools = [name for name in chosen.split(",") if name]
     if unknown := set(asked.tools) - set(contest.TOOLS):
         parser.error(f"expected tools from {', '.join(contest.TOOLS)}, got {', '.join(sorted(unknown))}")

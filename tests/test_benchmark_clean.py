@@ -167,4 +167,6 @@ def test_quick_mode_prints_tables_and_writes_the_figures(tmp_path):
     assert "### Precision and recall" in done.stdout and "| toolkit " in done.stdout
     mine, *_ = (row for row in figures["Precision and recall"] if row["tool"] == "toolkit")
     assert mine["precision"] == "1.0000" and mine["exact"] == mine["turned"] == 1
-    assert {row["tool"] for row in figures["Duplicates"]} == {"toolkit", "imagehash"}
+    assert {row["tool"] for row in figures["Duplicates"]} == {"toolkit", "toolkit copies", "imagehash"}
+    same, *_ = (row for row in figures["Precision and recall"] if row["tool"] == "toolkit copies")
+    assert same | {"tool": ""} == mine | {"tool": ""}

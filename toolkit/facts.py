@@ -142,8 +142,12 @@ def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
 
 def _shrunk(grey: np.ndarray) -> np.ndarray:
     """The first, quick step of making a signature, as Pillow takes it for a `reducing_gap`."""
-    factors = _factors(grey.shape)
-    return grey if factors == (1, 1) else np.asarray(Image.fromarray(grey).reduce(factors))
+    factors, (high, wide) = _factors(grey.shape), grey.shape
+    if factors == (1, 1):
+        return grey
+    if factors == (2, 2) and high % 2 == wide % 2 == 0:  # OpenCV rounds as Pillow does here, and is sooner done
+        return cv2.resize(grey, (wide // 2, high // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(Image.fromarray(grey).reduce(factors))
 
 
 def _factors(shape: tuple[int, int]) -> tuple[int, int]:

@@ -25,7 +25,7 @@ ALIGNED = np.array([*((crop, 0) for crop in range(len(CROPS))), *((0, crop) for 
 STEPS = 24  # of a coarse mean, per standard deviation
 SPARES = (8, 20, 3, 36)  # blocks over the left-out ones that it takes to be sure of a difference, the surest first
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
-PICTURES, PAIRS, NEAR_PAIRS = 64, 4096, 128  # worked on at a time: what lies about meanwhile stays in the processor
+PICTURES, PAIRS, NEAR_PAIRS = 128, 16384, 256  # worked on at a time: little enough to stay in the processor
 
 
 def differences(

@@ -123,8 +123,8 @@ def _checked(hashes: np.ndarray, max_distance: int) -> np.ndarray:
 def _ordered(
     hashes: np.ndarray, others: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    order = np.lexsort((second, first))
-    first, second = first[order], second[order]
+    keys = np.sort(first.astype(np.int64) * len(others) + second)  # sooner done than sorting by two columns
+    first, second = np.divmod(keys, max(1, len(others)))
     return first, second, np.bitwise_count(hashes[first] ^ others[second])
 
 

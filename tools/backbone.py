@@ -211,11 +211,22 @@ def probabilities(model: keras.Model, pictures: np.ndarray) -> np.ndarray:
 
 
 def measure(model: keras.Model, pictures: np.ndarray, labels: np.ndarray) -> list[dict]:
-    """Accuracy without and with the mirrored picture, which is answered too and averaged."""
-    plain, mirrored = (probabilities(model, shown) for shown in (pictures, pictures[:, :, ::-1]))
+    """Accuracy, asked once; about the mirrored picture too; and about both moved by a pixel, as airbench94 does."""
+
+    def both(shown: np.ndarray) -> np.ndarray:
+        return probabilities(model, shown) + probabilities(model, shown[:, :, ::-1])
+
+    side, straight = pictures.shape[1], both(pictures)
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    moved = both(padded[:, :side, :side]) + both(padded[:, 2:, 2:])
+    answers = {
+        "1": probabilities(model, pictures),
+        "2, one mirrored": straight,
+        "6, moved and mirrored": straight / 2 + moved / 4,
+    }
     rows = []
-    for views_, answers in (("1", plain), ("2, one mirrored", plain + mirrored)):
-        right = int((answers.argmax(axis=1) == labels).sum())
+    for views_, shares in answers.items():
+        right = int((shares.argmax(axis=1) == labels).sum())
         low, high = wilson(right, len(labels))
         rows.append(
             {"views": views_, "accuracy": right / len(labels), "low": low, "high": high, "pictures": len(labels)}
@@ -225,15 +236,15 @@ def measure(model: keras.Model, pictures: np.ndarray, labels: np.ndarray) -> lis
 
 def show(rows: list[dict]) -> None:
     """Print the rows of `measure` as a table."""
-    print(f"| {'views':15} | accuracy | 95 % interval    | pictures |\n|{'-' * 17}|{'-' * 10}|{'-' * 18}|{'-' * 10}|")
+    print(f"| {'views':21} | accuracy | 95 % interval    | pictures |\n|{'-' * 23}|{'-' * 10}|{'-' * 18}|{'-' * 10}|")
     for row in rows:
         interval = f"{row['low']:.2%} to {row['high']:.2%}"
-        print(f"| {row['views']:15} | {row['accuracy']:8.2%} | {interval:16} | {row['pictures']:8,} |")
+        print(f"| {row['views']:21} | {row['accuracy']:8.2%} | {interval:16} | {row['pictures']:8,} |")
 
 
-def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path) -> Training:
+def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, precision: str) -> Training:
     """All epochs, from where a former run of the same plan was stopped."""
-    with framework.computing_in("auto"):
+    with framework.computing_in(precision):
         training = Training(plan, fresh(plan, pictures))
     if state.exists():
         training.restore(state)
@@ -268,6 +279,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, nargs="?", help="folder with train and test; without it Keras downloads")
     parser.add_argument("--epochs", type=int, default=Plan.epochs)
+    parser.add_argument("--precision", choices=framework.PRECISIONS, default="auto")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(
         "--hold-out", type=int, default=Plan.hold_out, help="measure on so many of train, and store nothing"
@@ -289,7 +301,7 @@ def main() -> None:
         (pictures, labels), test = ((x, y.ravel()) for x, y in keras.datasets.cifar10.load_data())
     order = np.random.default_rng(0).permutation(len(pictures))
     held, kept = np.split(order, [plan.hold_out])
-    training = train(plan, pictures[kept], labels[kept], asked.state)
+    training = train(plan, pictures[kept], labels[kept], asked.state, precision=asked.precision)
     if plan.hold_out:
         show(measure(training.model, pictures[held], labels[held]))
     else:

@@ -192,7 +192,7 @@ def test_the_command_line_prints_groups_and_writes_a_table_and_changes_nothing(t
     assert "identical" in shown
     assert "agreement 0.99" in shown
     assert "d.jpg: empty file" in shown
-    assert "4 pictures, 1 groups, 2 copies" in shown
+    assert "pictures: 4; groups of copies: 1; copies to spare: 2 (" in shown
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert [row["group"] for row in rows] == ["1"] * 3
     assert [row["copy_of"] for row in rows] == ["", rows[0]["path"], rows[0]["path"]]

@@ -38,8 +38,8 @@ def copies(arguments: Namespace) -> dict:
         say(f"cannot be read: {_shown(path)}: {reason}")
     spare = found.spare
     say(
-        f"{found.pictures:,} pictures, {len(found.groups):,} groups, {len(spare):,} copies that take "
-        f"{sum(copy.bytes for copy in spare) / 1e6:,.1f} MB, {len(found.unreadable):,} files that cannot be read"
+        f"pictures: {found.pictures:,}; groups of copies: {len(found.groups):,}; copies to spare: {len(spare):,} "
+        f"({sum(copy.bytes for copy in spare) / 1e6:,.1f} MB); unreadable files: {len(found.unreadable):,}"
     )
     if arguments.csv:
         paths.write(Path(arguments.csv), _table(found.groups).encode(errors="surrogateescape"))  # names as they are

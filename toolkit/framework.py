@@ -21,7 +21,8 @@ with quiet.compiled():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
-tf.get_logger().setLevel("WARNING")  # in a notebook it also tells, twice, where it put what it removes again
+# In a notebook it would tell where it put what it removes again, and that several networks were compiled one by one.
+tf.get_logger().setLevel("ERROR")
 
 
 def home() -> Path:

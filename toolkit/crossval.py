@@ -17,9 +17,9 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from toolkit import bundle, calibrate, evaluate, parallel, paths, probe, train
+from toolkit.config import Config
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
-from toolkit.train import Config
 
 FOLDER, FACTS = "crossval", "crossval.json"
 VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or the strength

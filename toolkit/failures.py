@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import parallel, probe, train
+from toolkit import parallel, probe
 from toolkit.bundle import Bundle
+from toolkit.config import config_from
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
 from toolkit.framework import keras
@@ -107,7 +108,7 @@ def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
     """The same from the features that a head was learned from, if that is all there is to the network."""
     if "options" not in trained.facts.get("config", {}):
         return None
-    config = train.config_from(trained.facts["config"])
+    config = config_from(trained.facts["config"])
     if not probe.suits(config) or config.fine_tune or set(manifest.table["status"]) != {"ok"}:
         return None
     features, width = probe.seen(config, manifest, compute=False), trained.model.layers[-1].input.shape[-1]

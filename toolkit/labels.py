@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from toolkit import crossval, evaluate, suspects
+from toolkit.config import Config
 from toolkit.errors import ToolkitError
 from toolkit.manifest import Manifest
-from toolkit.train import Config
 
 NAME = "labels"  # of the cross-validation
 LOOKED_AT = ("keep", "label")  # what a person said of a label

@@ -6,7 +6,6 @@ back from learning the pictures by heart is chosen on the validation pictures.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,12 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from toolkit import calibrate, features, networks
+from toolkit.config import Config
 from toolkit.errors import DatasetError
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
-
-if TYPE_CHECKING:
-    from toolkit.train import Config
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
 STEPS = 500  # of the solver, at most; it needs about 50
@@ -68,13 +65,13 @@ class Learned:
     val_labels: np.ndarray
 
 
-def suits(config: "Config") -> bool:
+def suits(config: Config) -> bool:
     """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nobody forbids it."""
     wanted = config.features_once and config.strategy == "none"
     return wanted and networks.linear(config.network, style=config.style, **config.options)
 
 
-def seen(config: "Config", manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
+def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
     """The features that a config means, of every picture in use; shape (pictures, views, features).
 
     None if some are not known yet and nothing is to be computed.
@@ -94,7 +91,7 @@ def seen(config: "Config", manifest: Manifest, *, compute: bool = True) -> np.nd
     )
 
 
-def learn(config: "Config", manifest: Manifest, known: np.ndarray | None = None) -> Learned:
+def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -> Learned:
     """Find the head on the train pictures, and its strength on the val pictures.
 
     Args:

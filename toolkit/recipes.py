@@ -9,7 +9,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from toolkit.train import Config
+from toolkit.config import Config
 
 
 @dataclass(frozen=True)

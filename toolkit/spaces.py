@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit import networks, probe, train
-from toolkit.train import Config
+from toolkit import networks, probe
+from toolkit.config import Config, config_from
 
 if TYPE_CHECKING:
     import optuna
@@ -57,7 +57,7 @@ def changed(config: Config, values: Mapping[str, object]) -> Config:
             place[name] = place[name] or {}
             place = place[name]
         place[last] = value
-    return train.config_from(plain)
+    return config_from(plain)
 
 
 def check(config: Config, space: Space) -> None:

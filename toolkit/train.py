@@ -3,161 +3,26 @@
 import json
 import platform
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import bundle, calibrate, distribution, framework, images, networks, optimizers, paths, probe
-from toolkit.augment import Augmentation
+from toolkit import bundle, calibrate, distribution, framework, paths, probe
 from toolkit.bundle import Bundle
+from toolkit.config import Config, config_from
 from toolkit.errors import BundleError
 from toolkit.events import Events
-from toolkit.finetune import FineTune
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
-from toolkit.mixing import Mixing
-from toolkit.training import MONITORS, Training
+from toolkit.training import Training
+
+__all__ = ["CHECKPOINT", "Config", "config_from", "fit", "identity"]
 
 CHECKPOINT = "checkpoint"
-USUAL = {"optimizer": "adam", "weight_decay": 0.004, "schedule": "constant", "augmentation": Augmentation()}
-USUAL |= {"label_smoothing": 0.0, "clip": 0.0, "ema": 0.0, "mixing": None}
-
-
-@dataclass(frozen=True)
-class Config:
-    """How a network is trained. What is None or "usual" is taken from the network and its style.
-
-    Args:
-        network: one of `networks.names()`.
-        style: "classic", as its authors drew it, or "modern".
-        size: side of the pictures in pixels.
-        resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
-        epochs: passes over the training pictures, at most.
-        patience: epochs without a better validation loss after which training stops; below `epochs`, or it never would.
-        batch_size: pictures per step, at least 1.
-        learning_rate: of the optimizer, above 0; the first one where a schedule changes it.
-        optimizer: "adam", "adamw" or "sgd".
-        momentum: of "sgd", 0 up to but not 1; the others have their own.
-        weight_decay: of "adamw", at least 0.
-        schedule: of the learning rate: "constant"; "cosine", down to 0 at the last epoch; or epochs that are done and
-            the rate from then on, such as {15: 0.003, 28: 0.001}.
-        warm_up: share of the steps in which a cosine rises first, 0 up to but not 1.
-        monitor: "val_loss" or "val_accuracy": what says which epoch is the best, and when it gets no better.
-        augmentation: random changes of the training pictures; None for none.
-        class_weights: weight rare classes up.
-        features_once: find the head of a frozen backbone from features that are computed once, see `probe`, where it is
-            one dense layer; False trains it epoch by epoch on changed pictures.
-        views: of each picture that such a head learns from, see `features.view`; takes the place of the augmentation.
-        C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
-        refit: when C is chosen, find such a head again from train and val together. It knows a fifth more pictures
-            then, but val says nothing about it any more.
-        precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
-        label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
-        clip: longest gradient over all weights together, 0 for any.
-        ema: momentum of a moving average of the weights, which is kept where it is better, 0 for none, below 1.
-        mixing: pictures blended with one another; None for none.
-        fine_tune: let the last layers of a pretrained base learn after the head; None for the head alone.
-        calibrate: divide by the temperature that suits the validation pictures best, see `calibrate`.
-        strategy: "none", "mirrored" or "multi-worker", see `distribution.strategy`.
-        seed: 0 to 2**32 - 1; the same one gives the same weights on one kind of machine.
-        options: what the network alone understands, such as {"weights": "none"} for xception.
-    """
-
-    network: str
-    style: str = "classic"
-    size: int | None = None
-    resize_mode: str = "crop"
-    epochs: int | None = None
-    patience: int | None = None
-    batch_size: int = 32
-    learning_rate: float | None = None
-    optimizer: str | None = None
-    momentum: float = 0.9
-    weight_decay: float | None = None
-    schedule: str | Mapping[int, float] | None = None
-    warm_up: float = 0.1
-    monitor: str = "val_loss"
-    augmentation: Augmentation | str | None = "usual"
-    class_weights: bool = True
-    features_once: bool = True
-    views: int = 1
-    C: float | None = None
-    refit: bool = False
-    precision: str = "auto"
-    label_smoothing: float | None = None
-    clip: float | None = None
-    ema: float | None = None
-    mixing: Mixing | str | None = "usual"
-    fine_tune: FineTune | None = None
-    calibrate: bool = True
-    strategy: str = "none"
-    seed: int = 7
-    options: Mapping[str, object] = field(default_factory=dict)
-
-    def resolved(self) -> "Config":
-        """The same with the network's own values where it says None.
-
-        Raises:
-            ValueError: a value is out of range, or the patience could never run out.
-        """
-        network = networks.get(self.network)
-        if self.style not in networks.STYLES:
-            raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        usual = {
-            "size": network.usual_size(self.options),
-            "epochs": network.epochs,
-            "patience": network.patience,
-            **USUAL,
-        }
-        usual |= {"learning_rate": network.learning_rates[self.style]}
-        usual |= network.modern if self.style == "modern" else {}
-        blank = {"augmentation": "usual", "mixing": "usual"}
-        missing = [name for name in usual if getattr(self, name) == blank.get(name)]
-        config = replace(self, **_typed({name: usual[name] for name in missing}))
-        if self.patience is None:  # fewer epochs leave no time for as much of it
-            config = replace(config, patience=min(config.patience, max(1, config.epochs - 1)))
-        if min(config.size, config.epochs, config.batch_size, config.patience) < 1 or config.learning_rate <= 0:
-            raise ValueError("expected size, epochs, patience and batch_size of at least 1 and a learning_rate above 0")
-        optimizers.check(
-            config.optimizer,
-            config.schedule,
-            momentum=config.momentum,
-            decay=config.weight_decay,
-            warm_up=config.warm_up,
-        )
-        if config.monitor not in MONITORS:
-            raise ValueError(f"expected a monitor of {' or '.join(MONITORS)}, got {config.monitor!r}")
-        if config.views < 1 or (config.C is not None and config.C <= 0):
-            raise ValueError(f"expected at least 1 view and a C above 0, got {config.views} and {config.C}")
-        if config.resize_mode not in images.MODES:
-            raise ValueError(f"expected a resize_mode of {', '.join(images.MODES)}, got {config.resize_mode!r}")
-        if config.precision not in framework.PRECISIONS:
-            raise ValueError(f"expected a precision of {', '.join(framework.PRECISIONS)}, got {config.precision!r}")
-        if not 0 <= config.seed < 2**32:
-            raise ValueError(f"expected a seed from 0 to {2**32 - 1}, got {config.seed}")
-        if not 0 <= config.label_smoothing < 1 or not 0 <= config.ema < 1 or config.clip < 0:
-            raise ValueError(
-                "expected label_smoothing and ema from 0 up to but not 1, and a clip of at least 0, got "
-                f"{config.label_smoothing}, {config.ema} and {config.clip}"
-            )
-        if config.strategy not in distribution.STRATEGIES:
-            raise ValueError(f"expected a strategy of {', '.join(distribution.STRATEGIES)}, got {config.strategy!r}")
-        if config.patience >= config.epochs > 1:
-            raise ValueError(f"expected a patience below {config.epochs} epochs, got {config.patience}; it never fires")
-        return config
-
-
-def config_from(values: Mapping[str, object]) -> Config:
-    """A config from plain values, such as those stored in a bundle; an unknown key raises ValueError.
-
-    >>> config_from({"network": "vgg", "epochs": 3}).epochs
-    3
-    """
-    return _from_known(Config, _typed(values))
 
 
 def fit(
@@ -271,25 +136,6 @@ def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
             "another name (--name), or allow it to be replaced (--overwrite)"
         )
     return None
-
-
-def _typed(values: Mapping[str, object]) -> dict[str, object]:
-    """Plain values, such as JSON has, as those a config holds."""
-    values = dict(values)
-    for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
-        if isinstance(values.get(name), Mapping):
-            values[name] = _from_known(kind, values[name])
-    if isinstance(values.get("schedule"), Mapping):  # JSON has no numbers for keys
-        values["schedule"] = {int(epoch): float(rate) for epoch, rate in values["schedule"].items()}
-    return values
-
-
-def _from_known(kind: type, values: Mapping[str, object]) -> object:
-    known = sorted(entry.name for entry in fields(kind))
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ValueError(f"expected the keys {', '.join(known)}, got {unknown[0]!r}")
-    return kind(**values)
 
 
 def _plain(config: Config) -> dict:

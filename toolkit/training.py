@@ -10,23 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from toolkit import batches, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
+from toolkit.config import Config
 from toolkit.errors import BundleError
 from toolkit.framework import keras, tf
 from toolkit.loop import Loop
 from toolkit.manifest import Manifest
 
-if TYPE_CHECKING:
-    from toolkit.train import Config
-
 STATE = "state.json"
-MONITORS = ("val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Training:
         checkpoint_seconds: see `train.fit`.
     """
 
-    def __init__(self, config: "Config", manifest: Manifest, folder: Path, identity: dict, checkpoint_seconds: float):
+    def __init__(self, config: Config, manifest: Manifest, folder: Path, identity: dict, checkpoint_seconds: float):
         self.config, self.folder, self.identity = config, folder, identity
         self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
         self.strategy = distribution.strategy(config.strategy)

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from toolkit import bundle, calibrate, crossval, parallel, paths, resize, spaces, train
+from toolkit.config import Config
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.spaces import Space
-from toolkit.train import Config
 
 if TYPE_CHECKING:
     import optuna

@@ -12,8 +12,8 @@ from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
+    from toolkit.config import Config
     from toolkit.manifest import Manifest
-    from toolkit.train import Config
 
 
 FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs

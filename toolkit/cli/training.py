@@ -11,7 +11,7 @@ from toolkit.cli import common, options
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
-    from toolkit.train import Config
+    from toolkit.config import Config
 
 
 LISTED = 20  # suspects that are shown to people

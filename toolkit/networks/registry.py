@@ -32,7 +32,7 @@ class Network:
         patience: epochs without a better validation loss after which training stops; below `epochs`.
         learning_rates: of Adam, by style; batch normalization bears a higher one.
         options: names of the options `build` understands.
-        modern: settings of `train.Config` in the modern style that differ from those above, as plain values.
+        modern: settings of `config.Config` in the modern style that differ from those above, as plain values.
         check: takes `size` and the options, and raises before any work is done if they cannot work.
         sizes: another usual side by the value of the option `weights`, for weights that were learned on other pictures.
     """

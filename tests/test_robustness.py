@@ -7,7 +7,7 @@ from helpers import ready_dataset, textured, untrained
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import evaluate, robustness
+from toolkit import disturb, evaluate, robustness
 
 SURE = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -17,25 +17,25 @@ def picture():
     return np.asarray(textured(3, width=48, height=48))
 
 
-@pytest.mark.parametrize("name", robustness.LEVELS)
+@pytest.mark.parametrize("name", disturb.LEVELS)
 def test_a_disturbance_changes_more_the_stronger_it_is(name, picture):
-    levels = robustness.LEVELS[name]
-    change = [np.abs(robustness.disturb(picture, name, level).astype(float) - picture).mean() for level in levels]
+    levels = disturb.LEVELS[name]
+    change = [np.abs(disturb.apply(picture, name, level).astype(float) - picture).mean() for level in levels]
     assert change[0] < 5
     assert all(one < other for one, other in zip(change, change[1:], strict=False))
 
 
-@pytest.mark.parametrize("name", robustness.LEVELS)
+@pytest.mark.parametrize("name", disturb.LEVELS)
 def test_a_disturbed_picture_is_still_a_picture_and_the_same_again(name, picture):
-    level = robustness.LEVELS[name][-1]
-    one, other = (robustness.disturb(picture, name, level, seed=5) for _ in range(2))
+    level = disturb.LEVELS[name][-1]
+    one, other = (disturb.apply(picture, name, level, seed=5) for _ in range(2))
     assert (one.shape, one.dtype) == (picture.shape, np.uint8)
     assert (one == other).all()
 
 
 def test_an_unknown_disturbance_is_named(picture):
     with pytest.raises(ValueError, match="expected a disturbance of blur, .*, got 'rain'"):
-        robustness.disturb(picture, "rain", 1)
+        disturb.apply(picture, "rain", 1)
 
 
 def test_curves_count_what_the_model_gets_right(tmp_path):

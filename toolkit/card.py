@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 
 import toolkit
-from toolkit import cost, evaluate, networks, paths, robustness
+from toolkit import cost, disturb, evaluate, networks, paths, robustness
 from toolkit.bundle import Bundle
 from toolkit.manifest import Manifest
 
@@ -118,5 +118,5 @@ def _weaknesses(trained: Bundle) -> dict[str, object]:
     worst: dict[str, tuple[str, float, int]] = {}
     for name, level, accuracy, pictures in zip(*columns, strict=True):
         if name not in worst or accuracy < worst[name][1]:
-            worst[name] = (robustness.in_words(name, level), accuracy, int(pictures))
+            worst[name] = (disturb.in_words(name, level), accuracy, int(pictures))
     return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[1])[:3]}

@@ -93,7 +93,7 @@ def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = Non
         curves: by the name of the run, as `robustness.curves` gives them.
         lowest: where all vertical axes begin, 0 to 1; None leaves it to what is shown.
     """
-    from toolkit.robustness import UNITS
+    from toolkit.disturb import UNITS
 
     names = list(dict.fromkeys(name for table in curves.values() for name in table["disturbance"]))
     if not names:

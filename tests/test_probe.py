@@ -9,9 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from toolkit import calibrate, evaluate, features, images, networks, probe, train
+from toolkit import calibrate, evaluate, features, images, networks, probe, split, train
 from toolkit.errors import BundleError
 from toolkit.finetune import FineTune
+from toolkit.manifest import Manifest
 from toolkit.train import Config
 
 
@@ -87,7 +88,6 @@ def test_a_given_strength_is_not_chosen(table, config):
 def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, config):
     plain, refit = (Config(**{**vars(config), "C": 0.1, "refit": again}) for again in (False, True))
     one, other = (probe.learn(some.resolved(), table) for some in (plain, refit))
-    assert np.array_equal(one.val, other.val)  # the temperature is found from pictures that are still unseen
     used, known = table.where(status="ok"), probe.seen(refit, table)
     both = used.table["split"].isin(["train", "val"]).to_numpy()
     labels = used.table["label"].map({label: place for place, label in enumerate(table.classes)}).to_numpy()
@@ -99,6 +99,38 @@ def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, confi
     with pytest.raises(BundleError, match="refit on val; use test"):
         evaluate.measure(run, table, split="val")
     assert evaluate.measure(run, table).accuracy > 0.6
+
+
+def test_a_head_that_is_refit_is_held_back_as_folds_of_train_and_val_say(table, config):
+    refit = Config(**{**vars(config), "refit": True}).resolved()
+    used = table.where(status="ok", split=("train", "val"))
+    folds = probe._folds(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), refit.seed)
+    groups = split.groups(used.table).to_numpy()
+    for learned, judged in folds:
+        assert not set(groups[learned]) & set(groups[judged])  # a near-duplicate would choose too free a head
+    assert sorted(np.concatenate([judged for _, judged in folds])) == list(range(len(used)))
+    learned = probe.learn(refit, table)
+    assert len(learned.val) == len(learned.val_labels) == len(used)
+    assert learned.history["val_loss"].iloc[learned.best] == pytest.approx(
+        calibrate.likelihood(learned.val, learned.val_labels)
+    )
+
+
+def test_where_a_class_is_too_small_for_folds_val_says_how_far_a_head_that_is_refit_is_held_back(table, config):
+    few = table.table.groupby(["label", "split"]).head(2).index
+    small = Manifest(table.root, table.table.loc[few].reset_index(drop=True), partial=True)
+    plain, refit = (
+        probe.learn(Config(**{**vars(config), "refit": again}).resolved(), small) for again in (False, True)
+    )
+    assert np.array_equal(plain.val_labels, refit.val_labels)
+    assert not np.allclose(plain.probe.kernel, refit.probe.kernel)
+
+
+def test_enough_pictures_choose_how_far_a_head_is_held_back(table, monkeypatch):
+    used = table.where(status="ok", split=("train", "val"))
+    monkeypatch.setattr(probe, "ENOUGH", len(used) // 4)
+    folds = probe._folds(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), 7)
+    assert len(folds) == 2
 
 
 def test_only_a_head_on_features_is_refit(table, config):

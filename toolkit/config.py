@@ -44,8 +44,8 @@ class Config:
             one dense layer; False trains it epoch by epoch on changed pictures.
         views: of each picture that such a head learns from, see `features.view`; takes the place of the augmentation.
         C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
-        refit: when C is chosen, find such a head again from train and val together. It knows a fifth more pictures
-            then, but val says nothing about it any more.
+        refit: choose C on train and val together, fold by fold, and find such a head from both. It knows a fifth more
+            pictures then, and its C is chosen by more of them, but val says nothing about it any more.
         precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
         label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
         clip: longest gradient over all weights together, 0 for any.

@@ -5,6 +5,7 @@ which is found directly instead of epoch by epoch (Alain and Bengio, 2016, arXiv
 back from learning the pictures by heart is chosen on the validation pictures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +13,18 @@ import pandas as pd
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from toolkit import calibrate, features, networks
+from toolkit import calibrate, features, networks, split
 from toolkit.config import Config
 from toolkit.errors import DatasetError
 from toolkit.framework import keras
 from toolkit.manifest import Manifest
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
+FOLDS = 5  # of train and val together, where a head is refit
+ENOUGH = 1000  # pictures to choose a strength by
 STEPS = 500  # of the solver, at most; it needs about 50
 IN_WORDS = "the backbone is frozen: its features are computed once"
 
@@ -54,7 +58,8 @@ class Learned:
         probe: the one with the lowest validation loss; with `refit`, learned again from train and val together.
         history: a row per strength that was tried: epoch (its number), C, loss, accuracy, val_loss, val_accuracy.
         best: place of its row.
-        val: probabilities for the validation pictures, by the probe that did not learn from them.
+        val: probabilities for the validation pictures, by a probe that did not learn from them; with `refit`, for those
+            of train and val together that were judged in turn.
         val_labels: their classes, as places.
     """
 
@@ -94,6 +99,9 @@ def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndar
 def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -> Learned:
     """Find the head on the train pictures, and its strength on the val pictures.
 
+    With `config.refit`, both are divided into folds, each of which is judged by heads that learn from the others: so
+    many more pictures choose a strength closer to the best one. The head is then found from all of them.
+
     Args:
         config: resolved, one that `suits`.
         manifest: a split manifest.
@@ -112,30 +120,47 @@ def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -
     if missing or not len(val):
         lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
         raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
-    strengths, rows = STRENGTHS if config.C is None else (config.C,), []
-    probes = _on(train, known, labels, strengths, config.class_weights)
-    for number, (strength, probe) in enumerate(probes, start=1):
-        row = {"epoch": number, "C": strength}
-        for prefix, part in (("", train), ("val_", val)):
-            shares = probe.probabilities(known[part, 0])
-            row[f"{prefix}loss"] = calibrate.likelihood(shares, labels[part])
-            row[f"{prefix}accuracy"] = float((shares.argmax(axis=1) == labels[part]).mean())
-        rows.append((row, probe))
-    best = int(np.argmin([row["val_loss"] for row, _ in rows]))
-    row, chosen = rows[best]
-    answers, history = chosen.probabilities(known[val, 0]), pd.DataFrame([row for row, _ in rows])
-    if config.refit:
-        ((_, chosen),) = _on(np.concatenate([train, val]), known, labels, (row["C"],), config.class_weights)
-    return Learned(chosen, history, best, answers, labels[val])
+    used = np.union1d(train, val) if config.refit else train
+    parts = (_folds(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
+    span, strengths = _Span(known[used]), STRENGTHS if config.C is None else (config.C,)
+
+    def heads(places: np.ndarray, strengths: tuple[float, ...]) -> list[Probe]:
+        rows = np.searchsorted(used, places)
+        return [probe for _, probe in span.path(rows, labels[places], strengths, config.class_weights)]
+
+    found = [heads(learned, strengths) for learned, _ in parts]
+    history = pd.DataFrame({"epoch": range(1, len(strengths) + 1), "C": strengths})
+    for prefix, places in (("", [learned for learned, _ in parts]), ("val_", [judged for _, judged in parts])):
+        answers, truth = _answers(found, known, places), labels[np.concatenate(places)]
+        history[f"{prefix}loss"] = [calibrate.likelihood(shares, truth) for shares in answers]
+        history[f"{prefix}accuracy"] = [float((shares.argmax(axis=1) == truth).mean()) for shares in answers]
+    best = int(history["val_loss"].argmin())
+    chosen = heads(used, (strengths[best],))[0] if config.refit else found[0][best]
+    return Learned(chosen, history, best, answers[best], truth)
 
 
-def _on(
-    places: np.ndarray, known: np.ndarray, labels: np.ndarray, strengths: tuple[float, ...], weighted: bool
-) -> list[tuple[float, Probe]]:
-    """The path over all views of the pictures at these places."""
-    pictures, views, width = known[places].shape
-    flat = known[places].reshape(pictures * views, width)
-    return path(flat, np.repeat(labels[places], views), strengths=strengths, weighted=weighted)
+def _answers(heads: Sequence[Sequence[Probe]], known: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+    """What the heads of each part say of its pictures: shape (strengths, pictures of all parts, classes)."""
+    parts = []
+    for some, judged in zip(heads, places, strict=True):
+        kernel, bias = np.hstack([head.kernel for head in some]), np.hstack([head.bias for head in some])
+        scores = known[judged, 0] @ kernel + bias
+        parts.append(softmax(scores.reshape(len(judged), len(some), -1), axis=2))
+    return np.concatenate(parts).swapaxes(0, 1)
+
+
+def _folds(table: pd.DataFrame, labels: np.ndarray, used: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Places to learn from and to judge, in turn until enough are judged; none if a class has too few for that."""
+    groups = split.groups(table.iloc[used]).to_numpy()
+    if pd.Series(groups).groupby(labels[used]).nunique().min() <= FOLDS:
+        return []
+    divide = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(used, labels[used], groups)
+    parts, judged = [], 0
+    for learned, some in divide:
+        if judged < ENOUGH and len(np.unique(labels[used[learned]])) == labels.max() + 1:
+            parts.append((used[learned], used[some]))
+            judged += len(some)
+    return parts
 
 
 def path(
@@ -144,7 +169,7 @@ def path(
     """Probes from the most to the least held back, each begun where the one before ended.
 
     Args:
-        pictures: features of shape (n, features).
+        pictures: features of shape (n, features), or (n, views, features).
         labels: shape (n,), places of the classes, from 0 without a gap.
         strengths: C of `sklearn.linear_model.LogisticRegression`, above 0, in rising order.
         weighted: weight rare classes up.
@@ -152,24 +177,52 @@ def path(
     Returns:
         (C, probe) for each.
     """
-    mean = pictures.mean(axis=0, dtype=np.float64)
-    scaled = pictures - mean.astype(np.float32)
-    deviation = np.sqrt(np.square(scaled).mean(axis=0)).astype(np.float64)
-    deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
-    scaled /= deviation.astype(np.float32)
-    lower, found = _root(scaled) if scaled.shape[0] < scaled.shape[1] else None, []
-    with threadpool_limits(1):  # many small products are slower with more
+    return _Span(pictures).path(np.arange(len(pictures)), labels, strengths, weighted)
+
+
+class _Span:
+    """Standardized features in no more columns than tell the pictures apart, and the way back from there.
+
+    Args:
+        pictures: see `path`.
+    """
+
+    def __init__(self, pictures: np.ndarray):
+        flat = pictures.reshape(-1, pictures.shape[-1])
+        self.mean = flat.mean(axis=0, dtype=np.float64)
+        self.scaled = flat - self.mean.astype(np.float32)
+        deviation = np.sqrt(np.square(self.scaled).mean(axis=0)).astype(np.float64)
+        deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
+        self.scaled /= deviation.astype(np.float32)
+        self.deviation = deviation
+        self.lower = _root(self.scaled) if self.scaled.shape[0] < self.scaled.shape[1] else None
+        rows = self.scaled if self.lower is None else self.lower
+        self.rows = rows.reshape(len(pictures), -1, rows.shape[1])
+
+    def path(
+        self, places: np.ndarray, labels: np.ndarray, strengths: tuple[float, ...], weighted: bool
+    ) -> list[tuple[float, Probe]]:
+        """See `path`, of the pictures at these places alone."""
+        some, views = self.rows[places].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
         model = LogisticRegression(
             max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
         )
-        for strength in strengths:
-            model.set_params(C=strength).fit(scaled if lower is None else lower, labels)
-            kernel, bias = _of_all_classes(model)
-            if lower is not None:
-                kernel = scaled.T @ solve_triangular(lower, kernel, lower=True, trans="T")
-            kernel = kernel.astype(np.float64) / deviation[:, None]  # features are taken as they are
-            found.append((strength, Probe(kernel.astype(np.float32), (bias - mean @ kernel).astype(np.float32))))
-    return found
+        found = []
+        with threadpool_limits(1):  # many small products are slower with more
+            for strength in strengths:
+                found.append(_of_all_classes(model.set_params(C=strength).fit(some, np.repeat(labels, views))))
+            return list(zip(strengths, self._probes(found), strict=True))
+
+    def _probes(self, found: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:
+        """The heads on features that answer as these do on rows."""
+        kernels = np.hstack([kernel for kernel, _ in found])
+        if self.lower is not None:
+            kernels = self.scaled.T @ solve_triangular(self.lower, kernels, lower=True, trans="T")
+        kernels = kernels.astype(np.float64) / self.deviation[:, None]  # features are taken as they are
+        return [
+            Probe(kernel.astype(np.float32), (bias - self.mean @ kernel).astype(np.float32))
+            for kernel, (_, bias) in zip(np.split(kernels, len(found), axis=1), found, strict=True)
+        ]
 
 
 def _root(scaled: np.ndarray) -> np.ndarray:

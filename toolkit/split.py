@@ -81,6 +81,15 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
     return folder
 
 
+def groups(rows: pd.DataFrame) -> pd.Series:
+    """What must not be divided: the near-duplicates of each row of a manifest, or the picture itself.
+
+    >>> groups(pd.DataFrame({"group": ["", "g1"], "sha256": ["aa", "bb"]})).tolist()
+    ['aa', 'g1']
+    """
+    return rows["group"].where(rows["group"] != "", rows["sha256"])
+
+
 def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:
     """A better copy that arrives later takes the split of the copy it replaces."""
     given = splits != ""
@@ -92,8 +101,7 @@ def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float
     """Split of each row: what its group has, else what still lacks pictures, in an order drawn from the seed."""
     splits = splits.copy()
     wanted = {name: max(1, round(share * len(rows))) for name, share in shares.items()}
-    groups = rows["group"].where(rows["group"] != "", rows["sha256"])
-    members = {name: list(index) for name, index in rows.groupby(groups).groups.items()}
+    members = {name: list(index) for name, index in rows.groupby(groups(rows)).groups.items()}
     order = sorted(members, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
     given, have = splits.to_dict(), Counter(splits)
     for name in order:

@@ -219,7 +219,7 @@ def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray, ask:
 def _trained(config: Config, part: Manifest, place: Path) -> None:
     """A training like any other; of the network nothing is kept but its answers and its history."""
     trained = train.fit(config, part, into=place)
-    evaluate.measure(trained, part)
+    evaluate.measure(trained, part, record=False)
     for name in (bundle.FACTS, bundle.MODEL, bundle.SEEN, bundle.METRICS):
         (place / name).unlink()
 

@@ -122,13 +122,15 @@ class Report:
         return f"<p>{self}</p>{self.per_class.round(3)._repr_html_()}"
 
 
-def measure(trained: Bundle, manifest: Manifest, *, split: str = "test") -> Report:
+def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record: bool = True) -> Report:
     """Ask a model about every picture of a split, and write `metrics.json` and `predictions.csv` into its bundle.
 
     Args:
         trained: the model.
         manifest: the dataset it was trained on.
         split: "test"; "val" while still choosing between models (nothing is written then).
+        record: count it as a look at the test pictures, see `openings`, and time it; False for what is no test of the
+            dataset, such as a fold.
 
     Returns:
         The report.
@@ -139,29 +141,16 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test") -> Repo
     >>> measure(bundle.load("cars_tanks/vgg"), manifest.load("cars_tanks")).accuracy  # doctest: +SKIP
     0.83
     """
-    if trained.classes != manifest.classes:
-        raise BundleError(
-            f"expected a model of {', '.join(manifest.classes)}, got {trained.name} of {', '.join(trained.classes)}; "
-            "train it on this dataset"
-        )
     chosen = manifest.where(split=split, status="ok")
-    known = set(chosen.table["sha256"]) & trained.seen if split == "test" else ()
-    if known:
-        raise BundleError(
-            f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
-            "or val; train it again on today's split"
-        )
-    if split == "val" and trained.facts.get("config", {}).get("refit"):
-        raise BundleError(
-            f"expected pictures that {trained.name} did not learn from, but it was refit on val; use test"
-        )
+    _check(trained, manifest, chosen, split)
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
     pixels = examples.pixels if examples.pixels is not None else _read(examples)
     probabilities = trained.probabilities(pixels)
     table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
-    report = Report(trained.name, trained.classes, table, *_milliseconds(trained, pixels), split)
+    times = _milliseconds(trained, pixels) if record else ()
+    report = Report(trained.name, trained.classes, table, *times, split=split)
     if split == "test":
-        _write(report, trained, chosen)
+        _write(report, trained, chosen, record)
     return report
 
 
@@ -218,6 +207,25 @@ def test_fingerprint(manifest: Manifest) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def _check(trained: Bundle, manifest: Manifest, chosen: Manifest, split: str) -> None:
+    """Raise BundleError where a model cannot be asked about these pictures, or has seen them."""
+    if trained.classes != manifest.classes:
+        raise BundleError(
+            f"expected a model of {', '.join(manifest.classes)}, got {trained.name} of {', '.join(trained.classes)}; "
+            "train it on this dataset"
+        )
+    known = set(chosen.table["sha256"]) & trained.seen if split == "test" else ()
+    if known:
+        raise BundleError(
+            f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
+            "or val; train it again on today's split"
+        )
+    if split == "val" and trained.facts.get("config", {}).get("refit"):
+        raise BundleError(
+            f"expected pictures that {trained.name} did not learn from, but it was refit on val; use test"
+        )
+
+
 def _read(examples: batches.Examples) -> np.ndarray:
     return np.stack([images.prepare(file, examples.size) for file in examples.files])
 
@@ -233,7 +241,7 @@ def _milliseconds(trained: Bundle, pixels: np.ndarray) -> tuple[float, float]:
     return float(np.median(times)), float(np.percentile(times, 95))
 
 
-def _write(report: Report, trained: Bundle, chosen: Manifest) -> None:
+def _write(report: Report, trained: Bundle, chosen: Manifest, record: bool) -> None:
     low, high = report.interval
     metrics = {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
     metrics |= {"balanced_accuracy": report.balanced_accuracy, "macro_f1": report.macro_f1}
@@ -246,5 +254,6 @@ def _write(report: Report, trained: Bundle, chosen: Manifest) -> None:
     paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")
     look = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "run": trained.name}
     look |= {"pictures": len(chosen), "test": metrics["test"]}
-    with (chosen.root / OPENINGS).open("a") as stream:
-        stream.write(json.dumps(look) + "\n")
+    if record:
+        with (chosen.root / OPENINGS).open("a") as stream:
+            stream.write(json.dumps(look) + "\n")

@@ -156,6 +156,17 @@ def test_predict_prints_the_label_and_the_probabilities_and_draws_the_picture(ru
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_doubt_in_an_answer_is_printed_where_it_was_asked_for_several_times(run, pictures, capsys):
+    words = ["predict", "pets/vgg", str(pictures / "cars" / "1.png")]
+    assert main(words) == 0
+    assert "entropy" not in capsys.readouterr().out
+    assert main([*words, "--views"]) == 0
+    told = capsys.readouterr().out
+    assert main([*words, "--views", "--json"]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert told.endswith(f"  entropy {facts['entropy']:.3f}, disagreement {facts['disagreement']:.3f} bits\n")
+
+
 def test_predict_goes_on_after_a_file_that_is_no_picture(run, pictures, capsys):
     (pictures / "cars" / "a.jpg").write_text("hello")
     assert main(["predict", "pets/vgg", str(pictures / "cars"), "--json"]) == 0

@@ -85,7 +85,7 @@ def _lines(trained: "Classifier", sources: list, arguments: Namespace) -> list[d
         answers = predict.stream(trained, sources, **_how(arguments))
     for source, answer in zip(sources, answers, strict=True):
         known, name = isinstance(answer, predict.Prediction), _named(source)
-        say(str(answer) if known else f"{Path(name).name}: {answer.status}, {answer.reason}")
+        say(_told(answer, arguments) if known else f"{Path(name).name}: {answer.status}, {answer.reason}")
         if arguments.json:  # else nothing is kept of it, however many there are
             results.append({"picture": name, **(_facts(answer) if known else {"error": answer.reason})})
         shown = shown or (answer if known else None)
@@ -140,6 +140,13 @@ def _how(arguments: Namespace) -> dict[str, object]:
 
 def _files(arguments: Namespace) -> dict[str, Path]:
     return {f"{name}_file": Path(file) for name, file in common.given(arguments, "csv", "jsonl").items()}
+
+
+def _told(answer: "Prediction", arguments: Namespace) -> str:
+    """The answer; how much doubt there is in it, too, if it was asked for several times."""
+    several = getattr(arguments, "views", False) or getattr(arguments, "passes", 0)
+    doubt = f"  entropy {answer.entropy:.3f}, disagreement {answer.disagreement:.3f} bits"
+    return f"{answer}{doubt if several else ''}"
 
 
 def _facts(answer: "Prediction") -> dict:

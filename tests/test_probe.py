@@ -140,6 +140,15 @@ def test_only_a_head_on_features_is_refit(table, config):
         train.fit(Config("vgg", refit=True), table, name="never")
 
 
+@pytest.mark.parametrize("setting", [{"views": 2}, {"C": 0.1}])
+def test_only_a_head_on_features_learns_from_views_and_has_a_strength(table, config, setting):
+    (name,) = setting
+    each = {**vars(config), "views": 1, "features_once": False, **setting}
+    for other in (Config("vgg", **setting), Config(**each)):
+        with pytest.raises(ValueError, match=f"expected {name} for one dense layer on a frozen backbone alone"):
+            train.fit(other, table, name="never")
+
+
 def test_fine_tuning_begins_with_the_probe(table, config):
     tuned = Config(**{**vars(config), "fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8})
     history = train.fit(tuned, table, name="tuned").history

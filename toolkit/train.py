@@ -20,9 +20,10 @@ from toolkit.framework import keras
 from toolkit.manifest import Manifest
 from toolkit.training import Training
 
-__all__ = ["CHECKPOINT", "Config", "config_from", "fit", "identity"]
+__all__ = ["CHECKPOINT", "Config", "check", "config_from", "fit", "identity"]
 
 CHECKPOINT = "checkpoint"
+OF_HEADS = {"views": 1, "C": None, "refit": False}  # what only a head on features uses, and its value where it is off
 
 
 def fit(
@@ -58,6 +59,7 @@ def fit(
 
     Raises:
         BundleError: there is a run of that name that was trained differently.
+        ValueError: a setting could have no effect, see `check`.
 
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
@@ -66,10 +68,9 @@ def fit(
     known = _finished(folder, identity(config, manifest), overwrite)
     if known:
         return known
+    check(config)
     if probe.suits(config):
         say(probe.IN_WORDS)
-    if config.refit and (config.fine_tune or not probe.suits(config)):
-        raise ValueError("expected refit for one dense layer on a frozen backbone alone, see `probe`; leave it out")
     run = Training(config, manifest, folder / CHECKPOINT, identity(config, manifest), checkpoint_seconds)
     watchers = [watch, *([Events(folder)] if tensorboard and distribution.is_chief() else [])]
     run.watch = lambda rows: [told(rows) for told in watchers]
@@ -81,6 +82,20 @@ def fit(
             shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
         distribution.agree(run.strategy, "done")
     return bundle.load(folder)
+
+
+def check(config: Config) -> None:
+    """Raise ValueError for a setting that only a head on a frozen backbone uses, where there is none, see `probe`.
+
+    >>> check(Config("mobilenet", views=4))  # of vgg it raises
+    """
+    suits = probe.suits(config)
+    idle = [name for name, off in OF_HEADS.items() if getattr(config, name) != off and not suits]
+    if idle or (config.refit and config.fine_tune):
+        raise ValueError(
+            f"expected {(*idle, 'refit')[0]} for one dense layer on a frozen backbone alone, see `probe`, got it for "
+            f"{config.network} as set; leave it out, or train such a head: mobilenet, say, without fine-tuning"
+        )
 
 
 def identity(config: Config, manifest: Manifest) -> dict[str, object]:

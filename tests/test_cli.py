@@ -237,6 +237,11 @@ def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsy
     assert "at least one network" in complaint(capsys, "train", "pets")
 
 
+def test_a_dataset_after_fine_tune_is_not_taken_for_its_epochs(capsys):
+    said = complaint(capsys, "train", "--network", "mobilenet", "--fine-tune", "cars_tanks")
+    assert "give EPOCHS after --fine-tune, or put it last; got 'cars_tanks'" in said
+
+
 def test_no_network_is_one_clear_line(pictures, capsys):
     said = complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", "--networks", ",")
     assert "at least one network" in said

@@ -46,7 +46,11 @@ TRAINING_OPTIONS = (
     "strategy",
 )
 MIXING_OPTIONS = ("mixup", "cutmix", "randaugment")
-OPTION_HELP = "what the network alone knows: width=0.5, frozen_below=66, dropout=0.5, growing=[3,4,3], …"
+OPTION_HELP = (
+    "what the network alone knows: width=0.5 where it is drawn here, shrinking=[4,3,3] and growing=[3,4,3] of "
+    "dual_stack; of a pretrained one trainable_layers=6, or frozen_below=66 or the start of a layer's name (block14), "
+    "pooling=average, pyramid or flatten, normalize=true, dense=256, dropout=0.5, l1=0.003, l2=0.4, weights"
+)
 
 
 def add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
@@ -88,6 +92,14 @@ def schedule(words: str) -> str | dict[int, float]:
         return {int(epoch): float(rate) for epoch, rate in (pair.split("=") for pair in words.split(","))}
     except ValueError:
         raise ArgumentTypeError(f"expected EPOCH=RATE with commas, such as 15=0.003,28=0.001; got {words!r}") from None
+
+
+def fine_tune(word: str) -> dict[str, int]:
+    """Epochs of fine-tuning."""
+    try:
+        return {"epochs": int(word)}
+    except ValueError:
+        raise ArgumentTypeError(f"give EPOCHS after --fine-tune, or put it last; got {word!r}") from None
 
 
 def recipe(parser: ArgumentParser) -> None:
@@ -140,10 +152,15 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
     add(parser, "--batch-size", "pictures per step (default: 32)", type=int)
     add(parser, "--learning-rate", "of the optimizer (default: the network's)", type=float)
-    add(parser, "--optimizer", "adam (default), adamw or sgd")
+    add(parser, "--optimizer", "adam, adamw or sgd (default: the style's)")
     add(parser, "--momentum", "of sgd (default: 0.9)", type=float)
-    add(parser, "--weight-decay", "of adamw (default: 0.004)", type=float)
-    add(parser, "--schedule", "of the rate: constant (default), cosine, or EPOCH=RATE,… from then on", type=schedule)
+    add(parser, "--weight-decay", "of adamw (default: the style's)", type=float)
+    add(
+        parser,
+        "--schedule",
+        "of the rate: constant, cosine, or EPOCH=RATE,… from then on (default: the style's)",
+        type=schedule,
+    )
     add(parser, "--warm-up", "share of the steps in which a cosine rises first (default: 0.1)", type=float)
     add(parser, "--monitor", "what says which epoch is the best: val_loss (default) or val_accuracy")
     add(parser, "--precision", "auto (default), float32 or bfloat16")
@@ -158,11 +175,11 @@ def training(parser: ArgumentParser) -> None:
     add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)
     add(parser, "--clip", "longest gradient, 0 for any (default: the style's)", type=float)
     add(parser, "--ema", "momentum of an average of the weights, 0 for none (default: the style's)", type=float)
-    add(parser, "--mixup", "share of the batches whose pictures are laid over one another", type=float)
+    own = "with this or the next two, the style's own mixing is off"
+    add(parser, "--mixup", f"share of the batches whose pictures are laid over one another; {own}", type=float)
     add(parser, "--cutmix", "share of the batches with pieces of other pictures in them", type=float)
     add(parser, "--randaugment", "further random changes per picture, 0 to 3", type=int)
     tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
-    how = {"nargs": "?", "const": {}, "type": lambda word: {"epochs": int(word)}, "metavar": "EPOCHS"}
-    add(parser, "--fine-tune", tuning, **how)
+    add(parser, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
     parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")

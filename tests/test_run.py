@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import coloured, encoded
 
-from toolkit import bundle, manifest, paths, run
+from toolkit import bundle, manifest, paths, run, train
 
 SCRIPT = """
 import sys
@@ -74,6 +74,36 @@ def test_each_network_gets_the_weights_only_if_it_can_start_from_some():
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ValueError, match="speed"):
         run.configs_for(["vgg"], settings={"speed": 9})
+
+
+def test_what_only_a_head_on_features_uses_goes_to_the_networks_that_have_one():
+    given = {"views": 2, "C": 0.1, "refit": True, "epochs": 3}
+    vgg, head = run.configs_for(["vgg", "mobilenet"], settings=given)
+    assert (vgg.views, vgg.C, vgg.refit, vgg.epochs) == (1, None, False, 3)
+    assert (head.views, head.C, head.refit) == (2, 0.1, True)
+
+
+def test_what_is_stored_goes_before_the_recipe_and_after_what_is_said():
+    stored = {"epochs": 20, "batch_size": 4, "fine_tune": {"share": 0.5, "epochs": 9}, "options": {"dropout": 0.1}}
+    how = {"recipe": "hand_digits", "stored": stored, "settings": {"batch_size": 8, "fine_tune": {"epochs": 2}}}
+    (config,) = run.configs_for([], **how)
+    assert (config.network, config.size, config.epochs, config.patience, config.batch_size) == (
+        "xception",
+        299,
+        20,
+        19,
+        8,
+    )
+    assert (config.fine_tune.share, config.fine_tune.epochs) == (0.5, 2)
+    assert config.options == {"dropout": 0.1}
+    (named,) = run.configs_for([], stored={"network": "vgg"})
+    assert named == train.Config("vgg")
+
+
+def test_a_pipeline_with_a_setting_of_no_effect_is_refused_before_anything_is_scraped(pictures):
+    with pytest.raises(ValueError, match="expected views for one dense layer"):
+        run.pipeline(f"folder:{pictures}", into="mine", configs=[train.Config("vgg", views=4)])
+    assert not paths.dataset("mine").exists()
 
 
 def test_the_stages_in_between_are_saved_and_can_be_repeated(pictures):

@@ -1,7 +1,12 @@
 """The settings of a training, each with its meaning, its range, and what a network takes where nothing is said."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin
 
 from toolkit import distribution, framework, images, networks, optimizers
 from toolkit.augment import Augmentation
@@ -141,6 +146,29 @@ def config_from(values: Mapping[str, object]) -> Config:
     return _from_known(Config, _typed(values))
 
 
+def stored(file: Path) -> dict[str, object]:
+    """The settings in a JSON file, for `config_from`: `best.json` of a search, `bundle.json` of a run, or one's own.
+
+    Args:
+        file: names and values as `Config` has them, of those that are to be set.
+
+    Raises:
+        ValueError: it cannot be read, or holds something else.
+
+    >>> stored(Path("models/mine/tune/mobilenet/best.json"))["views"]  # doctest: +SKIP
+    2
+    """
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"expected a JSON file of settings at {file}, got: {error}") from error
+    values = values.get("config", values) if isinstance(values, dict) else values
+    if not isinstance(values, dict):
+        raise ValueError(f'expected names and values in {file}, such as {{"epochs": 8}}, got {values!r:.40}')
+    config_from({"network": "", **values})  # an unknown name or a value of another kind raises
+    return values
+
+
 def _typed(values: Mapping[str, object]) -> dict[str, object]:
     """Plain values, such as JSON has, as those a config holds."""
     values = dict(values)
@@ -157,4 +185,14 @@ def _from_known(kind: type, values: Mapping[str, object]) -> object:
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ValueError(f"expected the keys {', '.join(known)}, got {unknown[0]!r}")
+    for entry in fields(kind):
+        if entry.name in values and not isinstance(values[entry.name], _kinds(entry.type)):
+            wanted = getattr(entry.type, "__name__", entry.type)
+            raise ValueError(f"expected a value of the kind {wanted} for {entry.name}, got {values[entry.name]!r}")
     return kind(**values)
+
+
+def _kinds(hint: object) -> tuple[type, ...]:
+    """What a value may be by the type of its field; a whole number will do for any."""
+    kinds = [get_origin(kind) or kind for kind in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+    return tuple({int: Integral, float: Real}.get(kind, kind) for kind in kinds)

@@ -1,8 +1,8 @@
 """All of it in one call: from sources to compared networks and a page about them."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import (
@@ -11,6 +11,7 @@ from toolkit import (
     manifest,
     networks,
     parallel,
+    probe,
     recipes,
     report,
     resize,
@@ -74,6 +75,7 @@ def pipeline(
     configs = [config.resolved() for config in configs]
     for config in configs:
         networks.check(config.network, size=config.size, style=config.style, **config.options)
+        train.check(config)
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     say(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
@@ -119,6 +121,7 @@ def configs_for(
     names: Sequence[str],
     *,
     recipe: str | None = None,
+    stored: Mapping[str, object] | None = None,
     weights: str | None = None,
     settings: Mapping[str, object] | None = None,
     options: Mapping[str, object] | None = None,
@@ -126,32 +129,61 @@ def configs_for(
     """A config per network, with the same settings, and the weights for those that can start from some.
 
     Args:
-        names: of networks; none takes those of the recipe.
+        names: of networks; none takes the one that is stored, or those of the recipe.
         recipe: where the settings that are not given come from, see `recipes`; None takes the defaults.
+        stored: settings that go before those of the recipe, such as those of `config.stored`.
         weights: for networks that can start from some, see `networks.transfer.build`; None leaves it to the network.
-        settings: values of `train.Config` that all of them share; unknown ones raise ValueError.
+        settings: values of `train.Config` that all of them share, before all others; unknown ones raise ValueError.
+            What only a head on features uses goes to the networks that have one, if any has.
         options: of the networks; each takes those it has, and one that none has raises ValueError.
+
+    >>> [config.options for config in configs_for(["vgg", "mobilenet"], options={"width": 0.5})]
+    [{'width': 0.5}, {}]
     """
-    configs = []
-    given, taken = {**({"weights": weights} if weights else {}), **(options or {})}, {"weights"}
-    names = names or (recipes.networks(recipe) if recipe else ())
-    for name in dict.fromkeys(names):
-        known = set(networks.get(name).options) & set(given)
-        taken |= known
-        base = _base(name, recipe, settings or {})
-        own = {**base.pop("options", {}), **{option: given[option] for option in sorted(known)}}
-        configs.append(train.config_from({**base, **(settings or {}), "network": name, "options": own}))
-    if set(given) - taken:
-        raise ValueError(f"expected options of {', '.join(names)}, got {sorted(set(given) - taken)[0]!r}")
-    return configs
+    stored, settings, configs = stored or {}, settings or {}, []
+    given = {**({"weights": weights} if weights else {}), **(options or {})}
+    alone = [stored["network"]] if stored.get("network") else recipes.networks(recipe) if recipe else []
+    names = list(dict.fromkeys(names or alone))
+    _check_options(names, set(given) - {"weights"})
+    for name in names:
+        merged = _merged(name, recipe, stored, settings)
+        known = sorted(set(networks.get(name).options) & set(given))
+        own = {**merged.get("options", {}), **{option: given[option] for option in known}}
+        _check_options([name], own)
+        configs.append(train.config_from({**merged, "options": own}))
+    return _by_heads(configs)
 
 
-def _base(name: str, recipe: str | None, settings: Mapping[str, object]) -> dict[str, object]:
-    """What a recipe says about a network; its patience gives way to fewer epochs."""
-    base = vars(recipes.get(recipe, network=name)).copy() if recipe else {}
-    if base.get("patience") and "epochs" in settings:
-        base["patience"] = min(base["patience"], max(1, int(settings["epochs"]) - 1))
-    return base
+def _merged(
+    name: str, recipe: str | None, stored: Mapping[str, object], settings: Mapping[str, object]
+) -> dict[str, object]:
+    """What is said about a network, the last word last; a patience gives way to fewer epochs that are said later."""
+    merged: dict[str, object] = {}
+    for said in (vars(recipes.get(recipe, network=name)) if recipe else {}, stored, settings):
+        if merged.get("patience") and said.get("epochs"):
+            merged["patience"] = min(merged["patience"], max(1, int(said["epochs"]) - 1))
+        inner = [values.get("fine_tune") for values in (merged, said)]
+        merged |= said
+        if all(isinstance(values, Mapping) for values in inner):  # other epochs of it leave its rate as it is
+            merged["fine_tune"] = {**inner[0], **inner[1]}
+    return {**merged, "network": name}
+
+
+def _check_options(names: Sequence[str], given: Iterable[str]) -> None:
+    """Raise ValueError for an option that none of the networks has."""
+    known = dict.fromkeys(option for name in names for option in networks.get(name).options)
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"expected options of {', '.join(names)} from {', '.join(known) or 'none'}, got {unknown[0]!r}"
+        )
+
+
+def _by_heads(configs: list[train.Config]) -> list[train.Config]:
+    """What only a head on features uses is for the networks that have one; if none has, `train.check` says so."""
+    if not any(map(probe.suits, configs)):
+        return configs
+    return [config if probe.suits(config) else replace(config, **train.OF_HEADS) for config in configs]
 
 
 def _counted(table: Manifest, *statuses: str) -> str:

@@ -2,12 +2,12 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import paths
-from toolkit.cli.options import MIXING_OPTIONS, TRAINING_OPTIONS
+from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -40,17 +40,45 @@ def given(arguments: Namespace, *names: str) -> dict[str, object]:
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
-def configs(arguments: Namespace, names: Sequence[str]) -> list["Config"]:
-    """How each of the named networks is to be trained, or those of a recipe if none is named."""
-    from toolkit import run
+def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, object] | None = None) -> list["Config"]:
+    """How each of the named networks is to be trained, or those of a file or a recipe if none is named.
 
-    recipe = getattr(arguments, "recipe", None)
-    if not names and not recipe:
+    Args:
+        arguments: of a verb with the options of `options.training`.
+        names: of networks.
+        usual: settings in place of the network's own, where nothing else is said.
+
+    Raises:
+        ValueError: nothing says which network, or a setting could have no effect.
+    """
+    from toolkit import config, run, train
+
+    recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
+    stored = {**(usual or {}), **(config.stored(Path(file)) if file else {})}
+    if not names and not recipe and not stored.get("network"):
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
     settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
     mixing = given(arguments, *MIXING_OPTIONS)
     settings |= {"mixing": mixing} if mixing else {}
-    return run.configs_for(names, recipe=recipe, settings=settings, options=options, **given(arguments, "weights"))
+    how = {"recipe": recipe, "stored": stored, "settings": settings, "options": options}
+    found = run.configs_for(names, **how, **given(arguments, "weights"))
+    for one in found:
+        train.check(one)
+        _tell_unused(arguments, one)
+    return found
+
+
+def _tell_unused(arguments: Namespace, config: "Config") -> None:
+    """Say once which of the given settings a head on a frozen backbone has no use for; `run` gives them to all."""
+    from toolkit import probe
+
+    idle = sorted(given(arguments, *(FIRST_PHASE if config.fine_tune else STEPPING)))
+    if idle and probe.suits(config):
+        words = ", ".join(name.replace("_", " ") for name in idle)
+        say(arguments)(
+            f"{config.network}: the backbone is frozen and its head is found at once, so these are not used: {words} "
+            "(--features-each-epoch trains the head with them)"
+        )
 
 
 def _option(word: str) -> tuple[str, object]:

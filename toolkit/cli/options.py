@@ -46,10 +46,21 @@ TRAINING_OPTIONS = (
     "strategy",
 )
 MIXING_OPTIONS = ("mixup", "cutmix", "randaugment")
+FIRST_PHASE = ("epochs", "patience", "learning_rate", "optimizer", "momentum", "weight_decay", "schedule", "warm_up")
+STEPPING = (  # what is used where a network learns step by step, and by no head that is found from features at once
+    *FIRST_PHASE,
+    *("batch_size", "monitor", "augmentation", "label_smoothing", "clip", "ema", *MIXING_OPTIONS),
+)
 OPTION_HELP = (
     "what the network alone knows: width=0.5 where it is drawn here, shrinking=[4,3,3] and growing=[3,4,3] of "
     "dual_stack; of a pretrained one trainable_layers=6, or frozen_below=66 or the start of a layer's name (block14), "
     "pooling=average, pyramid or flatten, normalize=true, dense=256, dropout=0.5, l1=0.003, l2=0.4, weights"
+)
+CONFIG_HELP = (
+    "settings from a JSON file: best.json of tune, bundle.json of a run, or your own; options given beside it go "
+    "before it. What has no option here: class_weights, calibrate, augmentation {rotation, brightness, contrast, "
+    "horizontal_flip, vertical_flip, shift, zoom, shear}, mixing {mixup, cutmix, alpha, randaugment, magnitude}, "
+    "fine_tune {epochs, share, learning_rate, decay, weight_decay}"
 )
 
 
@@ -103,19 +114,19 @@ def fine_tune(word: str) -> dict[str, int]:
 
 
 def recipe(parser: ArgumentParser) -> None:
-    """Which network, or whose recipe."""
-    parser.add_argument("--network", help="vgg, dual_stack, xception, mobilenet, … (default: the recipe's)")
-    parser.add_argument(
-        "--recipe", help="cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did"
-    )
+    """Which network, or whose recipe, or which file says so."""
+    parser.add_argument("--network", help="vgg, dual_stack, xception, mobilenet, … (default: the recipe's, or the file's)")
+    authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did, whatever is usual below"
+    parser.add_argument("--recipe", help=authors)
+    parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
 
 
-def folds(parser: ArgumentParser, *, named: bool = True) -> None:
+def folds(parser: ArgumentParser, *, named: bool = True, at_once: str = "folds") -> None:
     """How a dataset is divided, and what becomes of the result."""
-    add(parser, "--folds", "of a cross-validation (default: 5)", type=int)
+    add(parser, "--folds", "of a cross-validation (default: the recipe's, or 5)", type=int)
     if named:
         add(parser, "--name", "of the result (default: the network's)")
-    add(parser, "--jobs", "folds at the same time (default: 1, on a cluster all)", type=int)
+    add(parser, "--jobs", f"{at_once} at the same time (default: 1, on a cluster all)", type=int)
     cluster(parser)
 
 
@@ -182,4 +193,4 @@ def training(parser: ArgumentParser) -> None:
     tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
     add(parser, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
-    parser.add_argument("--overwrite", action="store_true", help="train again what was trained differently")
+    parser.add_argument("--overwrite", action="store_true", help="do again what was done differently")

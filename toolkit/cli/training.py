@@ -64,7 +64,7 @@ def crossval(arguments: Namespace) -> dict:
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
-    how = common.given(arguments, "folds", "name", "jobs", "seed", "ask") | {"say": common.say(arguments)}
+    how = _folds(arguments) | common.given(arguments, "name", "jobs", "seed", "ask") | {"say": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         outcome = crossval.run(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder}")
@@ -87,14 +87,14 @@ def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
     from toolkit import crossval, labels, parallel, resize
 
-    chosen = {"network": arguments.network or (None if arguments.recipe else labels.USUAL.network)}
-    usual = {"style": labels.USUAL.style} if not arguments.recipe else {}
-    usual |= labels.USUAL.options if not (arguments.network or arguments.recipe) else {}
+    chosen = {"network": arguments.network or (None if (arguments.recipe or arguments.config) else labels.USUAL.network)}
+    usual = {"style": labels.USUAL.style} if not (arguments.recipe or arguments.config) else {}
+    usual |= labels.USUAL.options if not (arguments.network or (arguments.recipe or arguments.config)) else {}
     config = _one(Namespace(**{**usual, **vars(arguments), **chosen}))
     table = manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
-    how = common.given(arguments, "folds", "jobs", "seed") | {"say": common.say(arguments)}
+    how = _folds(arguments) | common.given(arguments, "jobs", "seed") | {"say": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         found = labels.check(table, config, **_spread(arguments, how))
     say = common.say(arguments)
@@ -114,7 +114,7 @@ def tune_options(parser: ArgumentParser) -> None:
     parser.add_argument("--vary", action="append", default=[], metavar="NAME=CHOICES", help=vary)
     options.add(parser, "--trials", "how many in all (default: 30)", type=int)
     options.add(parser, "--method", "tpe (default), random or grid")
-    options.folds(parser)
+    options.folds(parser, at_once="folds of a trial, or trials,")
     options.training(parser)
     parser.add_argument("--show", metavar="PNG", help="draw the trials into this file")
 
@@ -124,7 +124,7 @@ def tune(arguments: Namespace) -> dict:
     from toolkit import parallel, tune
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
-    how = common.given(arguments, "trials", "method", "folds", "name", "jobs", "seed")
+    how = _folds(arguments) | common.given(arguments, "trials", "method", "name", "jobs", "seed")
     how["space"] = dict(map(_choices, arguments.vary)) or None
     how["say"] = common.say(arguments)
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
@@ -138,6 +138,14 @@ def tune(arguments: Namespace) -> dict:
 def _spread(arguments: Namespace, how: dict[str, object]) -> dict[str, object]:
     """On a cluster, as many folds at a time as it has workers."""
     return {"jobs": -1, **how} if arguments.cluster else how
+
+
+def _folds(arguments: Namespace) -> dict[str, object]:
+    """Into how many: as many as are given, or as the authors of the recipe took."""
+    from toolkit import recipes
+
+    usual = recipes.recipe(arguments.recipe).folds if arguments.recipe else 0
+    return ({"folds": usual} if usual else {}) | common.given(arguments, "folds")
 
 
 def _one(arguments: Namespace) -> "Config":

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers import coloured, dataset, encoded, tiny_dataset
 
-from toolkit import dedup, evaluate, labels, manifest, plot, practice, review, suspects, verify
+from toolkit import dedup, evaluate, labels, manifest, paths, plot, practice, review, suspects, verify
 from toolkit.cli import main
 from toolkit.errors import DatasetError
 from toolkit.review.journal import FILE, Journal
@@ -151,6 +151,9 @@ def test_the_command_line_doubts_and_a_person_relabels_or_takes_back(tmp_path, c
     (doubted,) = json.loads(capsys.readouterr().out)["suspects"]
     assert (doubted["path"], doubted["label"], doubted["suggested"]) == (path, "cars", "tanks")
     assert sheet.read_bytes().startswith(b"\x89PNG")
+    file = paths.models(table.root) / "crossval" / labels.NAME / "crossval.json"
+    judge = json.loads(file.read_text())["identity"]["config"]
+    assert all(judge[name] == getattr(labels.USUAL, name) for name in ("network", "style", "views", "options"))
     assert main(["relabel", str(table.root), path, "--label", "tanks"]) == 0
     assert main(words) == 0
     assert "no label is doubted" in capsys.readouterr().out
@@ -158,3 +161,14 @@ def test_the_command_line_doubts_and_a_person_relabels_or_takes_back(tmp_path, c
     assert manifest.load(table.root).table.set_index("path").loc[path, "label"] == "cars"
     assert main(["relabel", str(table.root), path]) == 2
     assert "expected --label with one of cars, tanks, or --undo" in capsys.readouterr().err
+
+
+def test_a_check_is_always_done_anew_so_nothing_is_to_be_overwritten(capsys):
+    assert main(["labels", "pets", "--overwrite"]) == 2
+    assert "unrecognized arguments: --overwrite" in capsys.readouterr().err
+
+
+def test_the_usual_views_are_left_out_where_the_judge_is_no_head_on_features(tmp_path, capsys):
+    table = verify.check(tiny_dataset(tmp_path / "pets", per_class=8)).save()
+    assert main(["labels", str(table.root), "--weights", "none", "--size", "32", "--folds", "9"]) == 2
+    assert "expected more than 9 pictures of every class" in capsys.readouterr().err

@@ -113,9 +113,9 @@ def fine_tune(word: str) -> dict[str, int]:
         raise ArgumentTypeError(f"give EPOCHS after --fine-tune, or put it last; got {word!r}") from None
 
 
-def recipe(parser: ArgumentParser) -> None:
+def recipe(parser: ArgumentParser, *, usual: str = "the recipe's, or the file's") -> None:
     """Which network, or whose recipe, or which file says so."""
-    parser.add_argument("--network", help="vgg, dual_stack, xception, mobilenet, … (default: the recipe's, or the file's)")
+    parser.add_argument("--network", help=f"vgg, dual_stack, xception, mobilenet, … (default: {usual})")
     authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did, whatever is usual below"
     parser.add_argument("--recipe", help=authors)
     parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
@@ -153,10 +153,11 @@ def sources(parser: ArgumentParser) -> None:
     add(parser, "--i-have-permission", said, action="store_true", dest="permission")
 
 
-def training(parser: ArgumentParser) -> None:
+def training(parser: ArgumentParser, *, style: str = "classic", weights: str = "imagenet") -> None:
     """How networks are trained."""
-    add(parser, "--weights", "of a pretrained network: imagenet (default), none, or a file; for xception also cifar10")
-    add(parser, "--style", "classic, as its authors drew it (default), or modern")
+    known = f"imagenet, none, or a file; for xception also cifar10 (default: {weights})"
+    add(parser, "--weights", f"of a pretrained network: {known}")
+    add(parser, "--style", f"classic, as its authors drew it, or modern (default: {style})")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
     add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
@@ -193,4 +194,8 @@ def training(parser: ArgumentParser) -> None:
     tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
     add(parser, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
+
+
+def overwrite(parser: ArgumentParser) -> None:
+    """What becomes of a result with other settings."""
     parser.add_argument("--overwrite", action="store_true", help="do again what was done differently")

@@ -2,7 +2,8 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def train_options(parser: ArgumentParser) -> None:
     options.recipe(parser)
     parser.add_argument("--name", help="of the run (default: the network's)")
     options.training(parser)
+    options.overwrite(parser)
     options.add(parser, "--strategy", "none (default); mirrored, all devices of this machine; multi-worker, TF_CONFIG")
     options.add(
         parser, "--tensorboard", "write the course for TensorBoard, into events/ of the run", action="store_true"
@@ -53,6 +55,7 @@ def crossval_options(parser: ArgumentParser) -> None:
     options.recipe(parser)
     options.folds(parser)
     options.training(parser)
+    options.overwrite(parser)
     options.add(parser, "--ask", "views to ask a head about, up to --views, for their mean (default: 1)", type=int)
     parser.add_argument("--show", metavar="PNG", help="draw the folds into this file")
 
@@ -77,9 +80,9 @@ def crossval(arguments: Namespace) -> dict:
 def labels_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
-    options.recipe(parser)
+    options.recipe(parser, usual="xception with the weights cifar10, and two views")
     options.folds(parser, named=False)
-    options.training(parser)
+    options.training(parser, style="modern", weights="imagenet, or cifar10 if no network is named")
     parser.add_argument("--show", metavar="PNG", help="draw the likeliest of them into this file")
 
 
@@ -87,10 +90,7 @@ def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
     from toolkit import crossval, labels, parallel, resize
 
-    chosen = {"network": arguments.network or (None if (arguments.recipe or arguments.config) else labels.USUAL.network)}
-    usual = {"style": labels.USUAL.style} if not (arguments.recipe or arguments.config) else {}
-    usual |= labels.USUAL.options if not (arguments.network or (arguments.recipe or arguments.config)) else {}
-    config = _one(Namespace(**{**usual, **vars(arguments), **chosen}))
+    config = _judge(arguments)
     table = manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
@@ -106,6 +106,19 @@ def labels(arguments: Namespace) -> dict:
     return {"suspects": found.to_dict(orient="records")}
 
 
+def _judge(arguments: Namespace) -> "Config":
+    """Who doubts labels: what is named, and else what does so usually, with its views if it is a head still."""
+    from toolkit import labels, probe
+
+    if arguments.recipe or arguments.config:
+        return _one(arguments)
+    usual = vars(labels.USUAL)
+    if arguments.network:
+        return _one(arguments, usual={"style": usual["style"]})
+    config = _one(arguments, usual={**usual, "views": 1})
+    return config if "views" in arguments or not probe.suits(config) else replace(config, views=usual["views"])
+
+
 def tune_options(parser: ArgumentParser) -> None:
     """What can be said after the verb."""
     options.dataset(parser)
@@ -116,6 +129,7 @@ def tune_options(parser: ArgumentParser) -> None:
     options.add(parser, "--method", "tpe (default), random or grid")
     options.folds(parser, at_once="folds of a trial, or trials,")
     options.training(parser)
+    options.overwrite(parser)
     parser.add_argument("--show", metavar="PNG", help="draw the trials into this file")
 
 
@@ -148,8 +162,8 @@ def _folds(arguments: Namespace) -> dict[str, object]:
     return ({"folds": usual} if usual else {}) | common.given(arguments, "folds")
 
 
-def _one(arguments: Namespace) -> "Config":
-    configs = common.configs(arguments, [arguments.network] if arguments.network else [])
+def _one(arguments: Namespace, *, usual: Mapping[str, object] | None = None) -> "Config":
+    configs = common.configs(arguments, [arguments.network] if arguments.network else [], usual=usual)
     if len(configs) > 1:
         raise ValueError(f"expected one network, got {len(configs)} in the recipe; give --network")
     return configs[0]

@@ -11,6 +11,7 @@ def run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
     options.training(parser)
+    options.overwrite(parser)
     options.cluster(parser)
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from toolkit import calibrate, evaluate, features, images, networks, probe, split, train
+from toolkit import calibrate, evaluate, events, features, images, networks, probe, split, train
 from toolkit.errors import BundleError
 from toolkit.finetune import FineTune
 from toolkit.manifest import Manifest
@@ -154,6 +154,21 @@ def test_fine_tuning_begins_with_the_probe(table, config):
     history = train.fit(tuned, table, name="tuned").history
     assert history["phase"].tolist() == ["probe"] * len(probe.STRENGTHS) + ["fine-tune"]
     assert history["epoch"].tolist() == list(range(1, len(probe.STRENGTHS) + 2))
+
+
+def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_and_tensorboard_sees_both(table, config):
+    tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "ema": 0.5}
+    run = train.fit(Config(**{**vars(config), **tuned}), table, name="averaged", tensorboard=True)
+    assert run.history["average_val_loss"].notna().tolist() == [False] * len(probe.STRENGTHS) + [True]
+    row, kept = run.kept
+    assert row["epoch"] == run.facts["best_epoch"] + 1
+    assert kept.loss == run.history[["val_loss", "average_val_loss"]].min().min()
+    assert {folder.name for folder in (run.folder / events.FOLDER).iterdir()} == {"train", "validation", "average"}
+
+
+def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
+    run = train.fit(config, table, name="watched", tensorboard=True)
+    assert {folder.name for folder in (run.folder / events.FOLDER).iterdir()} == {"train", "validation"}
 
 
 @pytest.mark.parametrize(

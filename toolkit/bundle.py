@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 
 MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
 HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
+
+
+class Kept(NamedTuple):
+    """What the weights of an epoch that are kept are worth on val.
+
+    Args:
+        kind: whose they are: "val", the network's own, or "average_val", those of their moving average (`ema`).
+        loss, accuracy: on the val pictures.
+    """
+
+    kind: str
+    loss: float
+    accuracy: float
+
+    def mark(self, monitor: str) -> float:
+        """By what epochs are compared: the lower, the better."""
+        return self.loss if monitor == "val_loss" else -self.accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +82,13 @@ class Bundle(Classifier):
         return pd.read_csv(self.folder / HISTORY)
 
     @property
+    def kept(self) -> tuple[pd.Series, Kept]:
+        """The row of the history whose weights were kept, and what they are worth."""
+        history = self.history
+        row = history.iloc[self.facts.get("best_epoch", history["val_loss"].argmin())]
+        return row, kept(row, monitor=self.facts.get("config", {}).get("monitor", "val_loss"))
+
+    @property
     def seen(self) -> frozenset[str]:
         """Hashes of the files it was trained on and chosen by: asking about these again proves nothing."""
         file = self.folder / SEEN
@@ -90,6 +114,21 @@ class Bundle(Classifier):
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(pictures))
+
+
+def kept(row: Mapping[str, float], *, monitor: str) -> Kept:
+    """Which weights of an epoch are the better ones: the network's own, or their average where the row has one.
+
+    Args:
+        row: of a history.
+        monitor: "val_loss" or "val_accuracy", see `Config`.
+
+    >>> kept({"val_loss": 0.4, "val_accuracy": 0.9}, monitor="val_loss")
+    Kept(kind='val', loss=0.4, accuracy=0.9)
+    """
+    known = [kind for kind in ("val", "average_val") if pd.notna(row.get(f"{kind}_loss"))]
+    both = [Kept(kind, float(row[f"{kind}_loss"]), float(row[f"{kind}_accuracy"])) for kind in known]
+    return min(both, key=lambda one: one.mark(monitor))
 
 
 def save(

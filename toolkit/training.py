@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit import batches, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
+from toolkit import batches, bundle, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
 from toolkit.config import Config
 from toolkit.errors import BundleError
 from toolkit.framework import keras, tf
@@ -67,7 +67,7 @@ class Training:
             self.phases.append(Phase("fine-tune", config.fine_tune.epochs, config.fine_tune.epochs))
         self.rows: list[dict] = []
         self.best, self.best_epoch, self.seconds = self.model.get_weights(), -1, 0.0
-        self.watch: Callable[[list[dict]], None] = lambda rows: None  # takes the rows after every epoch
+        self.watch: Callable[[list[dict]], None] = lambda rows: None  # takes the rows after every epoch, or a probe
         self._enter(0)
 
     def finish(self) -> None:
@@ -194,6 +194,7 @@ class Training:
         self.probed.probe.put_into(self.model)
         self.best, self.best_epoch = self.model.get_weights(), self.probed.best
         self.seconds = time.monotonic() - started
+        self.watch(self.rows)
 
     def _epoch(self, epoch: int) -> None:
         config, started = self.config, time.monotonic()
@@ -214,14 +215,11 @@ class Training:
 
     def _judge(self, candidates: dict[str, keras.Model], row: dict, epoch: int) -> None:
         """Keep the weights if they are the best so far: the model's, or those of its average."""
-        _, value = self.config.monitor.split("_")
-        sign = 1 if value == "loss" else -1  # the lower the better, or the higher
-        marks = {name: sign * row[f"{name}_{value}"] for name in candidates}
-        name = min(marks, key=marks.__getitem__)
-        best = self.rows[self.best_epoch] if self.best_epoch >= 0 else {}
-        before = [sign * best[f"{kind}_{value}"] for kind in candidates if best]
-        if marks[name] < min(before, default=np.inf):
-            self.best, self.best_epoch = candidates[name].get_weights(), epoch
+        monitor = self.config.monitor
+        now = bundle.kept(row, monitor=monitor)
+        best = bundle.kept(self.rows[self.best_epoch], monitor=monitor) if self.best_epoch >= 0 else None
+        if best is None or now.mark(monitor) < best.mark(monitor):
+            self.best, self.best_epoch = candidates[now.kind].get_weights(), epoch
 
     def _batches(self, epoch: int, share: distribution.Share) -> tf.data.Dataset:
         config = self.config

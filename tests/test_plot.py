@@ -155,6 +155,15 @@ def test_curves_mark_the_epoch_that_was_kept(tmp_path):
     assert size(figure)[0] > 500
 
 
+def test_the_mark_is_what_the_average_of_the_weights_is_worth_where_that_was_kept(tmp_path):
+    run = untrained(tmp_path / "run", best_epoch=1, config={"monitor": "val_accuracy"})
+    columns = {"epoch": [1, 2, 3], "loss": 0.7, "accuracy": 0.5, "val_loss": 0.7, "val_accuracy": [0.5, 0.6, 0.7]}
+    columns |= {"average_val_loss": [None, 0.4, 0.3], "average_val_accuracy": [None, 0.8, 0.7]}
+    (run.folder / bundle.HISTORY).write_text(pd.DataFrame(columns).to_csv(index=False))
+    marks = [axes.lines[-1].get_xydata().tolist() for axes in plot.curves(run).axes]
+    assert marks == [[[2, 0.4]], [[2, 0.8]]]
+
+
 def test_a_head_on_features_is_a_line_beside_runs_that_have_epochs_and_a_curve_alone(tmp_path):
     epochs, probe = untrained(tmp_path / "epochs"), untrained(tmp_path / "probe")
     columns = {"C": [0.01, 1.0], "loss": [0.5, 0.3], "val_loss": [0.6, 0.5]}

@@ -110,6 +110,17 @@ def test_trainings_that_lag_behind_are_given_up(place):
     assert not list(outcome.folder.rglob("model.keras"))
 
 
+@pytest.mark.slow
+def test_a_training_is_worth_what_the_weights_that_were_kept_are_be_it_their_average(place):
+    easy = ready_dataset(place / "averaged", per_class=20, size=16)
+    how = {"epochs": 2, "patience": 1, "batch_size": 8, "options": {"width": 0.1}, "augmentation": None}
+    outcome = tune.search(easy, Config("vgg", size=16, ema=0.9, **how), space={"learning_rate": [5e-2]}, trials=1)
+    (file,) = outcome.folder.rglob("history.csv")
+    history = pd.read_csv(file)
+    assert history["average_val_loss"].min() < history["val_loss"].min()
+    assert outcome.best["loss"] == history["average_val_loss"].min()
+
+
 def test_another_search_of_the_name_is_replaced_only_if_allowed(table, config):
     with pytest.raises(BundleError, match="over other settings or other pictures"):
         tune.search(table, config, space={"C": (1e-3, 1.0)}, trials=1, folds=2)

@@ -146,17 +146,19 @@ def _judged(
         labels = table["label"].map({label: place for place, label in enumerate(used.classes)}).to_numpy()
         return outcome.report.accuracy, calibrate.likelihood(shares, labels)
     resize.write(used, size=config.size, mode=config.resize_mode)
-    run = train.fit(config, used, into=into, watch=lambda rows: _prune(trial, rows))
-    kept = run.history.iloc[run.facts["best_epoch"]]
+    run = train.fit(config, used, into=into, watch=lambda rows: _prune(trial, rows, config.monitor))
+    kept = run.kept[1]
     (into / bundle.FACTS).unlink()
     (into / bundle.MODEL).unlink()  # its settings are what is looked for
-    return float(kept["val_accuracy"]), float(kept["val_loss"])
+    return kept.accuracy, kept.loss
 
 
-def _prune(trial: "optuna.Trial", rows: list[dict]) -> None:
+def _prune(trial: "optuna.Trial", rows: list[dict], monitor: str) -> None:
     import optuna
 
-    trial.report(rows[-1]["val_accuracy"], len(rows))
+    if "C" in rows[-1]:  # a head on features, from which fine-tuning begins, is no epoch to be compared by
+        return
+    trial.report(bundle.kept(rows[-1], monitor=monitor).accuracy, len(rows))
     if trial.should_prune():
         raise optuna.TrialPruned
 

@@ -78,24 +78,24 @@ def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure
 def curves(*runs: "Bundle") -> Figure:
     """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked.
 
+    Where the average of the weights was kept (`ema`), the mark is what that average is worth, beside the line.
     A head on features that were computed once has no epochs: beside runs that have, it is a dotted line.
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     probes = [is_probe(run.history) for run in runs]
     for colour, run, probe in zip(COLOURS, runs, probes, strict=False):
-        history = run.history
-        kept = history.iloc[run.facts.get("best_epoch", history["val_loss"].idxmin())]
+        history, (row, kept) = run.history, run.kept
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
             axes.set(ylabel=name)
             plain(axes)
             if probe and not all(probes):
-                axes.axhline(kept[f"val_{name}"], linestyle=":", color=colour, label=f"{run.name}, val")
+                axes.axhline(getattr(kept, name), linestyle=":", color=colour, label=f"{run.name}, val")
                 continue
             steps = steps_of(axes, history)
             axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
             axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
-            axes.plot(kept[steps], kept[f"val_{name}"], "o", color=colour)
+            axes.plot(row[steps], getattr(kept, name), "o", color=colour)
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -80,6 +80,13 @@ def test_a_probe_is_logistic_regression_on_standardized_features(classes, count)
     assert np.allclose(found.probabilities(seen).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("count", [8, 60])  # fewer and more pictures than features
+def test_features_that_are_the_same_for_all_pictures_leave_how_frequent_each_class_is(count):
+    seen, labels = np.full((count, 20), 3.0, np.float32), (np.arange(count) % 4 == 0).astype(int)
+    for _, found in probe.path(seen, labels, strengths=(0.01, 1.0), weighted=False):
+        assert np.allclose(found.probabilities(seen), [0.75, 0.25], atol=1e-3)
+
+
 def test_a_given_strength_is_not_chosen(table, config):
     learned = probe.learn(Config(**{**vars(config), "C": 0.5}).resolved(), table)
     assert learned.history["C"].tolist() == [0.5]

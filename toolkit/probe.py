@@ -233,7 +233,8 @@ def _root(scaled: np.ndarray) -> np.ndarray:
         long as w, so a penalty on the length is the same.
     """
     products = (scaled @ scaled.T).astype(np.float64)
-    products[np.diag_indices(len(scaled))] += 1e-5 * np.trace(products) / len(scaled)  # or rounding leaves it no root
+    mean = np.trace(products) / len(scaled) or 1.0  # 0 where no feature tells any pictures apart
+    products[np.diag_indices(len(scaled))] += 1e-5 * mean  # or rounding leaves it no root
     return cholesky(products, lower=True).astype(np.float32)
 
 

@@ -67,6 +67,24 @@ def test_every_picture_is_judged_once_and_nothing_like_it_is_learned_from(groups
     assert sorted(judged) == sorted(table.table["path"])
 
 
+def of_groups(**sizes):
+    """A table of groups of near-duplicates of these sizes."""
+    numbered = [(label, number, count) for label, counts in sizes.items() for number, count in enumerate(counts)]
+    return fake_table(
+        "nowhere", [(label, f"{label}-{number}") for label, number, count in numbered for _ in range(count)]
+    )
+
+
+def test_large_groups_leave_pictures_of_every_class_to_learn_from():
+    for part in crossval.divided(of_groups(cars=[5, 20, 20], tanks=[1, 20, 20]), folds=2, seed=7):
+        assert set(part.where(split="train").table["label"]) == {"cars", "tanks"}
+
+
+def test_groups_too_large_to_leave_any_are_refused_with_the_class_and_the_fold():
+    with pytest.raises(DatasetError, match="in fold 2 of 2, got none of '(cars|tanks)'.*near-duplicates"):
+        crossval.divided(of_groups(cars=[5, 5, 2], tanks=[2, 5, 2, 2]), folds=2, seed=7)
+
+
 def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which():
     table = fake_table("nowhere", [("cars", "")] * 60 + [("tanks", "")] * 30)
     parts = crossval.divided(table, folds=5, seed=1)

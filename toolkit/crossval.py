@@ -157,13 +157,34 @@ def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
         few = f"{counts.min()} of {counts.idxmin()!r}" if len(counts) else "none"
         raise DatasetError(f"expected more than {folds} pictures of every class for {folds} folds, got {few}")
     parts = []
-    for rest, judged in _folds(folds, seed).split(labels, labels, groups):
-        most = min(VAL_PARTS, int(pd.Series(groups[rest]).groupby(labels[rest]).nunique().min()))
-        inner, chosen_by = next(_folds(max(2, most), seed).split(rest, labels[rest], groups[rest]))
+    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, groups), start=1):
         splits = np.full(len(table), "train", dtype=object)
-        splits[judged], splits[rest[chosen_by]] = "test", "val"
+        splits[judged], splits[rest[_chosen_by(labels[rest], groups[rest], seed)]] = "test", "val"
+        missing = sorted(set(labels) - set(labels[splits == "train"]))
+        if missing:
+            raise DatasetError(
+                f"expected pictures of every class to learn from in fold {number} of {folds}, got none of "
+                f"{missing[0]!r}: too many of them are near-duplicates of one another, which stay together; take "
+                "another seed or number of folds, or add pictures"
+            )
         parts.append(manifest.assign(split=splits))
     return parts
+
+
+def _chosen_by(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Places of the pictures to choose by: of the first division that leaves some of every class on both sides.
+
+    Large groups may allow none: then of the first one that leaves some to learn from, or else of the very first.
+    """
+    most = min(VAL_PARTS, int(pd.Series(groups).groupby(labels).nunique().min()))
+    divisions = list(_folds(max(2, most), seed).split(labels, labels, groups))
+    kinds = len(set(labels))
+
+    def lacking(division: tuple[np.ndarray, np.ndarray]) -> tuple[bool, bool]:
+        train, val = (len(set(labels[part])) < kinds for part in division)
+        return train, val
+
+    return min(divisions, key=lacking)[1]  # the first of the best
 
 
 def _folds(count: int, seed: int) -> StratifiedGroupKFold:

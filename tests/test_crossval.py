@@ -1,7 +1,9 @@
 """Cross-validation: every picture judged once, by a network that has not seen it or anything like it."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,6 +147,16 @@ def test_the_folds_of_a_training_go_on_where_they_were_interrupted(table, monkey
     assert not list(outcome.folder.rglob(bundle.MODEL))
     assert len(outcome.report.predictions) == len(table)
     assert evaluate.openings(table).empty  # a fold is no look at the test pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_the_seed_says_what_trainings_at_the_same_time_become(table, backend):
+    short = replace(TINY, epochs=1, augmentation=None)
+    one = crossval.run(table, short, folds=2, name="one").report.predictions
+    with joblib.parallel_config(backend=backend) if backend != "loky" else nullcontext():
+        two = crossval.run(table, short, folds=2, name=f"two by {backend}", jobs=2).report.predictions
+    pd.testing.assert_frame_equal(one, two)
 
 
 def test_a_fold_that_fails_says_which_and_why(table):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from toolkit import workers
+from toolkit.errors import ToolkitError
 
 
 def slowly(item):
@@ -20,6 +21,10 @@ def deadly(item):
     if os.getppid() == int(os.environ["TOOLKIT_TEST_PARENT"]):
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+
+def killed(item):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_results_come_in_order_and_workers_share_the_work(monkeypatch):
@@ -55,3 +60,10 @@ def test_stopping_early_leaves_no_process_behind(monkeypatch):
     results.close()
     assert started
     assert all(worker.poll() is not None for worker in started)
+
+
+def test_a_process_of_its_own_answers_and_that_it_died_is_said():
+    item, process = workers.apart(slowly, 3)
+    assert item == 3 and process != os.getpid()
+    with pytest.raises(ToolkitError, match="ended with -9"):
+        workers.apart(killed, 3)

@@ -80,7 +80,9 @@ def run(
         name: of the result, in `models/<dataset>/crossval/<name>/`; None takes the network's.
         into: folder of the result; None is the one above.
         overwrite: do it again although there is one of that name with other settings or other pictures.
-        jobs: folds at the same time; within `parallel.cluster`, -1 for as many as it has workers.
+        jobs: folds at the same time; within `parallel.cluster`, -1 for as many as it has workers. Trainings are each in
+            a process of their own, so that the seed gives the same networks as with one job; one graphics card has
+            memory for a single one.
         ask: views of a picture to ask a head on features about, from 1 to `config.views`; the answer is their mean.
         say: takes a line on each fold when it is done.
 
@@ -107,7 +109,8 @@ def run(
     if known is not None:
         say(probe.IN_WORDS)
     one = partial(_fold, config=config, known=known, ask=ask, folder=folder)
-    done = parallel.map(one, list(enumerate(parts, start=1)), description=f"crossval {config.network}", jobs=jobs)
+    how = {"jobs": jobs, "processes": known is None, "at_once": known is None}
+    done = parallel.map(one, list(enumerate(parts, start=1)), description=f"crossval {config.network}", **how)
     tables, histories = [], []
     for number, result in enumerate(done, start=1):
         if isinstance(result, parallel.Failure):

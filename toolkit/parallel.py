@@ -37,6 +37,7 @@ def map(
     jobs: int = -1,
     shared: bool = False,
     processes: bool = False,
+    at_once: bool = False,
 ) -> Iterator[Any]:
     """Yield `function(item)` for every item, in the order of the items.
 
@@ -46,10 +47,13 @@ def map(
         description: text of the progress bar; "" shows no bar.
         jobs: workers; -1 means one per core, 1 means no parallel work. Threads by default, since Pillow and OpenCV
             release the interpreter's lock; `cluster`, or `with joblib.parallel_config(backend="dask")`, sends the work
-            to other processes or machines, up to `BATCH` items at a time.
+            to other processes or machines, up to `BATCH` items at a time; what an item asks `map` for in its turn stays
+            on the worker that has it.
         shared: True for a function that holds open files or locks, and can work in threads of this process only.
         processes: True for a function that spends its time in Python itself: other processes then share the work with
             this one, see `workers`, unless joblib is told to use something else.
+        at_once: True for items that take long, such as trainings: those processes begin without a trial, and where
+            joblib uses something else each item has one, since threads share what a seed is set for.
 
     Yields:
         The function's result, or a `Failure` where it raised an `Exception`.
@@ -66,12 +70,15 @@ def map(
     hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
     backend, _ = get_active_backend(**hints)
     if processes and isinstance(get_active_backend()[0], LokyBackend):  # joblib's choice if nobody made another
-        results = workers.map(partial(_guarded, function), items, most=joblib.effective_n_jobs(jobs))
+        most = joblib.effective_n_jobs(jobs)
+        results = workers.map(partial(_guarded, function), items, most=most, at_once=at_once)
     else:
-        how = {} if getattr(backend, "uses_threads", False) else _batches(len(items), backend.effective_n_jobs(jobs))
+        here = getattr(backend, "uses_threads", False)
+        how = {} if here else _batches(len(items), backend.effective_n_jobs(jobs))
         lazily = "generator" if backend.supports_return_generator else "list"
         crew = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
-        results = crew(joblib.delayed(_guarded)(function, item) for item in items)
+        one = joblib.delayed(_apart if at_once else _guarded if here else _away)
+        results = crew(one(function, item) for item in items)
     shown = iter(progress(results, total=len(items), description=description))
     try:
         for result in shown:  # noqa: UP028 - `yield from` would close it before the warning can be held back
@@ -136,6 +143,19 @@ def _guarded(function: Callable[[Any], Any], item: Any) -> Any:
         return Failure(error.status, error.reason)
     except Exception as error:
         return Failure("failed", f"{type(error).__name__}: {error}")
+
+
+def _away(function: Callable[[Any], Any], item: Any) -> Any:
+    """The same on a worker. A cluster whose workers wait for one another would wait forever."""
+    import joblib
+
+    with joblib.parallel_config(backend="threading"):
+        return _guarded(function, item)
+
+
+def _apart(function: Callable[[Any], Any], item: Any) -> Any:
+    """The same in a process of its own; that it died is a failure like any other."""
+    return _guarded(partial(workers.apart, partial(_guarded, function)), item)
 
 
 def _client(address: str) -> Any:

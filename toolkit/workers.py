@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import ToolkitError
+
 TRIAL = 0.05  # seconds of work from which the rest is estimated
 WORTH = 0.5  # seconds of work for each worker that are worth its start
 
@@ -58,6 +60,28 @@ def map(function: Callable[[Any], Any], items: Sequence[Any], *, most: int, at_o
         share.dismiss()
 
 
+def apart(function: Callable[[Any], Any], item: Any) -> Any:
+    """The result of `function(item)` in another process, which is started for it.
+
+    Args:
+        function: as for `map`.
+        item: what to work on.
+
+    Raises:
+        ToolkitError: the process died.
+
+    >>> apart(abs, -1)
+    1
+    """
+    words = pickle.dumps(function) + pickle.dumps(item)
+    done = subprocess.run(
+        _command(), input=words, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    if not done.stdout:
+        raise ToolkitError(f"expected an answer from another process, it ended with {done.returncode}")
+    return pickle.loads(done.stdout)
+
+
 class _Share:
     """Work that is shared: what is still to do, and the results that came."""
 
@@ -80,11 +104,11 @@ class _Share:
         """Start workers, and a thread that talks to each."""
         for _ in range(workers if sys.executable else 0):
             worker = subprocess.Popen(
-                [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; import {__name__} as w; w.serve()"],
+                _command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # what fails there is done again here, and told of
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=_environment(),
             )
             feeder = threading.Thread(target=self._feed, args=(worker,), daemon=True)
             self._workers.append((worker, feeder))
@@ -124,6 +148,14 @@ class _Share:
         with self._changed:
             self.results[place] = result
             self._changed.notify_all()
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; import {__name__} as w; w.serve()"]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def serve() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from helpers import ready_dataset
 
 from toolkit import crossval, paths, plot, spaces, train, tune
 from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.framework import tf
 from toolkit.train import Config, config_from
 
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
@@ -90,6 +92,62 @@ def test_a_grid_tries_every_point_once(table, config):
     assert plot.png(plot.trials(outcome)).startswith(b"\x89PNG")
 
 
+def test_a_trial_that_is_a_training_in_a_search_over_heads_is_judged_in_folds_as_they_are(table, config):
+    config = config_from({**vars(config), "size": 40, "epochs": 1, "batch_size": 8})
+    space = {"options.dense": [8, None]}
+    outcome = tune.search(table, config, space=space, method="grid", folds=2, name="dense")
+    assert outcome.trials["state"].tolist() == ["complete"] * 2
+    assert outcome.trials["options.dense"].tolist() == [8, None]
+    assert outcome.config.options["dense"] is outcome.best["options.dense"]
+    assert plot.png(plot.trials(outcome)).startswith(b"\x89PNG")
+    kept = pd.read_csv(outcome.folder / tune.TABLE, keep_default_na=False)
+    assert kept["options.dense"].tolist() == ["8", ""]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
+def test_settings_for_which_there_is_no_memory_have_failed_and_the_others_go_on(table, config, error, monkeypatch):
+    run = crossval.run
+
+    def running_out(used, config, **how):
+        if config.views == 2:
+            raise error
+        return run(used, config, **how)
+
+    monkeypatch.setattr(crossval, "run", running_out)
+    how = {"space": {"views": [2, 1]}, "method": "grid", "folds": 2, "name": type(error).__name__}
+    trials = tune.search(table, config, **how).trials
+    assert trials["state"].tolist() == ["failed", "complete"]
+    assert "try a smaller size" in trials["reason"][0]
+
+
+def test_a_trial_over_which_the_process_died_twice_is_given_up(table, config, monkeypatch):
+    run = crossval.run
+
+    def killing(used, config, **how):
+        if config.views == 2:
+            raise SystemExit  # which leaves the journal as a kill does
+        return run(used, config, **how)
+
+    monkeypatch.setattr(crossval, "run", killing)
+    how = {"space": {"views": [2, 1]}, "method": "grid", "folds": 2, "name": "deadly"}
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            tune.search(table, config, **how)
+    trials = tune.search(table, config, **how).trials
+    assert dict(zip(trials["views"], trials["state"], strict=True)) == {1: "complete", 2: "failed"}
+    assert trials["reason"].str.contains("it died 2 times").any()
+
+
+def test_who_interrupts_a_search_says_nothing_against_a_trial(table, config, monkeypatch):
+    how = {"space": {"views": [2, 1]}, "method": "grid", "folds": 2, "name": "impatient"}
+    with monkeypatch.context() as patch:
+        patch.setattr(crossval, "run", lambda *_, **__: stop())
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                tune.search(table, config, **how)
+    assert tune.search(table, config, **how).trials["state"].tolist() == ["complete"] * 2
+
+
 def test_settings_that_do_not_go_together_are_a_row_with_a_reason(table, config):
     space = {"size": [16, 32]}
     outcome = tune.search(table, config, space=space, method="grid", folds=2, name="failing")
@@ -100,7 +158,8 @@ def test_settings_that_do_not_go_together_are_a_row_with_a_reason(table, config)
 
 
 @pytest.mark.slow
-def test_trainings_that_lag_behind_are_given_up(place):
+def test_trainings_that_lag_behind_are_given_up(place, monkeypatch):
+    monkeypatch.setattr(train, "fit", partial(train.fit, checkpoint_seconds=0))
     easy = ready_dataset(place / "easy", per_class=20, size=16)
     config = Config("vgg", size=16, epochs=4, batch_size=8, options={"width": 0.1}, augmentation=None)
     space = {"learning_rate": [1e-2, 5e-3, 3e-3, 1e-9]}
@@ -108,6 +167,7 @@ def test_trainings_that_lag_behind_are_given_up(place):
     assert outcome.trials["state"].tolist() == ["complete"] * 3 + ["pruned"]
     assert outcome.config.learning_rate >= 1e-3
     assert not list(outcome.folder.rglob("model.keras"))
+    assert not list(outcome.folder.rglob(train.CHECKPOINT))
 
 
 @pytest.mark.slow

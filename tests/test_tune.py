@@ -92,6 +92,17 @@ def test_a_grid_tries_every_point_once(table, config):
     assert plot.png(plot.trials(outcome)).startswith(b"\x89PNG")
 
 
+def test_of_a_grid_with_too_many_points_some_from_all_over_it_are_tried(table, config):
+    said, space = [], {"C": [0.001, 0.01, 0.1, 1.0, 10.0], "views": [1, 2]}
+    how = {"space": space, "method": "grid", "folds": 2, "name": "large grid"}
+    trials = tune.search(table, config, trials=4, say=said.append, **how).trials
+    assert said[0] == "4 of 10 points of the grid" and said[-1].startswith("trial 4 of 4: ")
+    assert trials["C"].nunique() > 2
+    rest = tune.search(table, config, trials=30, **how).trials
+    assert len(rest) == 10 and not rest.duplicated(["C", "views"]).any()
+    pd.testing.assert_frame_equal(rest[KEPT].head(4), trials[KEPT])
+
+
 def test_a_trial_that_is_a_training_in_a_search_over_heads_is_judged_in_folds_as_they_are(table, config):
     config = config_from({**vars(config), "size": 40, "epochs": 1, "batch_size": 8})
     space = {"options.dense": [8, None]}

@@ -84,7 +84,8 @@ def search(
         manifest: a split manifest; its test pictures are not looked at.
         config: what all trials share.
         space: what is varied, see `spaces`; None takes `spaces.usual`.
-        trials: how many in all, those of earlier calls included; a grid has no more than its points.
+        trials: how many in all, those of earlier calls included; a grid has no more than its points, and of a larger
+            one the seed draws so many.
         method: "tpe" (Bergstra et al., 2011), "random" or "grid".
         folds: of each cross-validation, at least 2.
         seed: any integer from 0; the same one tries the same settings.
@@ -114,7 +115,7 @@ def search(
     _begin(folder, {**train.identity(config.resolved(), used), **searching}, overwrite)
     known = study.begin(folder / JOURNAL)
     if method == "grid":
-        points = _points(space, trials)
+        points = _points(space, trials, seed, say)
         study.enqueue(known, space, points)
         trials = len(points)
     judging = partial(judge, config=config, used=used, folder=folder, folds=folds, seed=seed)
@@ -127,10 +128,13 @@ def search(
     return _outcome(folder, config, space, known)
 
 
-def _points(space: Space, trials: int) -> list[tuple]:
-    """The first points of a grid."""
+def _points(space: Space, trials: int, seed: int, say: Callable[[str], None]) -> list[tuple]:
+    """All points of a grid; of too many, some from all over it."""
     points = list(itertools.product(*(spaces.points(choice) for choice in space.values())))
-    return points[:trials]
+    if trials >= len(points):
+        return points
+    say(f"{trials} of {len(points)} points of the grid")
+    return [points[place] for place in np.random.default_rng(seed).permutation(len(points))[:trials]]
 
 
 def _alone(asked: list[Asked], judging: Callable[..., Verdict], jobs: int) -> Iterator[Verdict]:

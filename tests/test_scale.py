@@ -10,10 +10,26 @@ import uuid
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import dataset, encoded, ready_dataset, textured
 
-from toolkit import batches, cli, dedup, manifest, parallel, paths, remote, resize, signatures, split, verify
+from toolkit import (
+    batches,
+    cli,
+    crossval,
+    dedup,
+    manifest,
+    parallel,
+    paths,
+    remote,
+    resize,
+    signatures,
+    split,
+    tune,
+    verify,
+)
+from toolkit.config import Config
 from toolkit.errors import DatasetError, ImageError, ToolkitError
 
 
@@ -125,6 +141,42 @@ def test_the_command_line_sends_its_work_to_a_cluster(cluster, tmp_path, monkeyp
     assert len(done.where(status="ok")) == 7
     assert all(file.exists() for file in done.where(status="ok").sized(32))
     assert done.table.equals(verify.check(table).table)
+
+
+@pytest.mark.slow
+def test_what_a_task_asks_for_in_its_turn_stays_on_its_worker(cluster, monkeypatch):
+    cluster.fill()
+    monkeypatch.setattr(parallel, "PATIENCE", 20)
+
+    def nested(_):
+        return os.getpid(), set(parallel.map(lambda _: os.getpid(), range(4), jobs=2))
+
+    with parallel.cluster(cluster.address):
+        assert parallel.away() and parallel.at_a_time(-1) == 2
+        found = list(parallel.map(nested, range(6)))
+    assert len(found) == 6 and all(inner == {process} != {os.getpid()} for process, inner in found)
+    assert not parallel.away()
+
+
+@pytest.mark.slow
+def test_folds_and_trials_on_a_cluster_come_to_the_same_as_here(cluster, tmp_path, monkeypatch):
+    pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
+    cluster.fill()
+    monkeypatch.setattr(parallel, "PATIENCE", 20)
+    table = ready_dataset(tmp_path / "pets", per_class=16, size=16)
+    training = Config("vgg", size=16, epochs=1, batch_size=8, options={"width": 0.1}, precision="float32")
+    head = Config("xception", style="modern", size=32, options={"weights": "cifar10"})
+    rates, freedoms = {"learning_rate": [1e-2, 1e-3]}, {"C": [0.01, 1.0]}
+    here, there = [], []
+    for found, address in ((here, None), (there, cluster.address)):
+        how, name = {"jobs": -1 if address else 1}, "there" if address else "here"
+        with parallel.cluster(address, needs=table.root / manifest.FILE):
+            found.append(crossval.run(table, training, folds=2, name=name, **how).report.predictions)
+            for config, space in ((training, rates), (head, freedoms)):
+                how |= {"space": space, "method": "grid", "folds": 2, "name": f"{config.network} {name}"}
+                found.append(tune.search(table, config, **how).trials.drop(columns="seconds"))
+    for one, other in zip(here, there, strict=True):
+        pd.testing.assert_frame_equal(one, other)
 
 
 @pytest.mark.slow

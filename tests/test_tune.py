@@ -182,6 +182,16 @@ def test_trainings_that_lag_behind_are_given_up(place, monkeypatch):
 
 
 @pytest.mark.slow
+def test_trainings_at_the_same_time_come_to_the_same_as_one_after_the_other(place):
+    easy = ready_dataset(place / "spread", per_class=20, size=16)
+    config = Config("vgg", size=16, epochs=1, batch_size=8, options={"width": 0.1})
+    how = {"space": {"learning_rate": [1e-2, 1e-3, 1e-4]}, "method": "random", "trials": 3}
+    one, two = (tune.search(easy, config, jobs=jobs, name=f"{jobs} jobs", **how) for jobs in (1, 2))
+    columns = ["number", "state", "accuracy", "loss", "learning_rate"]
+    pd.testing.assert_frame_equal(one.trials[columns], two.trials[columns])
+
+
+@pytest.mark.slow
 def test_a_training_is_worth_what_the_weights_that_were_kept_are_be_it_their_average(place):
     easy = ready_dataset(place / "averaged", per_class=20, size=16)
     how = {"epochs": 2, "patience": 1, "batch_size": 8, "options": {"width": 0.1}, "augmentation": None}

@@ -89,6 +89,24 @@ def map(
         raise
 
 
+def away() -> bool:
+    """Whether `map` sends its work to other processes or machines whatever it is, as within `cluster`."""
+    from joblib.parallel import get_active_backend
+
+    return not getattr(get_active_backend(prefer="threads")[0], "uses_threads", False)
+
+
+def at_a_time(jobs: int) -> int:
+    """How many items `map` has under way with so many jobs; a cluster has as many as its workers have threads.
+
+    >>> at_a_time(1)
+    1
+    """
+    import joblib
+
+    return joblib.effective_n_jobs(jobs)
+
+
 @contextmanager
 def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]:
     """Send what `map` does meanwhile to a Dask cluster.

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import parallel, paths, spaces, study, train
+from toolkit import crossval, parallel, paths, spaces, study, train
 from toolkit.config import Config
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.spaces import Space
 from toolkit.study import Asked
-from toolkit.trials import Verdict, judge
+from toolkit.trials import Verdict, judge, key
 
 if TYPE_CHECKING:
     import optuna
@@ -88,10 +88,12 @@ def search(
             one the seed draws so many.
         method: "tpe" (Bergstra et al., 2011), "random" or "grid".
         folds: of each cross-validation, at least 2.
-        seed: any integer from 0; the same one tries the same settings.
+        seed: any integer from 0; the same one tries the same settings, with the same number of jobs.
         name: of the search, in `models/<dataset>/tune/<name>/`; None takes the network's.
         overwrite: begin anew although there is one of that name over other settings or pictures.
-        jobs: see `crossval.run`.
+        jobs: trainings at the same time, each in a process of its own, see `crossval.run`; of heads on features, folds.
+            Within `parallel.cluster` trials of any kind, -1 for as many as it has workers. Trials at the same time do
+            not know how the others do: none is given up early.
         say: takes a line on each trial when it is done.
 
     Returns:
@@ -118,13 +120,17 @@ def search(
         points = _points(space, trials, seed, say)
         study.enqueue(known, space, points)
         trials = len(points)
+    trainings = not crossval.by_probe(config)
+    at_once = parallel.at_a_time(jobs) if trainings or parallel.away() else 1
     judging = partial(judge, config=config, used=used, folder=folder, folds=folds, seed=seed)
     with parallel.progress(None, total=trials, description=f"tune {config.network}") as bar:
         while (tried := len(study.ended(known))) < trials:
             bar.update(tried - bar.n)
-            asked = [study.ask(known, space, method=method, seed=seed + tried)]
-            (verdict,) = study.told(known, asked, _alone(asked, judging, jobs))
-            say(f"trial {tried + 1} of {trials}: {_line(verdict, asked[0][1])}")
+            numbers = range(tried, min(trials, (tried // at_once + 1) * at_once))  # the same after it was killed
+            asked = [study.ask(known, space, method=method, seed=seed + number) for number in numbers]
+            verdicts = _together(asked, judging, jobs, trainings) if at_once > 1 else _alone(asked, judging, jobs)
+            for number, verdict in zip(numbers, study.told(known, asked, verdicts), strict=True):
+                say(f"trial {number + 1} of {trials}: {_line(verdict, asked[number - tried][1])}")
     return _outcome(folder, config, space, known)
 
 
@@ -141,6 +147,19 @@ def _alone(asked: list[Asked], judging: Callable[..., Verdict], jobs: int) -> It
     """Verdicts, one after the other: a training may be given up early."""
     for trial, values in asked:
         yield judging(values, jobs=jobs, watch=partial(study.prune, trial))
+
+
+def _together(asked: list[Asked], judging: Callable[..., Verdict], jobs: int, trainings: bool) -> Iterator[Verdict]:
+    """Verdicts on trials at the same time; what two of them ask for is tried once."""
+    different = {key(values): values for _, values in asked}
+    how = {"jobs": jobs, "processes": trainings, "at_once": trainings}
+    results = parallel.map(judging, list(different.values()), **how)
+    known: dict[str, Verdict] = {}
+    for name in (key(values) for _, values in asked):
+        known[name] = known[name] if name in known else next(results)
+        if isinstance(known[name], parallel.Failure):
+            raise ToolkitError(f"a trial stopped: {known[name].reason}")
+        yield known[name]
 
 
 def _begin(folder: Path, identity: dict, overwrite: bool) -> None:

@@ -52,7 +52,8 @@ def fit(
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
         say: takes a line when the training is done in another way than epoch by epoch.
         tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
-        watch: takes the rows of the history after every epoch; what it raises ends the training.
+        watch: takes the rows of the history after every epoch, and after a head that is found at once; what it raises
+            ends the training.
 
     Returns:
         The bundle.

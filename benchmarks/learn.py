@@ -53,8 +53,8 @@ FIVE = ("1", "2", "3", "4", "5")
 SCRATCH = {
     "vgg, modern": Config("vgg", style="modern", size=48),
     "dual_stack, modern": Config("dual_stack", style="modern", size=48, options={"width": 0.25}),
-    "vgg, as drawn": Config("vgg", size=64),
-    "dual_stack, as drawn": Config("dual_stack", size=64),
+    "vgg, as drawn": Config("vgg", size=32, precision="bfloat16"),
+    "dual_stack, as drawn": Config("dual_stack", size=32, epochs=20, precision="bfloat16"),
 }
 SHARES = (0.02, 0.05, 0.1)  # of the labels that are turned
 HELD_OUT = 5000  # pictures of CIFAR-10's training part that say which epoch is the best
@@ -133,7 +133,7 @@ def scratch(asked: Namespace) -> Iterator[dict]:
     data, asked.seeds = brought_in(asked), asked.seeds[:1]
     for name, config in SCRATCH.items():
         if asked.only in (None, name):
-            config = replace(config, epochs=asked.epochs)
+            config = replace(config, epochs=asked.epochs or config.epochs)
             yield judged(resize.write(data, size=config.size).save(), f"{name}, {config.size} pixels", config, asked)
 
 

@@ -1,6 +1,8 @@
 """The backbone that comes with the toolkit: its files, what is computed from them, and what its features are worth."""
 
+import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,17 @@ def test_folded_normalization_computes_the_same():
     assert np.allclose(folded.predict_on_batch(shown), trained.predict_on_batch(shown), atol=1e-4)
 
 
+def test_the_network_in_the_package_can_go_on_learning_from_where_it_is(monkeypatch):
+    spec = importlib.util.spec_from_file_location("backbone", Path(__file__).parents[1] / "tools" / "backbone.py")
+    tool = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, tool)  # its dataclass asks for its module
+    spec.loader.exec_module(tool)
+    shown, _ = drawn(range(30), size=32)
+    unfolded = tool.unfolded(tool.Plan(epochs=0, more=1), shown)
+    expected = embedded.classifier().predict_on_batch(shown.astype(np.float32))
+    assert np.allclose(unfolded.predict_on_batch(shown.astype(np.float32)), expected, atol=1e-4)
+
+
 def test_weights_are_read_as_they_were_written(tmp_path):
     weights = {"a/kernel": np.linspace(-1, 1, 400_000), "b/kernel": np.arange(200_000.0) % 100, "b/bias": np.ones(3)}
     files = embedded.write(weights, tmp_path, note="a fact")
@@ -174,7 +187,7 @@ def test_whether_it_can_be_used_is_known_before_training():
 def test_the_pictures_of_the_test_set_are_named_as_well_as_was_measured():
     pictures, truth = sample_of_the_test_set(per_class=100)
     named = embedded.classifier().predict(pictures, batch_size=250, verbose=0).argmax(axis=1)
-    assert (named == truth).mean() >= 0.885
+    assert (named == truth).mean() >= 0.9
 
 
 def sample_of_the_test_set(per_class):

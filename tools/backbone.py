@@ -6,10 +6,12 @@ PICTURES is a folder with `train` and `test`, each with a folder of 32×32 pictu
 CIFAR-10 (50,000 and 10,000 pictures); `--download` has Keras fetch them instead. The number of epochs and everything
 else is fixed beforehand, so the test set chooses nothing; `--hold-out 5000` measures on a part of train instead, for
 those who want to change the plan. A run that was stopped goes on after its last whole epoch, to the same weights.
+`--further 18` begins with the weights in the package instead of none, and makes 18 passes of the second round.
 See tools/README.md for the time it takes and what came of it.
 """
 
 import argparse
+import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from toolkit import framework, images
 from toolkit.evaluate import wilson
@@ -32,7 +35,7 @@ class Plan:
     """How the network is trained, in the manner of airbench94 (Jordan, 2024, arXiv:2404.00498).
 
     Args:
-        epochs: passes over the training pictures, in a first round.
+        epochs: passes over the training pictures, in a first round; 0 begins with the weights in the package.
         more: passes in a second round, which begins again with half the rate and covers a part of each picture.
         batch: pictures in a step.
         rate: highest learning rate, a quarter of the way through; it rises from a fifth of it and falls to nothing.
@@ -42,6 +45,8 @@ class Plan:
         smoothing: share of the probability that a label leaves to the other classes.
         shift: most pixels by which a picture is moved.
         cover: side in pixels of the square that is covered in the second round (DeVries and Taylor, 2017).
+        jpeg: share of the pictures that are stored as JPEG of quality 50 to 95 before they are shown, as those that
+            people bring have been.
         seed: of everything that is random.
         hold_out: training pictures that are kept out of training, to measure on while a plan is being chosen.
     """
@@ -56,6 +61,7 @@ class Plan:
     smoothing: float = 0.1
     shift: int = 2
     cover: int = 8
+    jpeg: float = 0.0
     seed: int = 1
     hold_out: int = 0
 
@@ -124,6 +130,22 @@ def fresh(plan: Plan, pictures: np.ndarray) -> keras.Model:
     return model
 
 
+def unfolded(plan: Plan, pictures: np.ndarray) -> keras.Model:
+    """The network in the package as it is before `embedded.fold`, so that it can go on learning."""
+    model, weights = fresh(plan, pictures), embedded.read()
+    for layer in model.layers:
+        if isinstance(layer, Normalization):
+            name = layer.name.removesuffix(embedded.NORMAL)
+            before = keras.Model(model.input, layer.input)
+            mean = np.mean(before.predict(pictures[:5000], batch_size=500, verbose=0), axis=(0, 1, 2), dtype=np.float64)
+            layer.set_weights([weights[f"{name}/bias"] + mean, mean, np.full(len(mean), 1 - embedded.EPSILON)])
+        elif f"{layer.name}/kernel" in weights:
+            layer.kernel.assign(weights[f"{layer.name}/kernel"])
+            if layer.use_bias:
+                layer.bias.assign(weights[f"{layer.name}/bias"])
+    return model
+
+
 def views(pictures: np.ndarray, plan: Plan, epoch: int, order: np.ndarray) -> np.ndarray:
     """Pictures moved by a few pixels, each mirrored in every other epoch, in the second round with a part covered."""
     generator = np.random.default_rng((plan.seed, epoch, order[0]))
@@ -138,6 +160,10 @@ def views(pictures: np.ndarray, plan: Plan, epoch: int, order: np.ndarray) -> np
     if epoch >= plan.epochs:
         for number, (top, left) in enumerate(generator.integers(0, moved.shape[1] - plan.cover + 1, (len(order), 2))):
             moved[number, top : top + plan.cover, left : left + plan.cover] = GREY
+    for number in np.flatnonzero(generator.random(len(order)) < plan.jpeg):
+        stored = io.BytesIO()
+        Image.fromarray(moved[number]).save(stored, "JPEG", quality=int(generator.integers(50, 96)))
+        moved[number] = np.asarray(Image.open(stored))
     return moved
 
 
@@ -245,7 +271,7 @@ def show(rows: list[dict]) -> None:
 def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, precision: str) -> Training:
     """All epochs, from where a former run of the same plan was stopped."""
     with framework.computing_in(precision):
-        training = Training(plan, fresh(plan, pictures))
+        training = Training(plan, fresh(plan, pictures) if plan.epochs else unfolded(plan, pictures))
     if state.exists():
         training.restore(state)
         print(f"going on after epoch {training.done}", flush=True)
@@ -258,6 +284,7 @@ def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, 
 
 def ship(training: Training, folder: Path, pictures: np.ndarray, labels: np.ndarray) -> None:
     """Fold, store, read back, and measure what was stored; and how often float16 changes a label."""
+    former = embedded.facts()
     with framework.computing_in("float32"):
         exact, stored = (embedded.with_head(embedded.network(32)) for _ in range(2))
     folded = embedded.fold(training.model)
@@ -266,6 +293,7 @@ def ship(training: Training, folder: Path, pictures: np.ndarray, labels: np.ndar
     embedded.put(stored, embedded.read(folder))
     rows = measure(stored, pictures, labels)
     facts = {"plan": asdict(training.plan), "parameters": stored.count_params(), "test": rows}
+    facts |= {} if training.plan.epochs else {"before": {name: former[name] for name in ("plan", "test")}}
     files = embedded.write(folded, folder, **facts)
     show(rows)
     same = (probabilities(exact, pictures).argmax(axis=1) == probabilities(stored, pictures).argmax(axis=1)).mean()
@@ -279,6 +307,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, nargs="?", help="folder with train and test; without it Keras downloads")
     parser.add_argument("--epochs", type=int, default=Plan.epochs)
+    parser.add_argument("--further", type=int, help="go on with the weights in the package, for so many passes")
+    parser.add_argument("--rate", type=float, default=Plan.rate)
+    parser.add_argument("--jpeg", type=float, default=Plan.jpeg, help="share of the pictures that become JPEG first")
     parser.add_argument("--precision", choices=framework.PRECISIONS, default="auto")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(
@@ -294,7 +325,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Train, measure, store."""
     asked = arguments()
-    plan = Plan(epochs=asked.epochs, seed=asked.seed, hold_out=asked.hold_out)
+    passes = {"epochs": 0, "more": asked.further} if asked.further else {"epochs": asked.epochs}
+    plan = Plan(**passes, rate=asked.rate, jpeg=asked.jpeg, seed=asked.seed, hold_out=asked.hold_out)
     if asked.pictures:
         (pictures, labels), test = load(asked.pictures, "train"), load(asked.pictures, "test")
     else:

@@ -53,7 +53,7 @@ def test_what_was_measured_on_the_test_set_is_kept_beside_the_weights():
     plain = embedded.facts()["test"][0]
     assert plain["pictures"] == 10_000
     assert plain["low"] < plain["accuracy"] < plain["high"]
-    assert plain["accuracy"] >= 0.9
+    assert plain["accuracy"] >= 0.86  # copies that have lost what JPEG of quality 75 loses
 
 
 @pytest.mark.parametrize("size", [32, 48, 65, 96, 128])
@@ -187,7 +187,7 @@ def test_whether_it_can_be_used_is_known_before_training():
 def test_the_pictures_of_the_test_set_are_named_as_well_as_was_measured():
     pictures, truth = sample_of_the_test_set(per_class=100)
     named = embedded.classifier().predict(pictures, batch_size=250, verbose=0).argmax(axis=1)
-    assert (named == truth).mean() >= 0.9
+    assert (named == truth).mean() >= 0.86  # copies that have lost what JPEG of quality 75 loses
 
 
 def sample_of_the_test_set(per_class):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit import bundle, calibrate, evaluate, parallel, paths, probe, train
+from toolkit import bundle, calibrate, evaluate, parallel, paths, probe, split, train
 from toolkit.config import Config
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
@@ -153,7 +153,7 @@ def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
     if folds < 2:
         raise ValueError(f"expected at least 2 folds, got {folds}")
     table = manifest.table
-    groups = table["group"].where(table["group"] != "", table["sha256"]).to_numpy()
+    groups = split.groups(table).to_numpy()
     labels = table["label"].to_numpy()
     counts = pd.Series(groups).groupby(labels).nunique()
     if not len(counts) or counts.min() <= folds:

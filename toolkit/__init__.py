@@ -15,96 +15,106 @@ that need them.
 """
 
 import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "app",
-    "augment",
-    "batches",
-    "buckets",
-    "bundle",
-    "calibrate",
-    "card",
-    "classifier",
-    "colour",
-    "compare",
-    "config",
-    "copies",
-    "cost",
-    "credits",
-    "crossval",
-    "dedup",
-    "demo",
-    "distribution",
-    "disturb",
-    "errors",
-    "evaluate",
-    "events",
-    "explain",
-    "export",
-    "facts",
-    "failures",
-    "features",
-    "finetune",
-    "framework",
-    "geometry",
-    "hashes",
-    "images",
-    "jpeg",
-    "labels",
-    "likeness",
-    "links",
-    "live",
-    "loop",
-    "luma",
-    "manifest",
-    "mixing",
-    "networks",
-    "optimizers",
-    "page",
-    "parallel",
-    "paths",
-    "plot",
-    "practice",
-    "predict",
-    "probe",
-    "quality",
-    "quiet",
-    "recipes",
-    "remote",
-    "report",
-    "resize",
-    "review",
-    "robustness",
-    "run",
-    "runtime",
-    "scrape",
-    "search",
-    "serve",
-    "signatures",
-    "significance",
-    "sockets",
-    "spaces",
-    "split",
-    "study",
-    "suspects",
-    "train",
-    "training",
-    "trials",
-    "tune",
-    "uncertainty",
-    "verify",
-    "workers",
-]
+PUBLIC = {
+    "app": "toolkit.app",
+    "augment": "toolkit.augment",
+    "bundle": "toolkit.bundle",
+    "calibrate": "toolkit.calibrate",
+    "compare": "toolkit.compare",
+    "copies": "toolkit.copies",
+    "credits": "toolkit.credits",
+    "crossval": "toolkit.crossval",
+    "dedup": "toolkit.dedup",
+    "demo": "toolkit.demo",
+    "errors": "toolkit.errors",
+    "evaluate": "toolkit.evaluate",
+    "explain": "toolkit.explain",
+    "export": "toolkit.export",
+    "failures": "toolkit.failures",
+    "images": "toolkit.images",
+    "labels": "toolkit.labels",
+    "live": "toolkit.live",
+    "manifest": "toolkit.manifest",
+    "mixing": "toolkit.mixing",
+    "networks": "toolkit.networks",
+    "parallel": "toolkit.parallel",
+    "paths": "toolkit.paths",
+    "plot": "toolkit.plot",
+    "practice": "toolkit.practice",
+    "predict": "toolkit.predict",
+    "quality": "toolkit.quality",
+    "recipes": "toolkit.recipes",
+    "report": "toolkit.report",
+    "resize": "toolkit.resize",
+    "review": "toolkit.review",
+    "robustness": "toolkit.robustness",
+    "run": "toolkit.run",
+    "runtime": "toolkit.runtime",
+    "scrape": "toolkit.scrape",
+    "serve": "toolkit.serve",
+    "split": "toolkit.split",
+    "train": "toolkit.train",
+    "tune": "toolkit.tune",
+    "verify": "toolkit.verify",
+}
+"""The public modules, each with the place where it lies; all others are private to their chapter."""
+
+__all__ = sorted(PUBLIC)
 
 
-def __getattr__(name: str):
-    """Load a module of the package when it is first named (PEP 562)."""
-    if name in __all__:
-        return importlib.import_module(f"toolkit.{name}")
-    raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its modules are {', '.join(__all__)}")
+def __getattr__(name: str) -> ModuleType:
+    """Load a public module when it is first named (PEP 562)."""
+    if name in PUBLIC:
+        return importlib.import_module(PUBLIC[name])
+    if name in _moved():
+        raise AttributeError(f"toolkit.{name} is now {_moved()[name]}, and private to its chapter")
+    raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its public modules are {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+def _moved() -> dict[str, str]:
+    from toolkit.core.moved import MOVED
+
+    return MOVED
+
+
+class _Alias:
+    """Loads a public module under its short name, `toolkit.dedup`: the same module, not a second one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self.name)
+        self.own_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.own_spec  # the import system has just set it to that of the short name
+
+
+class _ShortNames:
+    """Lets `import toolkit.dedup` and `from toolkit.dedup import group` find what lies in a chapter."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        package, _, short = name.rpartition(".")
+        if package != __name__:
+            return None
+        if short in PUBLIC:
+            return ModuleSpec(name, _Alias(PUBLIC[short]))
+        if short in _moved():  # no ModuleNotFoundError, which `from toolkit import …` would keep to itself
+            raise ImportError(f"{name} is now {_moved()[short]}, and private to its chapter", name=name)
+        return None
+
+
+sys.meta_path.append(_ShortNames())

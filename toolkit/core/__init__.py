@@ -1,0 +1,1 @@
+"""The machine: where files lie, work in parallel, sockets, and Keras imported quietly. Imports no other chapter."""

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from toolkit import bundle, cost, dedup, manifest, networks, resize, split, verify
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.manifest import Manifest
 
 COLOURS = ((200, 60, 40), (40, 120, 60), (60, 80, 190), (190, 180, 60))

@@ -9,8 +9,8 @@ import pytest
 from helpers import untrained
 
 from toolkit import bundle
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
-from toolkit.framework import keras
 
 
 @pytest.fixture

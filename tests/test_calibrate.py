@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from toolkit import calibrate, networks
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 
 def drawn(temperature, *, count=6000, classes=3, seed=0):

@@ -14,9 +14,9 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import batches, bundle, distribution, paths
+from toolkit.core.framework import tf
 from toolkit.distribution import Share
 from toolkit.errors import ToolkitError
-from toolkit.framework import tf
 
 CONFIG = {"network": "vgg", "style": "modern", "size": 32, "batch_size": 8, "options": {"width": 0.1}, "ema": 0.9}
 CONFIG |= {"epochs": 4, "precision": "float32"}
@@ -24,7 +24,7 @@ SCRIPT = """
 import json, os, sys
 import numpy as np
 root, config, name, out, devices = sys.argv[1:]
-from toolkit.framework import tf
+from toolkit.core.framework import tf
 if int(devices) > 1:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(devices)

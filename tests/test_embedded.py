@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit import images, networks, practice
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
-from toolkit.framework import keras
 from toolkit.networks import embedded
 
 layers = keras.layers

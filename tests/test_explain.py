@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import bundle, explain, networks
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 SIZE = 32
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

@@ -9,9 +9,9 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import bundle, export, networks, paths, predict, runtime, train
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
 from toolkit.export import check, files
-from toolkit.framework import keras
 
 FAST = ("litert-float32", "litert-float16")
 TOLERANCE = {"litert-float32": 1e-4, "onnx": 1e-4, "savedmodel": 1e-4, "litert-float16": 1e-2}

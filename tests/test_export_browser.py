@@ -19,10 +19,10 @@ from PIL import Image
 from test_review_browser import until
 
 from toolkit import bundle, cli, export, images, paths, predict
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
 from toolkit.export import browser as page
 from toolkit.export import package
-from toolkit.framework import keras
 from toolkit.scrape import browser
 from toolkit.scrape.item import Options
 

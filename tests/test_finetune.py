@@ -15,9 +15,9 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import bundle, finetune, networks, paths, train
+from toolkit.core.framework import keras, tf
 from toolkit.errors import BundleError
 from toolkit.finetune import FineTune
-from toolkit.framework import keras, tf
 from toolkit.loop import Loop
 from toolkit.mixing import Mixing
 from toolkit.train import Config

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import explain, geometry, networks
-from toolkit.framework import keras, tf
+from toolkit.core.framework import keras, tf
 
 layers = keras.layers
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import textured
 
 from toolkit import mixing, plot
-from toolkit.framework import tf
+from toolkit.core.framework import tf
 from toolkit.mixing import Mixing, mix
 
 COUNT, SIDE = 6, 32

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from helpers import textured
 
-from toolkit import framework, networks
+from toolkit import networks
+from toolkit.core import framework
+from toolkit.core.framework import keras, tf
 from toolkit.errors import BundleError
-from toolkit.framework import keras, tf
 from toolkit.networks import transfer
 from toolkit.networks.applications import APPLICATIONS
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from toolkit import optimizers
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 
 def rate_at(step, schedule, **options):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from toolkit import networks, runtime
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
 from toolkit.export import litert, onnx
-from toolkit.framework import keras
 
 FACTS = {"classes": ["cars", "tanks"], "size": 32, "resize_mode": "crop", "threshold": 0.25}
 

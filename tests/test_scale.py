@@ -14,22 +14,9 @@ import pandas as pd
 import pytest
 from helpers import dataset, encoded, ready_dataset, textured
 
-from toolkit import (
-    batches,
-    cli,
-    crossval,
-    dedup,
-    manifest,
-    parallel,
-    paths,
-    remote,
-    resize,
-    signatures,
-    split,
-    tune,
-    verify,
-)
+from toolkit import batches, cli, crossval, dedup, manifest, parallel, paths, resize, signatures, split, tune, verify
 from toolkit.config import Config
+from toolkit.core import remote
 from toolkit.errors import DatasetError, ImageError, ToolkitError
 
 

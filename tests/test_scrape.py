@@ -347,7 +347,7 @@ def test_a_full_disk_is_an_error_and_not_a_picture_less(collect, monkeypatch):
     def full(path, content, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("toolkit.paths.write", full)
+    monkeypatch.setattr("toolkit.core.paths.write", full)
     with pytest.raises(DatasetError, match="No space left"):
         collect()
 
@@ -356,7 +356,7 @@ def test_a_disk_that_is_found_full_when_pictures_are_flushed_is_an_error_too(col
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("toolkit.paths._flush", full)
+    monkeypatch.setattr("toolkit.core.paths._flush", full)
     with pytest.raises(DatasetError, match="No space left"):
         collect()
 

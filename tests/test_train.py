@@ -16,8 +16,8 @@ from helpers import ready_dataset
 
 from toolkit import batches, bundle, events, networks, paths, train
 from toolkit.augment import Augmentation
+from toolkit.core.framework import tf
 from toolkit.errors import BundleError
-from toolkit.framework import tf
 from toolkit.train import Config, config_from
 from toolkit.training import Training
 

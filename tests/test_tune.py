@@ -9,8 +9,8 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import crossval, paths, plot, spaces, train, tune
+from toolkit.core.framework import tf
 from toolkit.errors import BundleError, DatasetError, ToolkitError
-from toolkit.framework import tf
 from toolkit.train import Config, config_from
 
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")

@@ -5,7 +5,7 @@ import pytest
 from helpers import textured, untrained
 
 from toolkit import bundle, calibrate, predict, uncertainty
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.uncertainty import Answers, entropy
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.framework import tf
+from toolkit.core.framework import tf
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images, parallel, paths, remote
+from toolkit import images
 from toolkit.augment import Augmentation, apply, draw
+from toolkit.core import parallel, paths, remote
+from toolkit.core.framework import tf
 from toolkit.distribution import Share
 from toolkit.errors import DatasetError
-from toolkit.framework import tf
 from toolkit.manifest import Manifest
 from toolkit.mixing import Mixing, mix
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toolkit import images, paths
+from toolkit import images
 from toolkit.classifier import Classifier
+from toolkit.core import paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _plain(path: Path) -> Bundle:
 
 
 def _read_model(file: Path) -> "keras.Model":
-    from toolkit.framework import keras
+    from toolkit.core.framework import keras
 
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import jinja2
 
 import toolkit
-from toolkit import cost, disturb, evaluate, networks, paths, robustness
+from toolkit import cost, disturb, evaluate, networks, robustness
 from toolkit.bundle import Bundle
+from toolkit.core import paths
 from toolkit.manifest import Manifest
 
 FILE = "card.md"

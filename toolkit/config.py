@@ -8,8 +8,9 @@ from pathlib import Path
 from types import UnionType
 from typing import get_args, get_origin
 
-from toolkit import distribution, framework, images, networks, optimizers
+from toolkit import distribution, images, networks, optimizers
 from toolkit.augment import Augmentation
+from toolkit.core import framework
 from toolkit.finetune import FineTune
 from toolkit.mixing import Mixing
 

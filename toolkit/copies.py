@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import facts, hashes, links, search, workers
+from toolkit import facts, hashes, links, search
+from toolkit.core import workers
 from toolkit.errors import DatasetError
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")

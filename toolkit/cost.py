@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit import bundle, parallel, paths
+from toolkit import bundle
 from toolkit.bundle import Bundle
+from toolkit.core import parallel, paths
 from toolkit.errors import BundleError
 
 FILE = "memory.json"

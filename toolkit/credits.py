@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.manifest import Manifest
 
 FILE = "credits.html"

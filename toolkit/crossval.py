@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit import bundle, calibrate, evaluate, parallel, paths, probe, split, train
+from toolkit import bundle, calibrate, evaluate, probe, split, train
 from toolkit.config import Config
+from toolkit.core import parallel, paths
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
 

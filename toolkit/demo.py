@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import bundle, paths
+from toolkit import bundle
+from toolkit.core import paths
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.manifest import FILE
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
+from toolkit.core.framework import tf
 from toolkit.errors import ToolkitError
-from toolkit.framework import tf
 
 STRATEGIES = ("none", "mirrored", "multi-worker")
 

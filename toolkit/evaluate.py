@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from toolkit import batches, bundle, calibrate, images, paths
+from toolkit import batches, bundle, calibrate, images
 from toolkit.bundle import Bundle
+from toolkit.core import paths
 from toolkit.errors import BundleError
 from toolkit.manifest import Manifest
 

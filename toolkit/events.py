@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toolkit.framework import tf
+from toolkit.core.framework import tf
 
 FOLDER = "events"
 KINDS = {"val_": "validation", "average_val_": "average", "": "train"}  # by how the name of a value begins

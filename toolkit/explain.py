@@ -11,7 +11,7 @@ import numpy as np
 
 from toolkit import geometry
 from toolkit.bundle import Bundle
-from toolkit.framework import keras, tf
+from toolkit.core.framework import keras, tf
 
 GREY = 127.5
 BATCH = 16

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit import images, luma, remote, signatures
+from toolkit import images, luma, signatures
+from toolkit.core import remote
 from toolkit.errors import ImageError
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many

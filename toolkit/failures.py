@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import parallel, probe
+from toolkit import probe
 from toolkit.bundle import Bundle
 from toolkit.config import config_from
+from toolkit.core import parallel
+from toolkit.core.framework import keras
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
-from toolkit.framework import keras
 from toolkit.manifest import Manifest
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from toolkit import framework, images, networks, parallel, paths
+from toolkit import images, networks
+from toolkit.core import framework, parallel, paths
+from toolkit.core.framework import tf
 from toolkit.errors import DatasetError
-from toolkit.framework import tf
 from toolkit.manifest import Manifest
 from toolkit.networks import embedded
 

@@ -6,7 +6,7 @@ a million pictures to learn (Kumar et al., 2022, arXiv:2202.10054). Batch normal
 
 from dataclasses import dataclass
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ MobileNet all of it adds up to half a cell. What each layer does is known, so it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 layers = keras.layers
 

@@ -15,7 +15,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from toolkit import search, workers
+from toolkit import search
+from toolkit.core import workers
 
 SIDE, BLOCKS, INNER = 32, 64, 16  # pixels of a signature's side, blocks in it, pixels in a block
 CROPS = (0.0, 0.025, 0.05, 0.075, 0.1)  # of every side, tried in the second look

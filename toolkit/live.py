@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import predict, quiet
+from toolkit import predict
 from toolkit.classifier import Classifier
+from toolkit.core import stderr
 from toolkit.errors import ImageError
 from toolkit.predict import Prediction
 
@@ -63,7 +64,7 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
     camera = isinstance(source, int)
     if not camera and not Path(source).is_file():
         raise ImageError(f"expected a video, found no file at {source}")
-    with quiet.compiled():  # what it says of a camera that is not there is said better below
+    with stderr.compiled():  # what it says of a camera that is not there is said better below
         capture = cv2.VideoCapture(source if camera else str(source))
     try:
         if not capture.isOpened():

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from toolkit.framework import keras, tf
+from toolkit.core.framework import keras, tf
 
 SUMS = 4  # of a step: loss, right answers, pictures, their weights
 

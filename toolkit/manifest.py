@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import paths, remote
+from toolkit.core import paths, remote
 from toolkit.errors import DatasetError
 
 FILE = "manifest.csv"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.framework import tf
+from toolkit.core.framework import tf
 
 GREY = (0.299, 0.587, 0.114)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine")

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import toolkit
-from toolkit import images, paths, plot
+from toolkit import images, plot
 from toolkit import quality as measures
+from toolkit.core import paths
 from toolkit.manifest import Manifest
 
 FILE = "quality.html"

@@ -12,8 +12,9 @@ from typing import IO
 
 import numpy as np
 
-from toolkit import images, parallel, paths, uncertainty
+from toolkit import images, uncertainty
 from toolkit.classifier import Classifier
+from toolkit.core import parallel, paths
 from toolkit.errors import ImageError
 
 

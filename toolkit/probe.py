@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from toolkit import calibrate, features, networks, split
 from toolkit.config import Config
+from toolkit.core.framework import keras
 from toolkit.errors import DatasetError
-from toolkit.framework import keras
 from toolkit.manifest import Manifest
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import remote
+from toolkit.core import remote
 from toolkit.manifest import Manifest
 
 UNREAD = ("new", "unreadable", "failed", "too small")  # nothing was measured on these

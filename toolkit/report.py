@@ -10,8 +10,9 @@ import pandas as pd
 from markupsafe import Markup
 
 import toolkit
-from toolkit import card, compare, cost, evaluate, explain, failures, page, paths, plot, quality, robustness
+from toolkit import card, compare, cost, evaluate, explain, failures, page, plot, quality, robustness
 from toolkit.bundle import Bundle
+from toolkit.core import paths
 from toolkit.errors import BundleError
 from toolkit.evaluate import Report
 from toolkit.manifest import Manifest

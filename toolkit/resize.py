@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import images, parallel, paths, remote
+from toolkit import images
+from toolkit.core import parallel, paths, remote
 from toolkit.manifest import Manifest
 
 FORMATS = ("png", "jpeg")

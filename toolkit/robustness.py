@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import disturb, evaluate, parallel, paths
+from toolkit import disturb, evaluate
 from toolkit.bundle import Bundle
+from toolkit.core import parallel, paths
 from toolkit.errors import DatasetError
 from toolkit.evaluate import wilson
 from toolkit.manifest import Manifest

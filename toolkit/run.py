@@ -5,22 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit import (
-    dedup,
-    evaluate,
-    manifest,
-    networks,
-    parallel,
-    probe,
-    recipes,
-    report,
-    resize,
-    scrape,
-    split,
-    train,
-    verify,
-)
+from toolkit import dedup, evaluate, manifest, networks, probe, recipes, report, resize, scrape, split, train, verify
 from toolkit.bundle import Bundle
+from toolkit.core import parallel
 from toolkit.manifest import Manifest
 from toolkit.scrape import Options
 

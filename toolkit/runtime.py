@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import images, paths, quiet
+from toolkit import images
 from toolkit.classifier import Classifier
+from toolkit.core import paths, stderr
 from toolkit.errors import BundleError
 
 FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
@@ -120,7 +121,7 @@ def _litert(path: Path, threads: int) -> Artifact:
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise _foreign(path, f"no {FACTS} is attached to it") from error
     try:
-        with quiet.compiled():
+        with stderr.compiled():
             interpreter = Interpreter(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import paths
+from toolkit.core import paths
 
 FILE = "signatures.bin"
 SIDE = 32  # pixels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.errors import DatasetError
 
 FILE = "suspects.csv"

@@ -11,12 +11,13 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import bundle, calibrate, distribution, framework, paths, probe
+from toolkit import bundle, calibrate, distribution, probe
 from toolkit.bundle import Bundle
 from toolkit.config import Config, config_from
+from toolkit.core import framework, paths
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
 from toolkit.events import Events
-from toolkit.framework import keras
 from toolkit.manifest import Manifest
 from toolkit.training import Training
 

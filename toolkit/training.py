@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit import batches, bundle, distribution, finetune, framework, networks, optimizers, parallel, paths, probe
+from toolkit import batches, bundle, distribution, finetune, networks, optimizers, probe
 from toolkit.config import Config
+from toolkit.core import framework, parallel, paths
+from toolkit.core.framework import keras, tf
 from toolkit.errors import BundleError
-from toolkit.framework import keras, tf
 from toolkit.loop import Loop
 from toolkit.manifest import Manifest
 

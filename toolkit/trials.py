@@ -12,8 +12,8 @@ from pathlib import Path
 
 from toolkit import bundle, calibrate, crossval, resize, spaces, train
 from toolkit.config import Config
+from toolkit.core.framework import tf
 from toolkit.errors import ToolkitError
-from toolkit.framework import tf
 from toolkit.manifest import Manifest
 
 NO_MEMORY = "expected memory for these settings, there was too little; try a smaller size, width or batch_size"

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import crossval, parallel, paths, spaces, study, train
+from toolkit import crossval, spaces, study, train
 from toolkit.config import Config
+from toolkit.core import parallel, paths
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.spaces import Space

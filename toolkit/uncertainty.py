@@ -77,8 +77,8 @@ def dropout(
 
     >>> dropout(bundle.load("cars_tanks/vgg"), pictures).entropy  # doctest: +SKIP
     """
-    from toolkit import framework
-    from toolkit.framework import keras
+    from toolkit.core import framework
+    from toolkit.core.framework import keras
 
     if passes < 1:
         raise ValueError(f"expected at least 1 pass, got {passes}")
@@ -128,7 +128,7 @@ def _parts(values: np.ndarray, batch_size: int) -> list[np.ndarray]:
 @contextmanager
 def _batch_normalization_still(model: "keras.Model") -> Iterator[None]:
     """A batch normalization that may not learn takes the statistics it has, whatever it is called with."""
-    from toolkit.framework import keras
+    from toolkit.core.framework import keras
 
     layers = [
         layer

@@ -16,7 +16,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from toolkit import facts, images, parallel, signatures
+from toolkit import facts, images, signatures
+from toolkit.core import parallel
 from toolkit.hashes import perceptual, to_text
 from toolkit.manifest import COLUMNS, Manifest
 

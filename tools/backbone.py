@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from toolkit import framework, images
+from toolkit import images
+from toolkit.core import framework
+from toolkit.core.framework import keras, tf
 from toolkit.evaluate import wilson
-from toolkit.framework import keras, tf
 from toolkit.networks import embedded
 
 GREY = 127

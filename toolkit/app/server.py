@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 
-from toolkit import sockets
 from toolkit.app import camera, marks, subject
+from toolkit.core import sockets
 
 SCRIPT = Path(__file__).with_name("main.py")
 PORT = 8501  # if it is free

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import paths
 from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
+from toolkit.core import paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:

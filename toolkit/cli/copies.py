@@ -27,7 +27,8 @@ def copies_options(parser: ArgumentParser) -> None:
 
 def copies(arguments: Namespace) -> dict:
     """Print groups of copies, the best picture of each first; nothing is changed."""
-    from toolkit import copies, paths
+    from toolkit import copies
+    from toolkit.core import paths
 
     say = common.say(arguments)
     chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "jobs")

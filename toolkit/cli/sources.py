@@ -3,9 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from toolkit import manifest, paths
+from toolkit import manifest
 from toolkit.cli import common, options
 from toolkit.cli.options import SOURCE_OPTIONS
+from toolkit.core import paths
 
 
 def scrape_options(parser: ArgumentParser) -> None:
@@ -49,7 +50,8 @@ def show(arguments: Namespace) -> dict:
 
 def _sheets(table: manifest.Manifest) -> list[Path]:
     """Write the contact sheets of all labels into the folder of the dataset."""
-    from toolkit import parallel, plot
+    from toolkit import plot
+    from toolkit.core import parallel
 
     numbers = [(label, page) for label in table.classes for page in range(1, plot.sheets(table, label) + 1)]
     written = []

@@ -5,8 +5,9 @@ import webbrowser
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from toolkit import manifest, parallel
+from toolkit import manifest
 from toolkit.cli import common, options
+from toolkit.core import parallel
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
 LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")

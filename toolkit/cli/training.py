@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import manifest, paths
+from toolkit import manifest
 from toolkit.cli import common, options
+from toolkit.core import paths
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
@@ -62,7 +63,8 @@ def crossval_options(parser: ArgumentParser) -> None:
 
 def crossval(arguments: Namespace) -> dict:
     """Judge a network on every picture, in folds."""
-    from toolkit import crossval, parallel, resize
+    from toolkit import crossval, resize
+    from toolkit.core import parallel
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
@@ -88,7 +90,8 @@ def labels_options(parser: ArgumentParser) -> None:
 
 def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
-    from toolkit import crossval, labels, parallel, resize
+    from toolkit import crossval, labels, resize
+    from toolkit.core import parallel
 
     config = _judge(arguments)
     table = manifest.load(arguments.dataset)
@@ -135,7 +138,8 @@ def tune_options(parser: ArgumentParser) -> None:
 
 def tune(arguments: Namespace) -> dict:
     """Look for better settings."""
-    from toolkit import parallel, tune
+    from toolkit import tune
+    from toolkit.core import parallel
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     how = _folds(arguments) | common.given(arguments, "trials", "method", "name", "jobs", "seed")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import paths
 from toolkit.cli import common, options
+from toolkit.core import paths
 from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit import parallel, paths
 from toolkit.bundle import Bundle
 from toolkit.classifier import Classifier
+from toolkit.core import parallel, paths
 from toolkit.errors import BundleError
 from toolkit.export import check, files, package
 from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen

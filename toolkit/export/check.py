@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from toolkit import parallel
 from toolkit.classifier import Classifier
+from toolkit.core import parallel
 from toolkit.errors import DatasetError
 from toolkit.manifest import Manifest
 

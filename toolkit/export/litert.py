@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import quiet, runtime
-from toolkit.framework import keras, tf
+from toolkit import runtime
+from toolkit.core import stderr
+from toolkit.core.framework import keras, tf
 
 KINDS = ("float32", "float16", "dynamic", "int8")
 
@@ -44,7 +45,7 @@ def write(
         pictures = sample()
         how["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
     taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
-    with quiet.compiled():
+    with stderr.compiled():
         model.export(path, format="litert", verbose=False, input_signature=[taken], **how)
     _attach(path, facts)
 

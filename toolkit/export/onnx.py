@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import quiet, runtime
+from toolkit import runtime
+from toolkit.core import stderr
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
     """
     import onnx
 
-    with quiet.compiled(), warnings.catch_warnings():
+    with stderr.compiled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)  # the converter's own
         model.export(path, format="onnx", verbose=False)
     converted = onnx.load(path)

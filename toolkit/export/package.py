@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.errors import BundleError
 
 NAME, VERSION = "onnxruntime-web", "1.30.0"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit import paths, quiet, runtime
-from toolkit.framework import tf
+from toolkit import runtime
+from toolkit.core import paths, stderr
+from toolkit.core.framework import tf
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +26,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
         path: of the new folder.
         facts: what it is to say of itself, see `runtime`.
     """
-    with quiet.compiled():
+    with stderr.compiled():
         model.export(path / VERSION, verbose=False)
     extra = path / VERSION / EXTRA
     paths.write(extra / runtime.LABELS, "\n".join(facts["classes"]) + "\n")

@@ -1,6 +1,6 @@
 """Five convolutions whose filters double while their windows grow, and four dense layers: drawn for CIFAR-10."""
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.networks.registry import Network
 
 layers = keras.layers

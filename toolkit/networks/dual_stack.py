@@ -1,6 +1,6 @@
 """Two stacks side by side: one looks with shrinking windows, one with growing ones, and a head reads both."""
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers

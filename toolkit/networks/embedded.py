@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.core.framework import keras
 from toolkit.errors import BundleError
-from toolkit.framework import keras
 
 layers = keras.layers
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 layers = keras.layers
 

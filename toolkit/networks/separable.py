@@ -1,6 +1,6 @@
 """The plan of Xception (Chollet, 2017, arXiv:1610.02357) at a fraction of its width, to learn from nothing."""
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 
 layers = keras.layers
 

@@ -1,6 +1,6 @@
 """Three convolutions, each with pooling, and a dense layer: the first network of many a tutorial."""
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.networks.registry import Network
 
 layers = keras.layers

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from toolkit.core.framework import home, keras
 from toolkit.errors import BundleError
-from toolkit.framework import home, keras
 from toolkit.networks.applications import APPLICATIONS
 from toolkit.networks.head import HEADS, MODERN, PLAIN, Head, pooled
 from toolkit.networks.registry import Network

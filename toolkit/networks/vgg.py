@@ -1,6 +1,6 @@
 """A small network in the manner of VGG (Simonyan and Zisserman, 2014): blocks of convolutions, each half the size."""
 
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers

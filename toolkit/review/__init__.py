@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.errors import ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.review.journal import Journal

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import paths, signatures, suspects
+from toolkit import signatures, suspects
+from toolkit.core import paths
 from toolkit.dedup import differences
 from toolkit.manifest import Manifest
 

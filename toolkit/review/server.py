@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolkit import sockets
+from toolkit.core import sockets
 from toolkit.errors import ImageError
 from toolkit.review.session import SIDES, Session, row_id
 

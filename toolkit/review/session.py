@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from toolkit import images, manifest, paths
+from toolkit import images, manifest
+from toolkit.core import paths
 from toolkit.errors import ToolkitError
 from toolkit.manifest import Manifest
 from toolkit.review import queues

@@ -26,7 +26,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import manifest, paths
+from toolkit import manifest
+from toolkit.core import paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.manifest import Manifest
 from toolkit.scrape.failed import failures, in_words

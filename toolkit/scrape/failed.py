@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.scrape.ledger import FILE
 
 COLUMNS = ["label", "source", "reason", "url", "page_url", "source_id"]

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
-from toolkit.paths import check_label
 from toolkit.scrape.item import Item, Options
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")

@@ -20,7 +20,7 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit import paths
+from toolkit.core import paths
 from toolkit.errors import SourceError
 from toolkit.scrape import folder, licenses
 from toolkit.scrape.api import Busy, patiently

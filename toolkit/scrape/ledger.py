@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolkit import paths
+from toolkit.core import paths
 
 FILE = "ledger.jsonl"
 REMOVED = "removed"  # status of what its author took back

@@ -10,8 +10,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
+from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
-from toolkit.paths import check_label
 from toolkit.scrape import licenses
 from toolkit.scrape.api import Rejected, Service, found
 from toolkit.scrape.item import Item, Options

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from toolkit import images
+from toolkit.core.paths import check_label
 from toolkit.errors import ImageError, SourceError
-from toolkit.paths import check_label
 from toolkit.scrape import datauri, robots
 from toolkit.scrape.browser import chromium, in_words
 from toolkit.scrape.item import Item, Options

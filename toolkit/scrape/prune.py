@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import manifest, parallel, signatures
+from toolkit import manifest, signatures
+from toolkit.core import parallel
 from toolkit.errors import SourceError
 from toolkit.manifest import Manifest
 from toolkit.scrape import journal, ledger, reddit

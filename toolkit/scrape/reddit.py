@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 import praw
 import prawcore
 
+from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
-from toolkit.paths import check_label
 from toolkit.scrape.item import TIME_FILTERS, Item, Options
 from toolkit.scrape.journal import Journal
 from toolkit.scrape.posts import found_in

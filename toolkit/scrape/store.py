@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from toolkit import images, parallel, paths
+from toolkit import images
+from toolkit.core import parallel, paths
 from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape.crew import Crew
 from toolkit.scrape.fetch import Fetcher, Refused

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError, SourceError
-from toolkit.paths import check_label
 from toolkit.scrape import datauri, licenses, tables
 from toolkit.scrape.item import Item, Options
 

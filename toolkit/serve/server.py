@@ -9,14 +9,15 @@ from pathlib import Path
 
 import uvicorn
 
-from toolkit import paths, runtime
+from toolkit import runtime
 from toolkit.classifier import Classifier
+from toolkit.core import paths
+from toolkit.core.sockets import deafen, listening, url
 from toolkit.errors import BundleError
 from toolkit.serve import application
 from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection
 from toolkit.serve.guard import Guard
-from toolkit.sockets import deafen, listening, url
 
 ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # of what a run exported
 QUIET = 0.5  # seconds after the wish to stop in which all is as before, but that every answer ends its connection

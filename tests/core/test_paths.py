@@ -104,7 +104,7 @@ def test_a_label_is_refused_or_names_one_folder(label):
 def test_home_is_where_the_environment_says_else_the_checkout(monkeypatch, tmp_path):
     assert paths.home() == tmp_path / "home"
     monkeypatch.delenv("TOOLKIT_HOME")
-    assert paths.home() == Path(paths.__file__).resolve().parents[1]
+    assert paths.home() == Path(paths.__file__).resolve().parents[2]
 
 
 def test_a_name_is_a_dataset_in_data_and_a_path_is_a_path(monkeypatch, tmp_path):

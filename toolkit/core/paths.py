@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit import remote
+from toolkit.core import remote
 from toolkit.errors import DatasetError
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -23,7 +23,7 @@ def home() -> Path:
     """
     if os.environ.get("TOOLKIT_HOME"):
         return Path(os.environ["TOOLKIT_HOME"]).expanduser().resolve()
-    checkout = Path(__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
 
@@ -40,7 +40,7 @@ def notebooks() -> Path:
     Raises:
         DatasetError: the package was installed without its checkout, which holds the notebooks.
     """
-    folder = Path(__file__).resolve().parents[1] / "notebooks"
+    folder = Path(__file__).resolve().parents[2] / "notebooks"
     if not folder.is_dir():
         raise DatasetError(
             f"expected the numbered notebooks in {folder}, found none; clone the project and install it with "

@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 import numpy as np
 from toolkit import networks
-from toolkit.framework import keras
+from toolkit.core.framework import keras
 assert keras.backend.backend() == "jax", keras.backend.backend()
 keras.utils.set_random_seed(7)
 model = networks.build("vgg", classes=2, size=32, style="modern", width=0.1)
@@ -31,7 +31,7 @@ assert any(not np.array_equal(*pair) for pair in zip(model.get_weights(), before
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed; pip install jax to try it")
 def test_a_network_learns_on_jax(tmp_path):
-    surroundings = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[1])}
+    surroundings = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", SCRIPT]
     done = subprocess.run(command, env={**os.environ, **surroundings}, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import quiet
+from toolkit.core import stderr
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -16,7 +16,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; nobody who reads it can do anything.
 warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
-with quiet.compiled():
+with stderr.compiled():
     import keras
     import tensorflow as tf
 

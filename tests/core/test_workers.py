@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from toolkit import workers
+from toolkit.core import workers
 from toolkit.errors import ToolkitError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import toolkit
-from toolkit import workers
+from toolkit.core import workers
 from toolkit.errors import ImageError, ToolkitError
 
 PATIENCE = 5  # seconds to wait for a cluster to answer

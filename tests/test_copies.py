@@ -19,9 +19,10 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import copies, dedup, facts, hashes, manifest, search, verify
+from toolkit import copies, dedup, manifest, search, verify
 from toolkit.cli import main
 from toolkit.errors import DatasetError
+from toolkit.images import hashes, measure
 
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "scipy", "numba", "joblib", "sklearn", "toolkit.manifest")
 VARIANTS = {
@@ -249,9 +250,9 @@ def test_signatures_made_together_are_those_made_one_by_one(tmp_path, size):
     files = {f"{seed}.png": encoded(textured(seed, width=size[0], height=size[1])) for seed in range(5)}
     files |= {"other.png": encoded(textured(9, width=50, height=70)), "again.png": files["1.png"], "bad.png": b"no"}
     names = [str(write(tmp_path, files) / name) for name in files]
-    rows, reasons = facts.sketches([(name, True) for name in names])
+    rows, reasons = measure.sketches([(name, True) for name in names])
     assert list(reasons) == [7]
     for name, row in zip(names[:7], rows[:7], strict=True):
-        told = facts.of(name)
+        told = measure.of(name)
         assert (row["grey"] == told["signature"]).all()
         assert (row["width"], row["height"], row["sharpness"]) == (told["width"], told["height"], told["sharpness"])

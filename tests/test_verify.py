@@ -7,7 +7,8 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import facts, hashes, images, manifest, signatures, verify
+from toolkit import images, manifest, signatures, verify
+from toolkit.images import hashes, measure
 
 PICTURES = {
     "a jpeg": ("cars", "jpg", encoded(textured(1, width=200, height=150), "JPEG")),
@@ -90,8 +91,8 @@ def test_brightness_is_the_mean_grey_and_blur_lowers_sharpness(tmp_path):
 def test_only_new_rows_are_looked_at_again(tmp_path, monkeypatch):
     table = verify.check(dataset(tmp_path, list(PICTURES.values())))
     opened = []
-    of = facts.of
-    monkeypatch.setattr(facts, "of", lambda source, **options: opened.append(source) or of(source, **options))
+    of = measure.of
+    monkeypatch.setattr(measure, "of", lambda source, **options: opened.append(source) or of(source, **options))
     assert verify.check(table).table.equals(table.table)
     assert opened == []
     one_new = table.update({table.table["path"].iloc[2]: {"status": "new"}})
@@ -132,7 +133,7 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
 
 def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
-    look, seen = facts.of, []
+    look, seen = measure.of, []
 
     def stopping(source, **options):
         if len(seen) == 7:
@@ -143,12 +144,12 @@ def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "SAVED_EVERY", 0)
     monkeypatch.setattr(verify, "SAVING_SHARE", 1e9)
     monkeypatch.setattr(verify, "BATCH", 1)
-    monkeypatch.setattr(facts, "of", stopping)
+    monkeypatch.setattr(measure, "of", stopping)
     with pytest.raises(KeyboardInterrupt):
         verify.check(table, jobs=1)
     kept = manifest.load(tmp_path)
     assert (kept.table["status"] == "ok").sum() >= 5
-    monkeypatch.setattr(facts, "of", look)
+    monkeypatch.setattr(measure, "of", look)
     whole = verify.check(kept, jobs=1)
     assert whole.table.equals(verify.check(table, jobs=1).table)
     assert len(signatures.load(tmp_path)) == 8

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import facts, hashes, links, search
+from toolkit import links, search
 from toolkit.core import workers
 from toolkit.errors import DatasetError
+from toolkit.images import hashes, measure
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 MANY = 2000  # files that are worth other processes, however small they are
@@ -183,9 +184,9 @@ def _sketched(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]
     twice[order[same]] = twice[order[same + 1]] = True
     batches = list(_batches(order, weight))
     work = [[(files[place].path, bool(twice[place])) for place in batch] for batch in batches]
-    rows, reasons = np.zeros(len(files), facts.SKETCH), {}
+    rows, reasons = np.zeros(len(files), measure.SKETCH), {}
     for batch, (told, wrong) in zip(
-        batches, workers.map(facts.sketches, work, most=jobs, at_once=len(files) > MANY), strict=True
+        batches, workers.map(measure.sketches, work, most=jobs, at_once=len(files) > MANY), strict=True
     ):
         rows[batch] = told
         reasons |= {int(batch[place]): reason for place, reason in wrong.items()}

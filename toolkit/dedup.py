@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import hashes, likeness, search, signatures
+from toolkit import likeness, search, signatures
 from toolkit.errors import DatasetError
+from toolkit.images import hashes
 from toolkit.links import (
     MAX_DIFFERENCE,
     Kinds,

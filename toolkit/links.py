@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import hashes, likeness, search
+from toolkit import likeness, search
+from toolkit.images import hashes
 
 MAX_DISTANCE = 18
 BY_CHANCE = 4  # others for each picture that hashes may propose by chance

@@ -16,9 +16,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from toolkit import facts, images, signatures
+from toolkit import images, signatures
 from toolkit.core import parallel
-from toolkit.hashes import perceptual, to_text
+from toolkit.images import measure
+from toolkit.images.hashes import perceptual, to_text
 from toolkit.manifest import COLUMNS, Manifest
 
 FILLED = ("status", "reason", "sha256", "bytes", "phash", "width", "height", "format")
@@ -91,14 +92,14 @@ def check(
     >>> check(manifest, min_side=64, min_entropy=2).counts()  # doctest: +SKIP
     """
     asked = Limits(**limits)
-    if unknown := set(hashes) - set(facts.HASHES):
-        raise ValueError(f"expected hashes of {', '.join(facts.HASHES)}, got {', '.join(sorted(unknown))}")
+    if unknown := set(hashes) - set(measure.HASHES):
+        raise ValueError(f"expected hashes of {', '.join(measure.HASHES)}, got {', '.join(sorted(unknown))}")
     before = manifest.table
     wanted = before["status"] != "excluded" if again else before["status"] == "new"
     todo = np.flatnonzero(wanted)
     columns = {name: before[name].to_numpy(copy=True) for name in FILLED}
     columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
-    look = partial(facts.of_many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
+    look = partial(measure.of_many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
     next_save = time.monotonic() + SAVED_EVERY
     for places, found in _looked_at(manifest, todo, look, jobs):
         _fill(columns, places, found, manifest)

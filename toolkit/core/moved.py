@@ -1,7 +1,12 @@
 """Where modules are now that once lay flat in the package: a hint for those who still import them from there."""
 
 MOVED: dict[str, str] = {
+    "colour": "toolkit.images.colour",
+    "facts": "toolkit.images.measure",
     "framework": "toolkit.core.framework",
+    "hashes": "toolkit.images.hashes",
+    "jpeg": "toolkit.images.jpeg",
+    "luma": "toolkit.images.luma",
     "quiet": "toolkit.core.stderr",
     "remote": "toolkit.core.remote",
     "sockets": "toolkit.core.sockets",

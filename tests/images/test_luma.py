@@ -7,7 +7,8 @@ import pytest
 from helpers import encoded, textured
 from PIL import Image
 
-from toolkit import images, luma
+from toolkit import images
+from toolkit.images import luma
 
 
 def jpeg(width=150, height=100, mode="RGB", **options):

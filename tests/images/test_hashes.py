@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toolkit import facts, hashes
+from toolkit.images import hashes, measure
 
 MODES = ["RGB", "L", "RGBA", "P", "CMYK", "1"]
 
@@ -55,13 +55,13 @@ def test_a_hash_is_written_and_read_back(numbers):
     assert np.array_equal(hashes.from_text(hashes.to_text(values)), values)
 
 
-@pytest.mark.parametrize("name", facts.HASHES)
+@pytest.mark.parametrize("name", measure.HASHES)
 @pytest.mark.parametrize("size", [(300, 200), (900, 700)])
 def test_further_hashes_are_those_of_imagehash(name, size):
     picture = textured(1, width=size[0], height=size[1])
     content = encoded(picture, "PNG", compress_level=1)
-    found = facts.of(content, whole=True, hashes=(name,))
-    assert found[name] == str(getattr(imagehash, facts.HASHES[name])(picture))
+    found = measure.of(content, whole=True, hashes=(name,))
+    assert found[name] == str(getattr(imagehash, measure.HASHES[name])(picture))
 
 
 @settings(max_examples=20, deadline=None)
@@ -69,6 +69,6 @@ def test_further_hashes_are_those_of_imagehash(name, size):
 def test_encoding_again_hardly_moves_the_hash(seed, quality, side):
     picture = textured(seed, width=side, height=side)
     copies = [encoded(picture), encoded(picture, "JPEG", quality=quality), encoded(picture, "WEBP", quality=quality)]
-    grey = np.stack([facts.of(content)["signature"] for content in copies])
+    grey = np.stack([measure.of(content)["signature"] for content in copies])
     found = hashes.perceptual(grey)
     assert (np.bitwise_count(found ^ found[0]) <= 10).all()

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit import images, jpeg
+from toolkit import images
+from toolkit.images import jpeg
 
 REDUCED = {
     1: cv2.IMREAD_GRAYSCALE,

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit import images, luma, signatures
+from toolkit import images, signatures
 from toolkit.core import remote
 from toolkit.errors import ImageError
+from toolkit.images import luma
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
 GAP = 2.0  # times the side of a signature, to which a picture is shrunk quickly before it is scaled well

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toolkit import images, jpeg
+from toolkit import images
 from toolkit.errors import ImageError
+from toolkit.images import jpeg
 
 GOOD, BAD = zoo.good(), zoo.bad()
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged EXIF; the picture is read all the same

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from toolkit import colour, jpeg
 from toolkit.core import remote
 from toolkit.errors import ImageError
+from toolkit.images import colour, jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
 MODES = ("crop", "letterbox", "squash")

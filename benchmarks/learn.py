@@ -33,8 +33,8 @@ import table  # noqa: E402
 
 from toolkit import crossval, dedup, evaluate, features, labels, manifest, resize, scrape, train, verify  # noqa: E402
 from toolkit.augment import Augmentation  # noqa: E402
+from toolkit.dataset.manifest import Manifest  # noqa: E402
 from toolkit.finetune import FineTune  # noqa: E402
-from toolkit.manifest import Manifest  # noqa: E402
 from toolkit.train import Config  # noqa: E402
 
 IMPORTS = time.perf_counter() - STARTED

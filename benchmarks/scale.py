@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import table
 
-from toolkit import dedup, images, manifest, resize, scrape, search, signatures, split, verify
-from toolkit.manifest import Manifest
+from toolkit import dedup, images, manifest, resize, scrape, search, split, verify
+from toolkit.dataset import signatures
+from toolkit.dataset.manifest import Manifest
 
 LABELS = ("cars", "tanks")
 

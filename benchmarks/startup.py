@@ -16,7 +16,7 @@ COMMANDS = {
     "import toolkit": ["-c", "import toolkit"],
     "toolkit --help": ["-m", "toolkit.cli", "--help"],
     "toolkit train --help": ["-m", "toolkit.cli", "train", "--help"],
-    "import toolkit.manifest (pandas)": ["-c", "import toolkit.manifest"],
+    "import toolkit.dataset.manifest (pandas)": ["-c", "import toolkit.dataset.manifest"],
     "import toolkit.train (TensorFlow)": ["-c", "import toolkit.train"],
 }
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from toolkit import bundle, cost, dedup, manifest, networks, resize, split, verify
 from toolkit.core.framework import keras
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 
 COLOURS = ((200, 60, 40), (40, 120, 60), (60, 80, 190), (190, 180, 60))
 

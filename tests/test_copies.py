@@ -24,7 +24,17 @@ from toolkit.cli import main
 from toolkit.errors import DatasetError
 from toolkit.images import hashes, measure
 
-HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "scipy", "numba", "joblib", "sklearn", "toolkit.manifest")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "numba",
+    "joblib",
+    "sklearn",
+    "toolkit.dataset.manifest",
+)
 VARIANTS = {
     "original.jpg": lambda picture: encoded(picture, "JPEG", quality=90),
     "exact.jpg": lambda picture: encoded(picture, "JPEG", quality=90),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from toolkit import dedup, links, practice, signatures, split, verify
+from toolkit import dedup, links, practice, split, verify
+from toolkit.dataset import signatures
 from toolkit.errors import DatasetError
 
 CHANGES = {

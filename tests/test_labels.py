@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from helpers import coloured, dataset, encoded, tiny_dataset
 
-from toolkit import dedup, evaluate, labels, manifest, paths, plot, practice, review, suspects, verify
+from toolkit import dedup, evaluate, labels, manifest, paths, plot, practice, review, verify
 from toolkit.cli import main
+from toolkit.dataset import label_issues
 from toolkit.errors import DatasetError
 from toolkit.review.journal import FILE, Journal
 from toolkit.review.queues import build
@@ -87,7 +88,7 @@ def test_a_check_changes_nothing_and_the_review_page_shows_what_it_found(planted
     table, _ = planted
     before = manifest.load(table.root)
     pd.testing.assert_frame_equal(before.table, table.table)
-    pd.testing.assert_frame_equal(suspects.load(table.root), found)
+    pd.testing.assert_frame_equal(label_issues.load(table.root), found)
     (queue,) = [queue for queue in build(before) if queue.name == "labels"]
     assert [(item.path, item.suggested) for item in queue.items] == list(
         zip(found["path"], found["suggested"], strict=True)
@@ -101,7 +102,7 @@ def test_a_label_that_a_person_confirmed_or_gave_is_not_doubted_again(planted, f
     first, second = found["path"][:2]
     seen = table.update({first: {"reviewed": "keep"}, second: {"reviewed": "label"}})
     left = set(labels.check(seen)["path"])
-    suspects.save(table.root, found)
+    label_issues.save(table.root, found)
     assert left == set(found["path"]) - {first, second}
 
 

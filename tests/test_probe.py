@@ -10,9 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit import calibrate, evaluate, events, features, images, networks, probe, split, train
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.finetune import FineTune
-from toolkit.manifest import Manifest
 from toolkit.train import Config
 
 

@@ -17,7 +17,8 @@ from helpers import coloured, encoded, raw_file, textured, tiny_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import dedup, manifest, paths, review, scrape, split, suspects, verify
+from toolkit import dedup, manifest, paths, review, scrape, split, verify
+from toolkit.dataset import label_issues
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.review.journal import CELLS, FILE, Journal
 from toolkit.review.queues import build
@@ -294,7 +295,7 @@ def test_the_queues_put_the_most_suspicious_first_and_say_why(tmp_path):
     answers = {"path": named[:4], "label": "b", "predicted": ["a", "a", "b", "b"], "probability": [0.7, 0.9, 0.6, 0.99]}
     pd.DataFrame(answers).to_csv(run / "predictions.csv", index=False)
     found = {"path": named[4:], "label": "b", "suggested": "a", "score": [0.8, 0.95], "reason": ["odd", ""]}
-    suspects.save(root, pd.DataFrame(found))
+    label_issues.save(root, pd.DataFrame(found))
     queues = {queue.name: queue.items for queue in build(table)}
     assert [(item.path, item.why) for item in queues["labels"]] == [
         (named[5], "a is more likely (95%)"),
@@ -324,10 +325,10 @@ def test_odd_pictures_come_first(tmp_path):
 
 
 def test_a_table_of_suspects_without_its_columns_is_refused(tmp_path):
-    assert len(suspects.load(tmp_path)) == 0
-    (tmp_path / suspects.FILE).write_text("path,label\n")
+    assert len(label_issues.load(tmp_path)) == 0
+    (tmp_path / label_issues.FILE).write_text("path,label\n")
     with pytest.raises(DatasetError, match="check the labels again|missing suggested"):
-        suspects.load(tmp_path)
+        label_issues.load(tmp_path)
 
 
 # The server

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from toolkit import dedup, manifest, practice, resize, scrape, signatures, verify
+from toolkit import dedup, manifest, practice, resize, scrape, verify
 from toolkit.cli import main
+from toolkit.dataset import signatures
 from toolkit.errors import DatasetError, SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Options, prune

@@ -11,9 +11,9 @@ from toolkit import images
 from toolkit.augment import Augmentation, apply, draw
 from toolkit.core import parallel, paths, remote
 from toolkit.core.framework import tf
+from toolkit.dataset.manifest import Manifest
 from toolkit.distribution import Share
 from toolkit.errors import DatasetError
-from toolkit.manifest import Manifest
 from toolkit.mixing import Mixing, mix
 
 MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch

@@ -13,7 +13,7 @@ import toolkit
 from toolkit import cost, disturb, evaluate, networks, robustness
 from toolkit.bundle import Bundle
 from toolkit.core import paths
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 
 FILE = "card.md"
 SAID_BEFORE = ("network", "style", "size")

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import likeness, search, signatures
+from toolkit import likeness, search
+from toolkit.dataset import signatures
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.images import hashes
 from toolkit.links import (
@@ -31,7 +33,6 @@ from toolkit.links import (
     originals,
     reach,
 )
-from toolkit.manifest import Manifest
 
 COMPARED = ("ok", "duplicate", "label conflict")
 NAMED = 20  # pictures in a reason, at most

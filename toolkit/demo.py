@@ -13,8 +13,8 @@ from pathlib import Path
 
 from toolkit import bundle
 from toolkit.core import paths
+from toolkit.dataset.manifest import FILE
 from toolkit.errors import DatasetError, ToolkitError
-from toolkit.manifest import FILE
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from toolkit import batches, bundle, calibrate, images
 from toolkit.bundle import Bundle
 from toolkit.core import paths
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.manifest import Manifest
 
 TIMED = 40  # pictures, one at a time
 OPENINGS = "test_openings.jsonl"

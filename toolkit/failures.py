@@ -10,9 +10,9 @@ from toolkit.bundle import Bundle
 from toolkit.config import config_from
 from toolkit.core import parallel
 from toolkit.core.framework import keras
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
-from toolkit.manifest import Manifest
 
 
 def surest_mistakes(report: Report, *, count: int = 20) -> pd.DataFrame:

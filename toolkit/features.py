@@ -17,8 +17,8 @@ from PIL import Image
 from toolkit import images, networks
 from toolkit.core import framework, parallel, paths
 from toolkit.core.framework import tf
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
-from toolkit.manifest import Manifest
 from toolkit.networks import embedded
 
 FOLDER = "features"

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from toolkit import crossval, evaluate, suspects
+from toolkit import crossval, evaluate
 from toolkit.config import Config
+from toolkit.dataset import label_issues
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.manifest import Manifest
 
 NAME = "labels"  # of the cross-validation
 LOOKED_AT = ("keep", "label")  # what a person said of a label
@@ -49,8 +50,8 @@ def check(
     outcome = crossval.run(manifest, config or USUAL, say=say, **how)
     found = doubted(outcome.report)
     settled = manifest.table.loc[manifest.table["reviewed"].isin(LOOKED_AT), "path"]
-    suspects.save(manifest.root, found[~found["path"].isin(settled)])
-    return suspects.load(manifest.root)
+    label_issues.save(manifest.root, found[~found["path"].isin(settled)])
+    return label_issues.load(manifest.root)
 
 
 def doubted(report: evaluate.Report) -> pd.DataFrame:

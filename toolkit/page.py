@@ -14,9 +14,9 @@ from PIL import Image
 
 import toolkit
 from toolkit import images, plot
-from toolkit import quality as measures
 from toolkit.core import paths
-from toolkit.manifest import Manifest
+from toolkit.dataset import quality as measures
+from toolkit.dataset.manifest import Manifest
 
 FILE = "quality.html"
 PANELS = {  # of `plot.quality`, all but what was left out, which a table says better here

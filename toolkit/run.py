@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit import dedup, evaluate, manifest, networks, probe, recipes, report, resize, scrape, split, train, verify
+from toolkit import dedup, evaluate, networks, probe, recipes, report, scrape, train
 from toolkit.bundle import Bundle
 from toolkit.core import parallel
-from toolkit.manifest import Manifest
+from toolkit.dataset import manifest, resize, split, verify
+from toolkit.dataset.manifest import Manifest
 from toolkit.scrape import Options
 
 SEED = 7

@@ -16,9 +16,9 @@ from toolkit.bundle import Bundle
 from toolkit.config import Config, config_from
 from toolkit.core import framework, paths
 from toolkit.core.framework import keras
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.events import Events
-from toolkit.manifest import Manifest
 from toolkit.training import Training
 
 __all__ = ["CHECKPOINT", "Config", "check", "config_from", "fit", "identity"]

@@ -19,9 +19,9 @@ from toolkit import batches, bundle, distribution, finetune, networks, optimizer
 from toolkit.config import Config
 from toolkit.core import framework, parallel, paths
 from toolkit.core.framework import keras, tf
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.loop import Loop
-from toolkit.manifest import Manifest
 
 STATE = "state.json"
 

@@ -20,8 +20,8 @@ import pandas as pd
 from toolkit import crossval, spaces, study, train
 from toolkit.config import Config
 from toolkit.core import parallel, paths
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
-from toolkit.manifest import Manifest
 from toolkit.spaces import Space
 from toolkit.study import Asked
 from toolkit.trials import Verdict, judge, key

@@ -8,8 +8,8 @@ import streamlit as st
 from toolkit import bundle
 from toolkit.app import subject, view
 from toolkit.bundle import Bundle
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.manifest import Manifest
 
 CARD, EXPORTED = "card.md", Path("export", "export.json")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit.app import subject
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.manifest import Manifest
 
 if TYPE_CHECKING:
     from toolkit.review.server import Server

@@ -13,7 +13,7 @@ from toolkit.errors import BundleError
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
     from toolkit.config import Config
-    from toolkit.manifest import Manifest
+    from toolkit.dataset.manifest import Manifest
 
 
 FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
@@ -94,7 +94,8 @@ def _option(word: str) -> tuple[str, object]:
 
 def bundles(names: Sequence[str]) -> list["Bundle"]:
     """The runs of these names; the name of a dataset stands for all its runs."""
-    from toolkit import bundle, manifest
+    from toolkit import bundle
+    from toolkit.dataset import manifest
 
     folders: list[Path] = []
     for name in names:
@@ -108,7 +109,8 @@ def bundles(names: Sequence[str]) -> list["Bundle"]:
 
 def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
     """The same; those that were not yet asked about the test pictures are asked now, which is written down."""
-    from toolkit import evaluate, manifest
+    from toolkit import evaluate
+    from toolkit.dataset import manifest
 
     found = bundles(names)
     for run in found:

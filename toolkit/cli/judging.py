@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import manifest
 from toolkit.cli import common, options
 from toolkit.core import paths
+from toolkit.dataset import manifest
 
 
 def evaluate_options(parser: ArgumentParser) -> None:

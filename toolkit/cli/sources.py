@@ -3,10 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from toolkit import manifest
 from toolkit.cli import common, options
 from toolkit.cli.options import SOURCE_OPTIONS
 from toolkit.core import paths
+from toolkit.dataset import manifest
 
 
 def scrape_options(parser: ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def credits_options(parser: ArgumentParser) -> None:
 
 def credits(arguments: Namespace) -> dict:
     """Write the page that names the creators."""
-    from toolkit import credits
+    from toolkit.dataset import credits
 
     table = manifest.load(arguments.dataset)
     page = credits.write(table, into=Path(arguments.into) if arguments.into else None)

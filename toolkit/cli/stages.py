@@ -5,9 +5,9 @@ import webbrowser
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from toolkit import manifest
 from toolkit.cli import common, options
 from toolkit.core import parallel
+from toolkit.dataset import manifest
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
 LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")
@@ -32,7 +32,7 @@ def verify_options(parser: ArgumentParser) -> None:
 
 def verify(arguments: Namespace) -> dict:
     """Open every file once; with a limit also judge anew what was opened before."""
-    from toolkit import verify
+    from toolkit.dataset import verify
 
     limits, table = common.given(arguments, *LIMITS), manifest.load(arguments.dataset)
     others = common.given(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
@@ -94,7 +94,7 @@ def resize_options(parser: ArgumentParser) -> None:
 
 def resize(arguments: Namespace) -> dict:
     """Write squares."""
-    from toolkit import resize
+    from toolkit.dataset import resize
 
     table = manifest.load(arguments.dataset)
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
@@ -110,7 +110,8 @@ def quality_options(parser: ArgumentParser) -> None:
 
 def quality(arguments: Namespace) -> dict:
     """Write the page on a dataset's quality, and the picture beside it."""
-    from toolkit import page, quality
+    from toolkit import page
+    from toolkit.dataset import quality
 
     table, say = manifest.load(arguments.dataset), common.say(arguments)
     tables = quality.summary(table)
@@ -198,7 +199,7 @@ def split_options(parser: ArgumentParser) -> None:
 
 def split(arguments: Namespace) -> dict:
     """Divide a dataset."""
-    from toolkit import split
+    from toolkit.dataset import split
 
     before = manifest.load(arguments.dataset)
     table = split.assign(before, seed=arguments.seed, **common.given(arguments, "val", "test", "again")).save()

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import manifest
 from toolkit.cli import common, options
 from toolkit.core import paths
+from toolkit.dataset import manifest
 
 if TYPE_CHECKING:
     from toolkit.bundle import Bundle
@@ -34,7 +34,8 @@ def train_options(parser: ArgumentParser) -> None:
 
 def train(arguments: Namespace) -> dict | list[dict]:
     """Train a network, or those of a recipe."""
-    from toolkit import resize, train
+    from toolkit import train
+    from toolkit.dataset import resize
 
     configs = common.configs(arguments, [arguments.network] if arguments.network else [])
     if arguments.name and len(configs) > 1:
@@ -63,8 +64,9 @@ def crossval_options(parser: ArgumentParser) -> None:
 
 def crossval(arguments: Namespace) -> dict:
     """Judge a network on every picture, in folds."""
-    from toolkit import crossval, resize
+    from toolkit import crossval
     from toolkit.core import parallel
+    from toolkit.dataset import resize
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
@@ -90,8 +92,9 @@ def labels_options(parser: ArgumentParser) -> None:
 
 def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
-    from toolkit import crossval, labels, resize
+    from toolkit import crossval, labels
     from toolkit.core import parallel
+    from toolkit.dataset import resize
 
     config = _judge(arguments)
     table = manifest.load(arguments.dataset)

@@ -205,7 +205,8 @@ def export_options(parser: ArgumentParser) -> None:
 
 def export(arguments: Namespace) -> dict:
     """Write a trained network for elsewhere."""
-    from toolkit import bundle, export, manifest
+    from toolkit import bundle, export
+    from toolkit.dataset import manifest
 
     if "runtime" in arguments:
         export.package.adopt(Path(arguments.runtime))

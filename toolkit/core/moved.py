@@ -9,6 +9,8 @@ MOVED: dict[str, str] = {
     "luma": "toolkit.images.luma",
     "quiet": "toolkit.core.stderr",
     "remote": "toolkit.core.remote",
+    "signatures": "toolkit.dataset.signatures",
     "sockets": "toolkit.core.sockets",
+    "suspects": "toolkit.dataset.label_issues",
     "workers": "toolkit.core.workers",
 }

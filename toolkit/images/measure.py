@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from toolkit import images, signatures
+from toolkit import images
 from toolkit.core import remote
+from toolkit.dataset import signatures
 from toolkit.errors import ImageError
 from toolkit.images import luma
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from toolkit import calibrate
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow

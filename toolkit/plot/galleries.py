@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from toolkit import dedup, images
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ImageError
-from toolkit.manifest import Manifest
 from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 
 if TYPE_CHECKING:  # so that looking at pictures does not wait for TensorFlow

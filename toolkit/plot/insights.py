@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import colormaps
 
 from toolkit import images
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import COLOURS, INK, Figure, figure_with_axes, nothing, plain
 from toolkit.plot.galleries import gallery
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import quality as measures
-from toolkit.manifest import Manifest
+from toolkit.dataset import quality as measures
+from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, plain
 
 MOST_CLASSES = 6  # more are one colour: nobody can tell so many apart

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from toolkit.core import paths
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.manifest import Manifest
 from toolkit.review.journal import Journal
 
 if TYPE_CHECKING:

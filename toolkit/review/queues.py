@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import signatures, suspects
 from toolkit.core import paths
+from toolkit.dataset import label_issues, signatures
+from toolkit.dataset.manifest import Manifest
 from toolkit.dedup import differences
-from toolkit.manifest import Manifest
 
 PREDICTIONS = "predictions.csv"  # of an evaluated run; read as a table, since to open its bundle would load Keras
 UNSURE = 0.9  # right answers less probable than this are worth a look
@@ -78,7 +78,7 @@ def _labels(manifest: Manifest) -> list[Item]:
     used = _used(manifest.table)
     return [
         Item(row.path, row.reason or f"{row.suggested} is more likely ({row.score:.0%})", row.suggested)
-        for row in suspects.load(manifest.root).itertuples()
+        for row in label_issues.load(manifest.root).itertuples()
         if used.get(row.path) == row.label
     ]
 

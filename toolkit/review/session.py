@@ -9,10 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from toolkit import images, manifest
+from toolkit import images
 from toolkit.core import paths
+from toolkit.dataset import manifest
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.manifest import Manifest
 from toolkit.review import queues
 from toolkit.review.journal import Journal
 

@@ -26,10 +26,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit import manifest
 from toolkit.core import paths
+from toolkit.dataset import manifest
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
-from toolkit.manifest import Manifest
 from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options

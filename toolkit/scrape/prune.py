@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import manifest, signatures
 from toolkit.core import parallel
+from toolkit.dataset import manifest, signatures
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import SourceError
-from toolkit.manifest import Manifest
 from toolkit.scrape import journal, ledger, reddit
 from toolkit.scrape.item import Options
 from toolkit.scrape.posts import removed

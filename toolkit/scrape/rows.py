@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from toolkit import manifest
+from toolkit.dataset import manifest
 
 PLACEHOLDER_ADDRESSES = 3  # the same bytes under this many addresses are a host's 'gone' picture
 

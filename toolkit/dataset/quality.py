@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.core import remote
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 
 UNREAD = ("new", "unreadable", "failed", "too small")  # nothing was measured on these
 QUANTILES = {"least": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit import signatures
+from toolkit.dataset import signatures
 
 
 def some(count, seed=0):

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from helpers import dataset, encoded, ready_dataset, textured
 
-from toolkit import batches, cli, crossval, dedup, manifest, parallel, paths, resize, signatures, split, tune, verify
+from toolkit import batches, cli, crossval, dedup, manifest, parallel, paths, resize, split, tune, verify
 from toolkit.config import Config
 from toolkit.core import remote
+from toolkit.dataset import signatures
 from toolkit.errors import DatasetError, ImageError, ToolkitError
 
 

@@ -7,7 +7,8 @@ import pytest
 from helpers import dataset, encoded, textured
 from PIL import Image
 
-from toolkit import images, manifest, signatures, verify
+from toolkit import images, manifest, verify
+from toolkit.dataset import signatures
 from toolkit.images import hashes, measure
 
 PICTURES = {

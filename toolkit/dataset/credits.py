@@ -6,7 +6,7 @@ import jinja2
 import pandas as pd
 
 from toolkit.core import paths
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 
 FILE = "credits.html"
 COLUMNS = ["title", "creator", "license", "license_url", "page_url", "attribution", "path"]

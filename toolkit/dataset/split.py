@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from toolkit.core import paths
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
-from toolkit.manifest import Manifest
 
 
 def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:

@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import parallel, paths, remote
-from toolkit.manifest import Manifest
+from toolkit.dataset.manifest import Manifest
 
 FORMATS = ("png", "jpeg")
 

@@ -16,11 +16,12 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from toolkit import images, signatures
+from toolkit import images
 from toolkit.core import parallel
+from toolkit.dataset import signatures
+from toolkit.dataset.manifest import COLUMNS, Manifest
 from toolkit.images import measure
 from toolkit.images.hashes import perceptual, to_text
-from toolkit.manifest import COLUMNS, Manifest
 
 FILLED = ("status", "reason", "sha256", "bytes", "phash", "width", "height", "format")
 FILLED += ("sharpness", "brightness", "entropy", "aspect")

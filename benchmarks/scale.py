@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 import table
 
-from toolkit import dedup, images, manifest, resize, scrape, search, split, verify
+from toolkit import dedup, images, manifest, resize, scrape, split, verify
 from toolkit.dataset import signatures
 from toolkit.dataset.manifest import Manifest
+from toolkit.duplicates import hamming
 
 LABELS = ("cars", "tanks")
 
@@ -97,8 +98,8 @@ def tables(rows: int) -> list[dict]:
         results.append(row("split", timed(lambda: split.assign(whole, seed=7))[0]))
         results.append(row("list files", timed(lambda: usable.files)[0]))
         hashes = np.random.default_rng(0).integers(0, 2**64, rows, dtype=np.uint64)
-        search.within(hashes[:50_000], 12)  # compiles
-        cost, (first, *_) = timed(lambda: search.within(hashes, 12))
+        hamming.within(hashes[:50_000], 12)  # compiles
+        cost, (first, *_) = timed(lambda: hamming.within(hashes, 12))
         results.append(row(f"hash search at 12 bits, {len(first):,} pairs", cost))
         if rows <= 1_000_000:
             grey = np.random.default_rng(0).integers(0, 256, (1, signatures.SIDE, signatures.SIDE), dtype=np.uint8)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.cli import common, options
 
 if TYPE_CHECKING:
-    from toolkit.copies import Picture
+    from toolkit.duplicates.copies import Picture
 
 
 def copies_options(parser: ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def copies_options(parser: ArgumentParser) -> None:
 
 def copies(arguments: Namespace) -> dict:
     """Print groups of copies, the best picture of each first; nothing is changed."""
-    from toolkit import copies
     from toolkit.core import paths
+    from toolkit.duplicates import copies
 
     say = common.say(arguments)
     chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "jobs")
@@ -64,7 +64,7 @@ def _shown(path: str) -> str:
 
 
 def _table(groups: list[list["Picture"]]) -> str:
-    from toolkit.copies import Picture
+    from toolkit.duplicates.copies import Picture
 
     stream = io.StringIO()
     rows = csv.DictWriter(stream, ["group", *(field.name for field in fields(Picture))], lineterminator="\n")

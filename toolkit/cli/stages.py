@@ -58,7 +58,7 @@ def dedup_options(parser: ArgumentParser) -> None:
 
 def dedup(arguments: Namespace) -> dict:
     """Mark near-duplicates, and list those on two sides of a split."""
-    from toolkit import dedup
+    from toolkit.duplicates import dedup
 
     before, say = manifest.load(arguments.dataset), common.say(arguments)
     chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "crops")

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from toolkit import dedup, images
+from toolkit import images
 from toolkit.dataset.manifest import Manifest
+from toolkit.duplicates import dedup
 from toolkit.errors import ImageError
 from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 

@@ -8,7 +8,7 @@ import pandas as pd
 from toolkit.core import paths
 from toolkit.dataset import label_issues, signatures
 from toolkit.dataset.manifest import Manifest
-from toolkit.dedup import differences
+from toolkit.duplicates.dedup import differences
 
 PREDICTIONS = "predictions.csv"  # of an evaluated run; read as a table, since to open its bundle would load Keras
 UNSURE = 0.9  # right answers less probable than this are worth a look

@@ -19,8 +19,9 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from toolkit import copies, dedup, manifest, search, verify
+from toolkit import copies, dedup, manifest, verify
 from toolkit.cli import main
+from toolkit.duplicates import hamming
 from toolkit.errors import DatasetError
 from toolkit.images import hashes, measure
 
@@ -229,7 +230,7 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(tmp_path, capsys):
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 40))
 def test_what_hangs_together_is_what_scipy_says(seed, count):
     first, second = np.random.default_rng(seed).integers(0, count, (2, count // 2))
-    found = search.components(first, second, count)
+    found = hamming.components(first, second, count)
     graph = coo_array((np.ones(len(first)), (first, second)), (count, count))
     known = connected_components(graph, directed=False)[1]
     assert len(set(zip(found.tolist(), known.tolist(), strict=True))) == len(set(known)) == len(set(found.tolist()))
@@ -237,7 +238,7 @@ def test_what_hangs_together_is_what_scipy_says(seed, count):
 
 def test_a_long_chain_hangs_together():
     order = np.random.default_rng(1).permutation(50_000)
-    assert not search.components(order[:-1], order[1:], 50_000).any()
+    assert not hamming.components(order[:-1], order[1:], 50_000).any()
 
 
 def test_flat_and_symmetric_signatures_are_hashed_as_imagehash_does_it():

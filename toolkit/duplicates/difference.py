@@ -15,8 +15,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from toolkit import search
 from toolkit.core import workers
+from toolkit.duplicates import hamming
 
 SIDE, BLOCKS, INNER = 32, 64, 16  # pixels of a signature's side, blocks in it, pixels in a block
 CROPS = (0.0, 0.025, 0.05, 0.075, 0.1)  # of every side, tried in the second look
@@ -74,7 +74,7 @@ def _each(pool: Executor, size: int, function: Callable, *arrays: np.ndarray) ->
 
 def _together(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     """An order of pairs in which those of one group of pictures are near each other."""
-    return np.argsort(search.components(first, second, count)[first], kind="stable")
+    return np.argsort(hamming.components(first, second, count)[first], kind="stable")
 
 
 def _least(

@@ -11,7 +11,7 @@ import pytest
 from helpers import textured
 from PIL import Image, ImageOps
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(autouse=True)

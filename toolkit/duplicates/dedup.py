@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit import likeness, search
 from toolkit.dataset import signatures
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import DatasetError
-from toolkit.images import hashes
-from toolkit.links import (
+from toolkit.duplicates import difference, hamming
+from toolkit.duplicates.matching import (
     MAX_DIFFERENCE,
     Kinds,
     Links,
@@ -33,6 +31,8 @@ from toolkit.links import (
     originals,
     reach,
 )
+from toolkit.errors import DatasetError
+from toolkit.images import hashes
 
 COMPARED = ("ok", "duplicate", "label conflict")
 NAMED = 20  # pictures in a reason, at most
@@ -69,7 +69,7 @@ def group(
     """
     found = _found(manifest, max_distance, max_difference, transformed, crops)
     links = found.links.only(found.links.accepted(max_difference))
-    component = search.components(links.first, links.second, len(found.kinds.counts))
+    component = hamming.components(links.first, links.second, len(found.kinds.counts))
     table, rows = manifest.table, found.rows
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
     marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[found.kinds.of])
@@ -191,7 +191,7 @@ def differences(grey: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.n
     Returns:
         float32 array, one value per pair.
     """
-    return likeness.differences(grey, first, second)
+    return difference.differences(grey, first, second)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import links, search
 from toolkit.core import workers
+from toolkit.duplicates import hamming, matching
 from toolkit.errors import DatasetError
 from toolkit.images import hashes, measure
 
@@ -71,8 +71,8 @@ class Copies:
     unreadable: list[tuple[str, str]]
     groups: list[list[Picture]]
     _paths: list[str]
-    _kinds: links.Kinds
-    _links: links.Links
+    _kinds: matching.Kinds
+    _links: matching.Links
 
     @property
     def spare(self) -> list[Picture]:
@@ -81,7 +81,7 @@ class Copies:
 
     def pairs(self) -> Iterator[Pair]:
         """All pairs that are the same picture, also of two copies."""
-        one, other, found = links.expanded(self._kinds, self._links)
+        one, other, found = matching.expanded(self._kinds, self._links)
         columns = (one, other, found.distance, found.difference.round(4), found.change)
         for first, second, *told in zip(*(column.tolist() for column in columns), strict=True):
             yield Pair(self._paths[first], self._paths[second], *told)
@@ -97,7 +97,7 @@ def among(
     places: str | Path | Iterable[str | Path],
     *,
     max_distance: int | None = None,
-    max_difference: float = links.MAX_DIFFERENCE,
+    max_difference: float = matching.MAX_DIFFERENCE,
     transformed: bool = False,
     jobs: int = -1,
 ) -> Copies:
@@ -120,17 +120,17 @@ def among(
 
     >>> among("holiday").groups  # doctest: +SKIP
     """
-    links.check(max_distance, max_difference)
+    matching.check(max_distance, max_difference)
     files = _listed([places] if isinstance(places, str | Path) else places)
     rows, reasons = _sketched(files, workers.cores() if jobs < 1 else jobs)
     seen = np.array([place for place in range(len(files)) if place not in reasons], np.int64)
     files, rows, reasons = [files[n] for n in seen], rows[seen], {files[n].path: why for n, why in reasons.items()}
-    kinds = links.kinds(rows["grey"])
+    kinds = matching.kinds(rows["grey"])
     grey = rows["grey"][kinds.one_of]
-    found = links.find(
+    found = matching.find(
         grey,
         hashes.perceptual(grey),
-        max_distance=links.reach(len(rows)) if max_distance is None else max_distance,
+        max_distance=matching.reach(len(rows)) if max_distance is None else max_distance,
         max_difference=max_difference,
         transformed=transformed,
     )
@@ -145,11 +145,11 @@ def among(
     )
 
 
-def _groups(files: list[_File], rows: np.ndarray, kinds: links.Kinds, found: links.Links) -> list[list[Picture]]:
+def _groups(files: list[_File], rows: np.ndarray, kinds: matching.Kinds, found: matching.Links) -> list[list[Picture]]:
     """What hangs together, the best of each first."""
     pixels = rows["width"].astype(np.int64) * rows["height"]
     weight = np.array([file.bytes for file in files], np.int64)
-    component = search.components(found.first, found.second, len(kinds.counts))
+    component = hamming.components(found.first, found.second, len(kinds.counts))
     ends = zip(found.first.tolist(), found.second.tolist(), strict=True)
     link = {pair: place for place, pair in enumerate(ends)}
     kind, side, sha256 = kinds.of.tolist(), rows[["width", "height"]].tolist(), rows["sha256"]
@@ -167,8 +167,8 @@ def _groups(files: list[_File], rows: np.ndarray, kinds: links.Kinds, found: lin
         told = {"distance": int(found.distance[at]), "agreement": round(1 - float(found.difference[at]) / 2, 3)}
         return picture(place, copy_of=files[best].path, **told, change=found.change[at])
 
-    best_first = links.order(np.arange(len(files)), pixels, rows["sharpness"], weight)  # files are sorted
-    for best, places in links.originals(kinds, links.around(found, kinds.counts), best_first):
+    best_first = matching.order(np.arange(len(files)), pixels, rows["sharpness"], weight)  # files are sorted
+    for best, places in matching.originals(kinds, matching.around(found, kinds.counts), best_first):
         group = groups.setdefault(int(component[kinds.of[best]]), [])
         nearest = sorted((copy(place, best) for place in places.tolist()), key=lambda one: (one.distance, one.path))
         group += [picture(best), *nearest]

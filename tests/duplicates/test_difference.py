@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import likeness
+from toolkit.duplicates import difference
 
 
 def blurred(pixels):
@@ -36,7 +36,7 @@ def trimmed(one, other):
 
 def formula(grey, first, second):
     soft = blurred(grey.astype(np.float64))
-    crops = [normalized(cropped(soft, share)) for share in likeness.CROPS]
+    crops = [normalized(cropped(soft, share)) for share in difference.CROPS]
     tried = [trimmed(crop[first], crops[0][second]) for crop in crops]
     tried += [trimmed(crops[0][first], crop[second]) for crop in crops]
     return np.min(tried, axis=0)
@@ -56,7 +56,7 @@ def signatures_and_pairs(seed):
 @given(seed=st.integers(0, 10**6))
 def test_it_gives_what_the_formula_gives(seed):
     grey, first, second = signatures_and_pairs(seed)
-    found = likeness.differences(grey, first, second)
+    found = difference.differences(grey, first, second)
     assert np.allclose(found, formula(grey, first, second), rtol=1e-4, atol=1e-4)
 
 
@@ -64,8 +64,8 @@ def test_it_gives_what_the_formula_gives(seed):
 @given(seed=st.integers(0, 10**6), limit=st.floats(0.001, 2))
 def test_a_limit_changes_nothing_below_it_and_lets_nothing_through(seed, limit):
     grey, first, second = signatures_and_pairs(seed)
-    whole = likeness.differences(grey, first, second)
-    quick = likeness.differences(grey, first, second, limit=limit)
+    whole = difference.differences(grey, first, second)
+    quick = difference.differences(grey, first, second, limit=limit)
     below = whole < limit * 0.9999
     assert np.allclose(quick[below], whole[below], rtol=1e-4)
     assert (quick[whole > limit * 1.0001] > limit).all()
@@ -73,11 +73,11 @@ def test_a_limit_changes_nothing_below_it_and_lets_nothing_through(seed, limit):
 
 def test_which_picture_comes_first_does_not_matter():
     grey, first, second = signatures_and_pairs(5)
-    there, back = likeness.differences(grey, first, second), likeness.differences(grey, second, first)
+    there, back = difference.differences(grey, first, second), difference.differences(grey, second, first)
     assert np.allclose(there, back, rtol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_pairs_are_answered_too(count):
     grey, first, second = signatures_and_pairs(5)
-    assert likeness.differences(grey, first[:count], second[:count]).shape == (count,)
+    assert difference.differences(grey, first[:count], second[:count]).shape == (count,)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import search
+from toolkit.duplicates import hamming
 
 
 def brute_force(hashes, limit):
@@ -35,8 +35,8 @@ def as_dict(found):
 def test_comparing_in_blocks_finds_what_comparing_one_by_one_finds(seed, count, limit, cells):
     hashes = planted(seed, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "CELLS", cells)
-        assert as_dict(search.within(hashes, limit)) == brute_force(hashes, limit)
+        patch.setattr(hamming, "CELLS", cells)
+        assert as_dict(hamming.within(hashes, limit)) == brute_force(hashes, limit)
 
 
 @settings(max_examples=40)
@@ -44,9 +44,9 @@ def test_comparing_in_blocks_finds_what_comparing_one_by_one_finds(seed, count, 
 def test_comparing_near_buckets_finds_what_comparing_one_by_one_finds(seed, count, limit):
     hashes = planted(seed, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "SMALL", 0)
-        patch.setattr(search, "_cost", lambda count, distance: 0)
-        assert as_dict(search.within(hashes, limit)) == brute_force(hashes, limit)
+        patch.setattr(hamming, "SMALL", 0)
+        patch.setattr(hamming, "_cost", lambda count, distance: 0)
+        assert as_dict(hamming.within(hashes, limit)) == brute_force(hashes, limit)
 
 
 @pytest.mark.parametrize("limit", [0, 3, 10, 16])
@@ -54,14 +54,14 @@ def test_all_ways_agree_on_many_hashes(limit):
     hashes, found = planted(1, 4000), []
     for small, cost in ((4000, 0), (0, 0), (0, np.inf)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search, "SMALL", small)
-            patch.setattr(search, "_cost", lambda count, distance, cost=cost: cost)
-            found.append(as_dict(search.within(hashes, limit)))
+            patch.setattr(hamming, "SMALL", small)
+            patch.setattr(hamming, "_cost", lambda count, distance, cost=cost: cost)
+            found.append(as_dict(hamming.within(hashes, limit)))
     assert found[0] == found[1] == found[2]
 
 
 def test_the_same_hash_many_times_is_every_pair_of_them():
-    assert len(search.within(np.full(300, 7, np.uint64), 0)[0]) == 300 * 299 // 2
+    assert len(hamming.within(np.full(300, 7, np.uint64), 0)[0]) == 300 * 299 // 2
 
 
 @settings(max_examples=60)
@@ -74,9 +74,9 @@ def test_many_equal_hashes_are_found_like_all_others(numbers, limit, buckets):
     hashes = np.array(numbers, dtype=np.uint64)
     with pytest.MonkeyPatch.context() as patch:
         if buckets:
-            patch.setattr(search, "SMALL", 0)
-            patch.setattr(search, "_cost", lambda count, distance: 0)
-        assert as_dict(search.within(hashes, limit)) == brute_force(hashes, limit)
+            patch.setattr(hamming, "SMALL", 0)
+            patch.setattr(hamming, "_cost", lambda count, distance: 0)
+        assert as_dict(hamming.within(hashes, limit)) == brute_force(hashes, limit)
 
 
 @settings(max_examples=40)
@@ -84,22 +84,22 @@ def test_many_equal_hashes_are_found_like_all_others(numbers, limit, buckets):
 def test_pairs_between_two_lists_are_those_of_all_in_one(seed, cut, limit, small):
     hashes = planted(seed, 30)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "SMALL", small)
-        found = as_dict(search.between(hashes[:cut], hashes[cut:], limit))
+        patch.setattr(hamming, "SMALL", small)
+        found = as_dict(hamming.between(hashes[:cut], hashes[cut:], limit))
     crossing = {pair: far for pair, far in brute_force(hashes, limit).items() if pair[0] < cut <= pair[1]}
     assert {(one, other + cut): far for (one, other), far in found.items()} == crossing
 
 
 def test_a_crowd_of_equal_hashes_does_not_slow_the_search_for_others():
     hashes = np.concatenate([planted(2, 2000), np.full(3000, 5, np.uint64)])
-    assert len(search.within(hashes, 2)[0]) >= 3000 * 2999 // 2
+    assert len(hamming.within(hashes, 2)[0]) >= 3000 * 2999 // 2
 
 
 def test_pairs_come_in_the_order_of_their_positions():
-    first, second, _ = search.within(planted(3, 500), 20)
+    first, second, _ = hamming.within(planted(3, 500), 20)
     assert list(zip(first, second, strict=True)) == sorted(zip(first, second, strict=True))
 
 
 def test_a_distance_out_of_range_is_refused():
     with pytest.raises(ValueError, match="0 to 64"):
-        search.within(np.zeros(3, np.uint64), 65)
+        hamming.within(np.zeros(3, np.uint64), 65)

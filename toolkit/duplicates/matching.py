@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import likeness, search
+from toolkit.duplicates import difference, hamming
 from toolkit.images import hashes
 
 MAX_DISTANCE = 18
@@ -85,7 +85,7 @@ def find(
     Returns:
         The pairs; their difference is infinite where it is above what is allowed for sure.
     """
-    links = _linked(grey, *search.within(phash, max_distance), max_difference)
+    links = _linked(grey, *hamming.within(phash, max_distance), max_difference)
     changes = list(_changes(transformed, crops))
     return _with_changes(links, grey, phash, changes, max_distance, max_difference) if changes else links
 
@@ -164,16 +164,16 @@ def expanded(kinds: Kinds, links: Links) -> tuple[np.ndarray, np.ndarray, Links]
     again = np.flatnonzero(kinds.counts > 1)
     equal = Links(again, again, np.zeros(len(again), int), np.zeros(len(again)), np.full(len(again), "", object))
     links = Links(*(np.concatenate(columns) for columns in zip(links, equal, strict=True)))
-    one, other, link = search.expanded(kinds.of, kinds.counts, links.first, links.second)
+    one, other, link = hamming.expanded(kinds.of, kinds.counts, links.first, links.second)
     return np.minimum(one, other), np.maximum(one, other), links.only(link)
 
 
 def _linked(grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float) -> Links:
     """Pairs with their difference, which is infinite where it is above the limit for sure."""
     most = allowed(limit, distance.astype(np.float32)) + SPARE
-    difference = likeness.differences(grey, first, second, limit=most)
+    differences = difference.differences(grey, first, second, limit=most)
     unchanged = np.full(len(first), "", object)
-    return Links(first.astype(np.int32), second.astype(np.int32), distance.astype(np.int16), difference, unchanged)
+    return Links(first.astype(np.int32), second.astype(np.int32), distance.astype(np.int16), differences, unchanged)
 
 
 def _with_changes(
@@ -181,7 +181,7 @@ def _with_changes(
 ) -> Links:
     """The same, and those of which one picture was changed first; of each pair the least different."""
     for change, changed in changes:
-        first, second, distance = search.between(phash, hashes.perceptual(changed(grey)), max_distance)
+        first, second, distance = hamming.between(phash, hashes.perceptual(changed(grey)), max_distance)
         apart = first != second
         first, second, distance = first[apart], second[apart], distance[apart]
         used, place = np.unique(second, return_inverse=True)

@@ -140,13 +140,13 @@ def _all_with_all(
 
 
 def _compiled(hashes: np.ndarray, others: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray]:
-    from toolkit import buckets  # here, since it loads a compiler and most datasets are small
+    from toolkit.duplicates import hamming_loops  # here, since it loads a compiler and most datasets are small
 
     found = np.zeros(len(hashes), np.int32)
-    buckets.spread(buckets.count_all, len(hashes), hashes, others, np.uint64(max_distance), found)
+    hamming_loops.spread(hamming_loops.count_all, len(hashes), hashes, others, np.uint64(max_distance), found)
     ends = np.cumsum(found, dtype=np.int64)
     pairs = np.empty((int(ends[-1]), 2), np.int64)
-    buckets.spread(buckets.fill_all, len(hashes), hashes, others, np.uint64(max_distance), ends, pairs)
+    hamming_loops.spread(hamming_loops.fill_all, len(hashes), hashes, others, np.uint64(max_distance), ends, pairs)
     return pairs[:, 0], pairs[:, 1]
 
 
@@ -191,17 +191,17 @@ def _one_piece(
     hashes: np.ndarray, max_distance: int, shift: int, width: int, radius: int, earlier: np.ndarray
 ) -> np.ndarray:
     """The pairs that are near in this piece and in none before it; positions, shape (n, 2)."""
-    from toolkit import buckets
+    from toolkit.duplicates import hamming_loops
 
     keys = ((hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.uint16)
     order = np.argsort(keys, kind="stable").astype(np.int32 if len(hashes) < 2**31 else np.int64)
     starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << width))])
     where = (hashes[order], starts, _masks(width, radius), np.uint64(max_distance), earlier)
     found = np.zeros(len(hashes), np.int32)
-    buckets.spread(buckets.count, len(starts) - 1, *where, found)
+    hamming_loops.spread(hamming_loops.count, len(starts) - 1, *where, found)
     ends = np.cumsum(found, dtype=np.int64)
     pairs = np.empty((int(ends[-1]), 2), order.dtype)
-    buckets.spread(buckets.fill, len(starts) - 1, *where, ends, pairs)
+    hamming_loops.spread(hamming_loops.fill, len(starts) - 1, *where, ends, pairs)
     return order[pairs].astype(np.int64)
 
 

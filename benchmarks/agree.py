@@ -26,7 +26,7 @@ import numpy as np
 import table
 
 if TYPE_CHECKING:
-    from toolkit.bundle import Bundle
+    from toolkit.model.bundle import Bundle
 
 TOLERANCE = 1e-4
 AT_A_TIME = 12  # answers on a page of the app

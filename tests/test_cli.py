@@ -422,6 +422,6 @@ def test_what_cannot_be_watched_is_said_in_a_line(run, capsys, tmp_path):
 
 def test_a_package_that_is_not_installed_is_named_with_what_brings_it(run, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.delitem(sys.modules, "toolkit.live", raising=False)
+    monkeypatch.delitem(sys.modules, "toolkit.model.live", raising=False)
     said = complaint(capsys, "predict", str(run.folder), "--video", "gone.mp4")
     assert 'expected the package cv2, which is not installed; install it with `pip install "image-classifier' in said

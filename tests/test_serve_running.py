@@ -19,7 +19,7 @@ import requests
 from helpers import coloured, encoded
 
 from toolkit import runtime, serve
-from toolkit.classifier import Classifier
+from toolkit.model.classifier import Classifier
 from toolkit.serve import connection, guard, server
 
 PICTURE = encoded(coloured(0, 1, side=48))

@@ -11,9 +11,9 @@ import jinja2
 
 import toolkit
 from toolkit import cost, disturb, evaluate, networks, robustness
-from toolkit.bundle import Bundle
 from toolkit.core import paths
 from toolkit.dataset.manifest import Manifest
+from toolkit.model.bundle import Bundle
 
 FILE = "card.md"
 SAID_BEFORE = ("network", "style", "size")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import bundle, cost, evaluate, networks, significance
-from toolkit.bundle import Bundle
+from toolkit import cost, evaluate, networks, significance
 from toolkit.errors import BundleError
+from toolkit.model import bundle
+from toolkit.model.bundle import Bundle
 
 MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 

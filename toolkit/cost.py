@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit import bundle
-from toolkit.bundle import Bundle
 from toolkit.core import parallel, paths
 from toolkit.errors import BundleError
+from toolkit.model import bundle
+from toolkit.model.bundle import Bundle
 
 FILE = "memory.json"
 PICTURES = 5  # one after the other; more change nothing

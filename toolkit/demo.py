@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import bundle
 from toolkit.core import paths
 from toolkit.dataset.manifest import FILE
 from toolkit.errors import DatasetError, ToolkitError
+from toolkit.model import bundle
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from toolkit import geometry
-from toolkit.bundle import Bundle
 from toolkit.core.framework import keras, tf
+from toolkit.model.bundle import Bundle
 
 GREY = 127.5
 BATCH = 16

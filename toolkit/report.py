@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 import toolkit
 from toolkit import card, compare, cost, evaluate, explain, failures, page, plot, robustness
-from toolkit.bundle import Bundle
 from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.evaluate import Report
+from toolkit.model.bundle import Bundle
 
 FILE = "report.html"
 DISTURBED = 50  # pictures that are made worse in every way; `toolkit robustness` takes all

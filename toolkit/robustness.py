@@ -11,11 +11,11 @@ import pandas as pd
 from PIL import Image
 
 from toolkit import disturb, evaluate
-from toolkit.bundle import Bundle
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluate import wilson
+from toolkit.model.bundle import Bundle
 from toolkit.practice import scenes
 
 SURE = 0.9

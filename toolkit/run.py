@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import evaluate, networks, probe, recipes, report, scrape, train
-from toolkit.bundle import Bundle
 from toolkit.core import parallel
 from toolkit.dataset import manifest, resize, split, verify
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import dedup
+from toolkit.model.bundle import Bundle
 from toolkit.scrape import Options
 
 SEED = 7

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from toolkit import bundle
 from toolkit.app import subject, view
-from toolkit.bundle import Bundle
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
+from toolkit.model import bundle
+from toolkit.model.bundle import Bundle
 
 CARD, EXPORTED = "card.md", Path("export", "export.json")
 

@@ -13,7 +13,7 @@ from toolkit.app import subject, upload
 if TYPE_CHECKING:
     import av
 
-    from toolkit.live import Watcher
+    from toolkit.model.live import Watcher
 
 SNAPSHOT, LIVE = "Snapshot", "Live"
 MISSING = 'Live video needs one more package: `pip install "image-classifier-toolkit[live]"`. Then start the app again.'
@@ -59,7 +59,7 @@ def _live(below: float) -> None:
         return
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-    from toolkit import live
+    from toolkit.model import live
 
     watcher = live.Watcher(subject.model(), abstain_below=below)
     webrtc_streamer(
@@ -86,7 +86,7 @@ def _drawn(watcher: "Watcher", frame: "av.VideoFrame") -> "av.VideoFrame":
     import av
     import cv2
 
-    from toolkit import live
+    from toolkit.model import live
 
     pixels = frame.to_ndarray(format="rgb24")
     height, width = pixels.shape[:2]

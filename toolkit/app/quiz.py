@@ -8,7 +8,7 @@ import streamlit as st
 
 from toolkit import images
 from toolkit.app import subject, view
-from toolkit.predict import Prediction
+from toolkit.model.predict import Prediction
 
 if TYPE_CHECKING:
     import pandas as pd

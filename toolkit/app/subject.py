@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from toolkit import bundle, predict, runtime
-from toolkit.bundle import Bundle
-from toolkit.classifier import Classifier
 from toolkit.core import parallel, paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.predict import Answer
+from toolkit.model import bundle, predict, runtime
+from toolkit.model.bundle import Bundle
+from toolkit.model.classifier import Classifier
+from toolkit.model.predict import Answer
 
 CHOSEN = "model"  # in the state of a session
 

@@ -5,9 +5,9 @@ import io
 
 import streamlit as st
 
-from toolkit import predict
 from toolkit.app import subject, view
-from toolkit.predict import Answer, Prediction
+from toolkit.model import predict
+from toolkit.model.predict import Answer, Prediction
 
 SHOWN = 12  # answers on the page at a time
 ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from toolkit import images
-from toolkit.predict import Prediction
+from toolkit.model.predict import Prediction
 
 MOST = 5  # classes that get a bar
 

@@ -11,9 +11,9 @@ from toolkit.core import paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
-    from toolkit.bundle import Bundle
     from toolkit.config import Config
     from toolkit.dataset.manifest import Manifest
+    from toolkit.model.bundle import Bundle
 
 
 FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
@@ -94,8 +94,8 @@ def _option(word: str) -> tuple[str, object]:
 
 def bundles(names: Sequence[str]) -> list["Bundle"]:
     """The runs of these names; the name of a dataset stands for all its runs."""
-    from toolkit import bundle
     from toolkit.dataset import manifest
+    from toolkit.model import bundle
 
     folders: list[Path] = []
     for name in names:

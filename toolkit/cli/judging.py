@@ -55,7 +55,8 @@ def explain_options(parser: ArgumentParser) -> None:
 
 def explain(arguments: Namespace) -> dict:
     """Draw where a network looked."""
-    from toolkit import bundle, explain, plot
+    from toolkit import explain, plot
+    from toolkit.model import bundle
 
     trained = bundle.load(arguments.run)
     pixels = np.stack([trained.prepare(picture) for picture in arguments.pictures])

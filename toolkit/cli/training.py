@@ -12,8 +12,8 @@ from toolkit.core import paths
 from toolkit.dataset import manifest
 
 if TYPE_CHECKING:
-    from toolkit.bundle import Bundle
     from toolkit.config import Config
+    from toolkit.model.bundle import Bundle
 
 
 LISTED = 20  # suspects that are shown to people

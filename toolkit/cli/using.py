@@ -13,10 +13,10 @@ from toolkit.core import paths
 from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:
-    from toolkit.classifier import Classifier
     from toolkit.export import Export, Outcome
-    from toolkit.live import Seen
-    from toolkit.predict import Answer, Prediction
+    from toolkit.model.classifier import Classifier
+    from toolkit.model.live import Seen
+    from toolkit.model.predict import Answer, Prediction
 
 STANDARD_INPUT = "-"
 STREAM = 65536  # bytes
@@ -42,7 +42,7 @@ def predict_options(parser: ArgumentParser) -> None:
 
 def predict(arguments: Namespace) -> list[dict] | dict:
     """Say what is on pictures."""
-    from toolkit import runtime
+    from toolkit.model import runtime
 
     live = [name for name in ("camera", "video") if name in arguments]
     listed = [*arguments.pictures, *(["--list"] if "list" in arguments else [])]
@@ -59,7 +59,7 @@ def predict(arguments: Namespace) -> list[dict] | dict:
 
 def _table(trained: "Classifier", sources: list, arguments: Namespace) -> dict:
     """Write the answers into files, and say how many there are of each."""
-    from toolkit import predict
+    from toolkit.model import predict
 
     if arguments.show:
         raise ValueError("expected --show, or --csv and --jsonl; not both")
@@ -76,7 +76,7 @@ def _counted(counted: dict, arguments: Namespace) -> dict:
 
 def _lines(trained: "Classifier", sources: list, arguments: Namespace) -> list[dict]:
     """Print a line per picture."""
-    from toolkit import predict
+    from toolkit.model import predict
 
     results, shown, say = [], None, common.say(arguments)
     if len(sources) == 1:
@@ -100,7 +100,7 @@ def _lines(trained: "Classifier", sources: list, arguments: Namespace) -> list[d
 
 def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> dict:
     """Follow a camera or a video until it ends."""
-    from toolkit import live, predict
+    from toolkit.model import live, predict
 
     given = [name for name in ("views", "passes") if name in arguments] + ["show"] * bool(arguments.show)
     if given:
@@ -205,8 +205,9 @@ def export_options(parser: ArgumentParser) -> None:
 
 def export(arguments: Namespace) -> dict:
     """Write a trained network for elsewhere."""
-    from toolkit import bundle, export
+    from toolkit import export
     from toolkit.dataset import manifest
+    from toolkit.model import bundle
 
     if "runtime" in arguments:
         export.package.adopt(Path(arguments.runtime))

@@ -2,6 +2,7 @@
 
 MOVED: dict[str, str] = {
     "buckets": "toolkit.duplicates.hamming_loops",
+    "classifier": "toolkit.model.classifier",
     "colour": "toolkit.images.colour",
     "facts": "toolkit.images.measure",
     "framework": "toolkit.core.framework",
@@ -16,5 +17,6 @@ MOVED: dict[str, str] = {
     "signatures": "toolkit.dataset.signatures",
     "sockets": "toolkit.core.sockets",
     "suspects": "toolkit.dataset.label_issues",
+    "uncertainty": "toolkit.model.uncertainty",
     "workers": "toolkit.core.workers",
 }

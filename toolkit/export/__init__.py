@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit.bundle import Bundle
-from toolkit.classifier import Classifier
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.export import check, files, package
 from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
+from toolkit.model.bundle import Bundle
+from toolkit.model.classifier import Classifier
 
 __all__ = ["FORMATS", "OFFLINE", "Export", "Outcome", "load", "package", "write"]
 

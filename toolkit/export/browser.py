@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from toolkit import bundle, runtime
-from toolkit.classifier import Classifier
 from toolkit.export import onnx, package
+from toolkit.model import bundle, runtime
+from toolkit.model.classifier import Classifier
 
 if TYPE_CHECKING:
     import keras

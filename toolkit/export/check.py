@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from toolkit.classifier import Classifier
 from toolkit.core import parallel
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
+from toolkit.model.classifier import Classifier
 
 TIMED = 40  # pictures, one at a time
 SUM = 0.02  # by which probabilities of 8 bits may add up to more or less than 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit import bundle
+from toolkit.model import bundle
 
 
 @contextmanager

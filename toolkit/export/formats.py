@@ -6,8 +6,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from toolkit import runtime
-from toolkit.classifier import Classifier
+from toolkit.model import runtime
+from toolkit.model.classifier import Classifier
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import runtime
 from toolkit.core import stderr
 from toolkit.core.framework import keras, tf
+from toolkit.model import runtime
 
 KINDS = ("float32", "float16", "dynamic", "int8")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import runtime
 from toolkit.core import stderr
+from toolkit.model import runtime
 
 if TYPE_CHECKING:
     import keras

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit import runtime
 from toolkit.core import paths, stderr
 from toolkit.core.framework import tf
+from toolkit.model import runtime
 
 if TYPE_CHECKING:
     import keras

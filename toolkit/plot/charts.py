@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from toolkit import calibrate
 from toolkit.dataset.manifest import Manifest
+from toolkit.model import calibrate
 from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
-    from toolkit.bundle import Bundle
     from toolkit.evaluate import Report
-    from toolkit.predict import Prediction
+    from toolkit.model.bundle import Bundle
+    from toolkit.model.predict import Prediction
 
 
 def counts(table: pd.DataFrame) -> Figure:

@@ -18,7 +18,7 @@ from toolkit.errors import ToolkitError
 from toolkit.serve.config import TOKEN, Config
 
 if TYPE_CHECKING:
-    from toolkit.classifier import Classifier
+    from toolkit.model.classifier import Classifier
     from toolkit.serve.server import Service
 
 __all__ = ["TOKEN", "Config", "open", "run"]

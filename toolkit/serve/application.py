@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import toolkit
-from toolkit.classifier import Classifier
+from toolkit.model.classifier import Classifier
 from toolkit.serve import native, problems, protocols
 from toolkit.serve.config import Config
 from toolkit.serve.engine import Engine

@@ -14,9 +14,10 @@ from functools import partial
 
 import numpy as np
 
-from toolkit import images, runtime
-from toolkit.classifier import Classifier
+from toolkit import images
 from toolkit.errors import ImageError
+from toolkit.model import runtime
+from toolkit.model.classifier import Classifier
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from toolkit.classifier import Classifier
+from toolkit.model.classifier import Classifier
 from toolkit.serve.engine import Engine, Outcome
 from toolkit.serve.problems import Facts, Problem, documented
 

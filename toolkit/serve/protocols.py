@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 import toolkit
-from toolkit.classifier import Classifier
+from toolkit.model.classifier import Classifier
 from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Problem, documented
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import uvicorn
 
-from toolkit import runtime
-from toolkit.classifier import Classifier
 from toolkit.core import paths
 from toolkit.core.sockets import deafen, listening, url
 from toolkit.errors import BundleError
+from toolkit.model import runtime
+from toolkit.model.classifier import Classifier
 from toolkit.serve import application
 from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import predict
-from toolkit.classifier import Classifier
 from toolkit.core import stderr
 from toolkit.errors import ImageError
-from toolkit.predict import Prediction
+from toolkit.model import predict
+from toolkit.model.classifier import Classifier
+from toolkit.model.predict import Prediction
 
 RECENT = 30  # pictures over which the rate is taken
 BAR, INK, PAPER, FILLED = 22, (255, 255, 255), (30, 30, 30), (70, 150, 220)  # pixels; colours

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.classifier import Classifier
+from toolkit.model.classifier import Classifier
 
 if TYPE_CHECKING:
     import keras
 
-    from toolkit.bundle import Bundle
+    from toolkit.model.bundle import Bundle
 
 CROP = 0.9  # of the side
 

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from toolkit import images
-from toolkit.classifier import Classifier
 from toolkit.core import paths
 from toolkit.errors import BundleError
+from toolkit.model.classifier import Classifier
 
 if TYPE_CHECKING:
     import keras

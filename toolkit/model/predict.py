@@ -12,10 +12,11 @@ from typing import IO
 
 import numpy as np
 
-from toolkit import images, uncertainty
-from toolkit.classifier import Classifier
+from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.errors import ImageError
+from toolkit.model import uncertainty
+from toolkit.model.classifier import Classifier
 
 
 @dataclass(frozen=True, eq=False)

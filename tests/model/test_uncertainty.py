@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import textured, untrained
 
-from toolkit import bundle, calibrate, predict, uncertainty
+from toolkit import bundle, calibrate, predict
 from toolkit.core.framework import keras
-from toolkit.uncertainty import Answers, entropy
+from toolkit.model import uncertainty
+from toolkit.model.uncertainty import Answers, entropy
 
 
 @pytest.fixture(scope="module")

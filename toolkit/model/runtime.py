@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import images
-from toolkit.classifier import Classifier
 from toolkit.core import paths, stderr
 from toolkit.errors import BundleError
+from toolkit.model.classifier import Classifier
 
 FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
 
@@ -72,7 +72,7 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
     """
     path = paths.run(name)
     if path.suffix not in OPENERS:
-        from toolkit import bundle
+        from toolkit.model import bundle
 
         return bundle.load(name)
     if not path.is_file():

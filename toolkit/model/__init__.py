@@ -1,0 +1,1 @@
+"""A trained model, opened and asked: its bundle, calibration, predictions, and models exported elsewhere."""

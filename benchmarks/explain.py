@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import table
 
-from toolkit import bundle, explain, geometry, networks, practice, probe
+from toolkit import bundle, explain, geometry, networks, practice
 from toolkit.core.framework import keras
+from toolkit.training import probe
 
 SHARES = (0.5, 0.7)  # of the width, that vehicles take
 FAINT = 18  # deviation of the grey values around a vehicle, of 255; the tenth below it is fog and night

@@ -31,11 +31,12 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import table  # noqa: E402
 
-from toolkit import crossval, dedup, evaluate, features, labels, manifest, resize, scrape, train, verify  # noqa: E402
-from toolkit.augment import Augmentation  # noqa: E402
+from toolkit import crossval, dedup, evaluate, labels, manifest, resize, scrape, train, verify
 from toolkit.dataset.manifest import Manifest  # noqa: E402
-from toolkit.finetune import FineTune  # noqa: E402
-from toolkit.train import Config  # noqa: E402
+from toolkit.training import features  # noqa: E402
+from toolkit.training.augment import Augmentation  # noqa: E402
+from toolkit.training.finetune import FineTune  # noqa: E402
+from toolkit.training.train import Config  # noqa: E402
 
 IMPORTS = time.perf_counter() - STARTED
 CARS = {  # name: network, pooling, views, of which so many are asked

@@ -23,7 +23,8 @@ FORMATS = ("litert-float32", "litert-float16", "litert-dynamic", "litert-int8", 
 
 def exported(names: list[str], dataset: str, how: dict, weights: dict[str, str]) -> tuple[list[dict], dict]:
     """Train networks by the ordinary loop, write them in all formats, and time one picture."""
-    from toolkit import batches, export, manifest, resize, train
+    from toolkit import export, manifest, resize, train
+    from toolkit.training import batches
 
     rows, runs = [], {}
     for name in names:

@@ -17,7 +17,7 @@ COMMANDS = {
     "toolkit --help": ["-m", "toolkit.cli", "--help"],
     "toolkit train --help": ["-m", "toolkit.cli", "train", "--help"],
     "import toolkit.dataset.manifest (pandas)": ["-c", "import toolkit.dataset.manifest"],
-    "import toolkit.train (TensorFlow)": ["-c", "import toolkit.train"],
+    "import toolkit.training.train (TensorFlow)": ["-c", "import toolkit.training.train"],
 }
 
 

@@ -9,11 +9,11 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import networks, paths, recipes
-from toolkit.augment import Augmentation
 from toolkit.cli import main, options
-from toolkit.config import Config, config_from
-from toolkit.finetune import FineTune
-from toolkit.mixing import Mixing
+from toolkit.training.augment import Augmentation
+from toolkit.training.config import Config, config_from
+from toolkit.training.finetune import FineTune
+from toolkit.training.mixing import Mixing
 
 HEAD = ("--network", "xception", "--weights", "cifar10", "--style", "modern", "--size", "32")
 SMALL = ("--network", "vgg", "--size", "32", "--option", "width=0.05")

@@ -11,9 +11,10 @@ from helpers import fake_table, ready_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import bundle, crossval, evaluate, plot, probe, train
+from toolkit import bundle, crossval, evaluate, plot, train
 from toolkit.errors import BundleError, DatasetError, ToolkitError
-from toolkit.train import Config
+from toolkit.training import probe
+from toolkit.training.train import Config
 
 TINY = Config("vgg", size=32, epochs=2, batch_size=8, learning_rate=2e-3, options={"width": 0.05}, precision="float32")
 

@@ -10,9 +10,10 @@ from helpers import ready_dataset, untrained
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from toolkit import batches, bundle, evaluate, images
+from toolkit import bundle, evaluate, images
 from toolkit.errors import BundleError
 from toolkit.evaluate import Report, wilson
+from toolkit.training import batches
 
 NAMED = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b"), ("b", "a"), ("b", "c"), ("c", "c"), ("a", "a")]
 

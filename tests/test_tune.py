@@ -11,7 +11,7 @@ from helpers import ready_dataset
 from toolkit import crossval, paths, plot, spaces, train, tune
 from toolkit.core.framework import tf
 from toolkit.errors import BundleError, DatasetError, ToolkitError
-from toolkit.train import Config, config_from
+from toolkit.training.train import Config, config_from
 
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
 SPACE = {"C": (1e-3, 1.0), "views": [1, 2]}

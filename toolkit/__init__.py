@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 
 PUBLIC = {
     "app": "toolkit.app",
-    "augment": "toolkit.augment",
+    "augment": "toolkit.training.augment",
     "bundle": "toolkit.model.bundle",
     "calibrate": "toolkit.model.calibrate",
     "compare": "toolkit.compare",
@@ -41,7 +41,7 @@ PUBLIC = {
     "labels": "toolkit.labels",
     "live": "toolkit.model.live",
     "manifest": "toolkit.dataset.manifest",
-    "mixing": "toolkit.mixing",
+    "mixing": "toolkit.training.mixing",
     "networks": "toolkit.networks",
     "parallel": "toolkit.core.parallel",
     "paths": "toolkit.core.paths",
@@ -49,7 +49,7 @@ PUBLIC = {
     "practice": "toolkit.practice",
     "predict": "toolkit.model.predict",
     "quality": "toolkit.dataset.quality",
-    "recipes": "toolkit.recipes",
+    "recipes": "toolkit.training.recipes",
     "report": "toolkit.report",
     "resize": "toolkit.dataset.resize",
     "review": "toolkit.review",
@@ -59,7 +59,7 @@ PUBLIC = {
     "scrape": "toolkit.scrape",
     "serve": "toolkit.serve",
     "split": "toolkit.dataset.split",
-    "train": "toolkit.train",
+    "train": "toolkit.training.train",
     "tune": "toolkit.tune",
     "verify": "toolkit.dataset.verify",
 }

@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit import evaluate, probe, train
-from toolkit.config import Config
+from toolkit import evaluate
 from toolkit.core import parallel, paths
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.model import bundle, calibrate
+from toolkit.training import probe, train
+from toolkit.training.config import Config
 
 FOLDER, FACTS = "crossval", "crossval.json"
 VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or the strength

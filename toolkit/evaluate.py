@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from toolkit import batches, images
+from toolkit import images
 from toolkit.core import paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
+from toolkit.training import batches
 
 TIMED = 40  # pictures, one at a time
 OPENINGS = "test_openings.jsonl"

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import probe
-from toolkit.config import config_from
 from toolkit.core import parallel
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluate import Report
 from toolkit.model.bundle import Bundle
+from toolkit.training import probe
+from toolkit.training.config import config_from
 
 
 def surest_mistakes(report: Report, *, count: int = 20) -> pd.DataFrame:

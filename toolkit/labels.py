@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from toolkit import crossval, evaluate
-from toolkit.config import Config
 from toolkit.dataset import label_issues
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
+from toolkit.training.config import Config
 
 NAME = "labels"  # of the cross-validation
 LOOKED_AT = ("keep", "label")  # what a person said of a label

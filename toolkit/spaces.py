@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit import networks, probe
-from toolkit.config import Config, config_from
+from toolkit import networks
+from toolkit.training import probe
+from toolkit.training.config import Config, config_from
 
 if TYPE_CHECKING:
     import optuna

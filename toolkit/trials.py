@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import crossval, spaces, train
-from toolkit.config import Config
+from toolkit import crossval, spaces
 from toolkit.core.framework import tf
 from toolkit.dataset import resize
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.model import bundle, calibrate
+from toolkit.training import train
+from toolkit.training.config import Config
 
 NO_MEMORY = "expected memory for these settings, there was too little; try a smaller size, width or batch_size"
 

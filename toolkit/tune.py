@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import crossval, spaces, study, train
-from toolkit.config import Config
+from toolkit import crossval, spaces, study
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.spaces import Space
 from toolkit.study import Asked
+from toolkit.training import train
+from toolkit.training.config import Config
 from toolkit.trials import Verdict, judge, key
 
 if TYPE_CHECKING:

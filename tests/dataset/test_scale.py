@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from helpers import dataset, encoded, ready_dataset, textured
 
-from toolkit import batches, cli, crossval, dedup, manifest, parallel, paths, resize, split, tune, verify
-from toolkit.config import Config
+from toolkit import cli, crossval, dedup, manifest, parallel, paths, resize, split, tune, verify
 from toolkit.core import remote
 from toolkit.dataset import signatures
 from toolkit.errors import DatasetError, ImageError, ToolkitError
+from toolkit.training import batches
+from toolkit.training.config import Config
 
 
 def pictures(count=24):

@@ -5,8 +5,9 @@ import pytest
 from helpers import cropped, dataset, encoded, textured, untrained
 from PIL import Image
 
-from toolkit import batches, bundle, dedup, evaluate, images, parallel, predict, resize, split, verify
+from toolkit import bundle, dedup, evaluate, images, parallel, predict, resize, split, verify
 from toolkit.errors import ImageError
+from toolkit.training import batches
 
 
 @pytest.fixture(scope="module")

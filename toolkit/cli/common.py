@@ -11,9 +11,9 @@ from toolkit.core import paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
-    from toolkit.config import Config
     from toolkit.dataset.manifest import Manifest
     from toolkit.model.bundle import Bundle
+    from toolkit.training.config import Config
 
 
 FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
@@ -51,7 +51,8 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, o
     Raises:
         ValueError: nothing says which network, or a setting could have no effect.
     """
-    from toolkit import config, run, train
+    from toolkit import run
+    from toolkit.training import config, train
 
     recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
     stored = {**(usual or {}), **(config.stored(Path(file)) if file else {})}
@@ -70,7 +71,7 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, o
 
 def _tell_unused(arguments: Namespace, config: "Config") -> None:
     """Say once which of the given settings a head on a frozen backbone has no use for; `run` gives them to all."""
-    from toolkit import probe
+    from toolkit.training import probe
 
     idle = sorted(given(arguments, *(FIRST_PHASE if config.fine_tune else STEPPING)))
     if idle and probe.suits(config):

@@ -12,8 +12,8 @@ from toolkit.core import paths
 from toolkit.dataset import manifest
 
 if TYPE_CHECKING:
-    from toolkit.config import Config
     from toolkit.model.bundle import Bundle
+    from toolkit.training.config import Config
 
 
 LISTED = 20  # suspects that are shown to people
@@ -34,8 +34,8 @@ def train_options(parser: ArgumentParser) -> None:
 
 def train(arguments: Namespace) -> dict | list[dict]:
     """Train a network, or those of a recipe."""
-    from toolkit import train
     from toolkit.dataset import resize
+    from toolkit.training import train
 
     configs = common.configs(arguments, [arguments.network] if arguments.network else [])
     if arguments.name and len(configs) > 1:
@@ -114,7 +114,8 @@ def labels(arguments: Namespace) -> dict:
 
 def _judge(arguments: Namespace) -> "Config":
     """Who doubts labels: what is named, and else what does so usually, with its views if it is a head still."""
-    from toolkit import labels, probe
+    from toolkit import labels
+    from toolkit.training import probe
 
     if arguments.recipe or arguments.config:
         return _one(arguments)
@@ -163,7 +164,7 @@ def _spread(arguments: Namespace, how: dict[str, object]) -> dict[str, object]:
 
 def _folds(arguments: Namespace) -> dict[str, object]:
     """Into how many: as many as are given, or as the authors of the recipe took."""
-    from toolkit import recipes
+    from toolkit.training import recipes
 
     usual = recipes.recipe(arguments.recipe).folds if arguments.recipe else 0
     return ({"folds": usual} if usual else {}) | common.given(arguments, "folds")

@@ -5,7 +5,7 @@ import pytest
 from helpers import textured
 
 from toolkit import augment
-from toolkit.augment import Augmentation, apply, draw
+from toolkit.training.augment import Augmentation, apply, draw
 
 NOTHING = Augmentation(rotation=0, brightness=0, horizontal_flip=False)
 EVERYTHING = Augmentation(20, 0.3, 0.3, True, True, 0.1, 0.2, 10)

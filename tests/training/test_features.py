@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from helpers import backbone_weights, coloured, encoded, raw_file, ready_dataset
 
-from toolkit import features, images, manifest, verify
+from toolkit import images, manifest, verify
 from toolkit.errors import DatasetError
+from toolkit.training import features
 
 SCRIPT = """
 import sys
@@ -111,7 +112,7 @@ def stop():
 def test_a_computation_that_is_killed_goes_on(fresh, weights, tmp_path):
     (tmp_path / "compute.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "compute.py"), str(fresh.root), weights]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, cwd=tmp_path)
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, cwd=tmp_path)
     limit = time.monotonic() + 120
     while process.poll() is None and not list(fresh.root.rglob("features/*/*.npz")) and time.monotonic() < limit:
         time.sleep(0.005)

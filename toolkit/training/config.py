@@ -8,11 +8,12 @@ from pathlib import Path
 from types import UnionType
 from typing import get_args, get_origin
 
-from toolkit import distribution, images, networks, optimizers
-from toolkit.augment import Augmentation
+from toolkit import images, networks
 from toolkit.core import framework
-from toolkit.finetune import FineTune
-from toolkit.mixing import Mixing
+from toolkit.training import distribution, optimizers
+from toolkit.training.augment import Augmentation
+from toolkit.training.finetune import FineTune
+from toolkit.training.mixing import Mixing
 
 CHOICES = {
     "monitor": ("val_loss", "val_accuracy"),

@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from toolkit import images
-from toolkit.augment import Augmentation, apply, draw
 from toolkit.core import parallel, paths, remote
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
-from toolkit.distribution import Share
 from toolkit.errors import DatasetError
-from toolkit.mixing import Mixing, mix
+from toolkit.training.augment import Augmentation, apply, draw
+from toolkit.training.distribution import Share
+from toolkit.training.mixing import Mixing, mix
 
 MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch
 

@@ -6,7 +6,7 @@ from helpers import textured
 
 from toolkit import mixing, plot
 from toolkit.core.framework import tf
-from toolkit.mixing import Mixing, mix
+from toolkit.training.mixing import Mixing, mix
 
 COUNT, SIDE = 6, 32
 

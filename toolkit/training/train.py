@@ -11,16 +11,16 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit import distribution, probe
-from toolkit.config import Config, config_from
 from toolkit.core import framework, paths
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.events import Events
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
-from toolkit.training import Training
+from toolkit.training import distribution, probe
+from toolkit.training.config import Config, config_from
+from toolkit.training.tensorboard import Events
+from toolkit.training.trainer import Training
 
 __all__ = ["CHECKPOINT", "Config", "check", "config_from", "fit", "identity"]
 

@@ -5,9 +5,10 @@ import pytest
 from helpers import fake_table, ready_dataset
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import batches, images
-from toolkit.augment import Augmentation
+from toolkit import images
 from toolkit.errors import DatasetError
+from toolkit.training import batches
+from toolkit.training.augment import Augmentation
 
 SIZE = 16
 

@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset
 
-from toolkit import batches, bundle, events, networks, paths, train
-from toolkit.augment import Augmentation
+from toolkit import bundle, networks, paths, train
 from toolkit.core.framework import tf
 from toolkit.errors import BundleError
-from toolkit.train import Config, config_from
-from toolkit.training import Training
+from toolkit.training import batches, tensorboard
+from toolkit.training.augment import Augmentation
+from toolkit.training.train import Config, config_from
+from toolkit.training.trainer import Training
 
 SMALL = {"network": "vgg", "size": 32, "batch_size": 8, "learning_rate": 2e-3, "precision": "float32"}
 SMALL |= {"options": {"width": 0.1}, "epochs": 4, "calibrate": False}
@@ -223,7 +224,7 @@ def test_the_course_can_be_written_for_tensorboard_and_goes_on_after_an_interrup
     monkeypatch.setenv("TOOLKIT_HOME", str(home))
     run = train.fit(config, table, name="watched", checkpoint_seconds=0, tensorboard=True)
     for kind, start in (("train", ""), ("validation", "val_")):
-        points = scalars(run.folder / events.FOLDER / kind)
+        points = scalars(run.folder / tensorboard.FOLDER / kind)
         assert {name for name, _, _ in points} == {"loss", "accuracy"}
         for name in ("loss", "accuracy"):
             shown = [value for tag, step, value in sorted(points, key=lambda point: point[1]) if tag == name]
@@ -261,7 +262,7 @@ def killed_after(state, done, config, root, tmp_path):
     """Train in another process, kill it at a random moment after it has got further; the epochs that are safe."""
     (tmp_path / "train_it.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "train_it.py"), str(root), json.dumps(config)]
-    checkout = str(Path(__file__).parents[1])
+    checkout = str(Path(__file__).parents[2])
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": checkout}, cwd=tmp_path)
     try:
         limit = time.monotonic() + 120

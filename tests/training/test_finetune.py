@@ -14,14 +14,15 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset
 
-from toolkit import bundle, finetune, networks, paths, train
+from toolkit import bundle, networks, paths, train
 from toolkit.core.framework import keras, tf
 from toolkit.errors import BundleError
-from toolkit.finetune import FineTune
-from toolkit.loop import Loop
-from toolkit.mixing import Mixing
-from toolkit.train import Config
-from toolkit.training import Training
+from toolkit.training import finetune
+from toolkit.training.finetune import FineTune
+from toolkit.training.loop import Loop
+from toolkit.training.mixing import Mixing
+from toolkit.training.train import Config
+from toolkit.training.trainer import Training
 
 layers = keras.layers
 SCRIPT = """
@@ -203,7 +204,7 @@ def test_a_training_that_is_killed_in_both_phases_ends_as_if_nothing_had_happene
 def killed_after(state, epochs, settings, root, tmp_path):
     """Train in another process and kill it when so many epochs are safe; the epochs that are."""
     (tmp_path / "train_it.py").write_text(SCRIPT)
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     words = [str(root), json.dumps(train._plain(settings)), str(here)]
     environment = {**os.environ, "PYTHONPATH": str(here.parent)}
     process = subprocess.Popen([sys.executable, str(tmp_path / "train_it.py"), *words], env=environment, cwd=tmp_path)

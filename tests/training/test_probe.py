@@ -9,11 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from toolkit import calibrate, evaluate, events, features, images, networks, probe, split, train
+from toolkit import calibrate, evaluate, images, networks, split, train
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.finetune import FineTune
-from toolkit.train import Config
+from toolkit.training import features, probe, tensorboard
+from toolkit.training.finetune import FineTune
+from toolkit.training.train import Config
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +171,12 @@ def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_an
     row, kept = run.kept
     assert row["epoch"] == run.facts["best_epoch"] + 1
     assert kept.loss == run.history[["val_loss", "average_val_loss"]].min().min()
-    assert {folder.name for folder in (run.folder / events.FOLDER).iterdir()} == {"train", "validation", "average"}
+    assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation", "average"}
 
 
 def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
     run = train.fit(config, table, name="watched", tensorboard=True)
-    assert {folder.name for folder in (run.folder / events.FOLDER).iterdir()} == {"train", "validation"}
+    assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation"}
 
 
 @pytest.mark.parametrize(

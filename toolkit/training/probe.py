@@ -16,13 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from toolkit import features, networks
-from toolkit.config import Config
+from toolkit import networks
 from toolkit.core.framework import keras
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.model import calibrate
+from toolkit.training import features
+from toolkit.training.config import Config
 
 STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
 FOLDS = 5  # of train and val together, where a head is refit

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from toolkit import optimizers
 from toolkit.core.framework import keras
+from toolkit.training import optimizers
 
 
 def rate_at(step, schedule, **options):

@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit import batches, distribution, finetune, networks, optimizers, probe
-from toolkit.config import Config
+from toolkit import networks
 from toolkit.core import framework, parallel, paths
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.loop import Loop
 from toolkit.model import bundle
+from toolkit.training import batches, distribution, finetune, optimizers, probe
+from toolkit.training.config import Config
+from toolkit.training.loop import Loop
 
 STATE = "state.json"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from toolkit import networks, recipes, run
-from toolkit.train import config_from
+from toolkit.training.train import config_from
 
 CASES = [(name, config) for name, recipe in recipes.RECIPES.items() for config in recipe.configs]
 

@@ -9,7 +9,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from toolkit.config import Config
+from toolkit.training.config import Config
 
 
 @dataclass(frozen=True)

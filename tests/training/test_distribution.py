@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from helpers import ready_dataset
 
-from toolkit import batches, bundle, distribution, paths
+from toolkit import bundle, paths
 from toolkit.core.framework import tf
-from toolkit.distribution import Share
 from toolkit.errors import ToolkitError
+from toolkit.training import batches, distribution
+from toolkit.training.distribution import Share
 
 CONFIG = {"network": "vgg", "style": "modern", "size": 32, "batch_size": 8, "options": {"width": 0.1}, "ema": 0.9}
 CONFIG |= {"epochs": 4, "precision": "float32"}
@@ -57,7 +58,7 @@ def start(table, tmp_path, monkeypatch):
 
     def run(out, name, *, devices=1, cluster=None, **config):
         words = [str(table.root), json.dumps({**CONFIG, **config}), name, str(tmp_path / out), str(devices)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         if cluster:
             environment["TF_CONFIG"] = json.dumps(cluster)
         command = [sys.executable, str(tmp_path / "train_it.py"), *words]

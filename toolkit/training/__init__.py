@@ -1,0 +1,1 @@
+"""One training, from its settings to the weights that are kept."""

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import table
 
-from toolkit import bundle, explain, geometry, networks, practice
+from toolkit import bundle, explain, networks, practice
 from toolkit.core.framework import keras
+from toolkit.evaluation import receptive_fields
 from toolkit.training import probe
 
 SHARES = (0.5, 0.7)  # of the width, that vehicles take
@@ -94,7 +95,7 @@ def explained(name: str) -> Mapping[str, object]:
     trained = named(networks.build(name, classes=2, size=size, style="modern", **weights), size)
     pictures = draw(2, size=size, seed=0).pictures
     heat = explain.grad_cam(trained, np.concatenate([pictures, pictures]), labels=["cars", "cars", "tanks", "tanks"])
-    grid = geometry.of(explain.maps(trained.model))[0]
+    grid = receptive_fields.of(explain.maps(trained.model))[0]
     cells = f"{explain.maps(trained.model).shape[1]} at {grid.start:g} + {grid.step:g} i"
     return {"network": name, "pixels": size, "cells": cells, "heat": "yes" if heat.max() == 1 else "no"}
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import bundle, cost, dedup, manifest, networks, resize, split, verify
+from toolkit import bundle, dedup, manifest, networks, resize, split, verify
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
+from toolkit.evaluation import memory
 
 COLOURS = ((200, 60, 40), (40, 120, 60), (60, 80, 190), (190, 180, 60))
 
@@ -101,7 +102,7 @@ def untrained(folder, *, classes=("cars", "tanks"), size=32, resize_mode="crop",
 
 def weighed(run, megabytes=512.0):
     """The run, its memory told beforehand: the process that would measure it is slow, and has tests of its own."""
-    (run.folder / cost.FILE).write_text(json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}))
+    (run.folder / memory.FILE).write_text(json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}))
     return run
 
 

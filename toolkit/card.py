@@ -10,9 +10,10 @@ from pathlib import Path
 import jinja2
 
 import toolkit
-from toolkit import cost, disturb, evaluate, networks, robustness
+from toolkit import networks
 from toolkit.core import paths
 from toolkit.dataset.manifest import Manifest
+from toolkit.evaluation import corruptions, evaluate, memory, robustness
 from toolkit.model.bundle import Bundle
 
 FILE = "card.md"
@@ -101,7 +102,7 @@ def _measured(trained: Bundle) -> dict[str, object]:
         "macro_f1": report.macro_f1,
         "log_loss": report.log_loss,
         "ece": report.ece,
-        "memory": cost.known(trained),
+        "memory": memory.known(trained),
         "pictures": len(report.predictions),
         "milliseconds": report.milliseconds,
         "milliseconds_p95": report.milliseconds_p95,
@@ -119,5 +120,5 @@ def _weaknesses(trained: Bundle) -> dict[str, object]:
     worst: dict[str, tuple[str, float, int]] = {}
     for name, level, accuracy, pictures in zip(*columns, strict=True):
         if name not in worst or accuracy < worst[name][1]:
-            worst[name] = (disturb.in_words(name, level), accuracy, int(pictures))
+            worst[name] = (corruptions.in_words(name, level), accuracy, int(pictures))
     return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[1])[:3]}

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit import evaluate
 from toolkit.core import parallel, paths
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.evaluation import evaluate
 from toolkit.model import bundle, calibrate
 from toolkit.training import probe, train
 from toolkit.training.config import Config

@@ -10,12 +10,13 @@ import pandas as pd
 from markupsafe import Markup
 
 import toolkit
-from toolkit import card, compare, cost, evaluate, explain, failures, page, plot, robustness
+from toolkit import card, page, plot
 from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.evaluate import Report
+from toolkit.evaluation import compare, evaluate, explain, failures, memory, robustness
+from toolkit.evaluation.evaluate import Report
 from toolkit.model.bundle import Bundle
 
 FILE = "report.html"
@@ -56,7 +57,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     target = into or paths.models(manifest.root) / FILE
     pairs = compare.pairs(runs)
     _check_today(manifest, runs)
-    cost.memory(runs)
+    memory.memory(runs)
     table = compare.table(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
     judged = [Judged(run, evaluate.load(run), robustness.measure(run, manifest, count=DISTURBED)) for run in ordered]

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit import evaluate, networks, report, scrape
+from toolkit import networks, report, scrape
 from toolkit.core import parallel
 from toolkit.dataset import manifest, resize, split, verify
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import dedup
+from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
 from toolkit.scrape import Options
 from toolkit.training import probe, recipes, train

@@ -24,7 +24,7 @@ from PIL import Image
 from toolkit import images
 from toolkit.core import framework
 from toolkit.core.framework import keras, tf
-from toolkit.evaluate import wilson
+from toolkit.evaluation.evaluate import wilson
 from toolkit.networks import embedded
 
 GREY = 127

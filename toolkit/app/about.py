@@ -102,7 +102,8 @@ def _comparison(run: Bundle) -> None:
 @st.cache_resource(show_spinner="Comparing …", max_entries=2)
 def _compared(stamps: tuple[tuple[str, int], ...]) -> tuple[str, list[dict[str, object]], bytes]:
     """The comparison of runs in words, as rows, and as a PNG."""
-    from toolkit import compare, plot
+    from toolkit import plot
+    from toolkit.evaluation import compare
 
     runs = [bundle.load(folder) for folder, _ in stamps]
     table = compare.table(runs)

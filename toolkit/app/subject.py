@@ -134,7 +134,7 @@ def can_explain() -> bool:
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def heat(path: str, content: bytes, label: str) -> np.ndarray | None:
     """What spoke for a label, see `explain.grad_cam`; None for a network that has no feature maps."""
-    from toolkit import explain
+    from toolkit.evaluation import explain
 
     trained = _opened(path)
     try:

@@ -110,8 +110,8 @@ def bundles(names: Sequence[str]) -> list["Bundle"]:
 
 def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
     """The same; those that were not yet asked about the test pictures are asked now, which is written down."""
-    from toolkit import evaluate
     from toolkit.dataset import manifest
+    from toolkit.evaluation import evaluate
 
     found = bundles(names)
     for run in found:
@@ -134,9 +134,9 @@ def _shown(form: str) -> Callable[[object], str]:
 
 def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
-    from toolkit import compare, cost
+    from toolkit.evaluation import compare, memory
 
-    cost.memory(runs)
+    memory.memory(runs)
     table, pairs = compare.table(runs), compare.pairs(runs)
     words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
     blocks = [

@@ -17,7 +17,7 @@ def evaluate_options(parser: ArgumentParser) -> None:
 
 def evaluate(arguments: Namespace) -> dict:
     """Measure runs on their test pictures."""
-    from toolkit import evaluate
+    from toolkit.evaluation import evaluate
 
     results, say = {}, common.say(arguments)
     for trained in common.bundles(arguments.runs):
@@ -38,7 +38,8 @@ def compare(arguments: Namespace) -> dict:
     runs = common.evaluated(arguments.runs, arguments)
     found = common.compared(runs, arguments)
     if arguments.into:
-        from toolkit import compare, plot
+        from toolkit import plot
+        from toolkit.evaluation import compare
 
         paths.write(Path(arguments.into), plot.png(plot.trade_off(compare.table(runs))))
     return found
@@ -55,7 +56,8 @@ def explain_options(parser: ArgumentParser) -> None:
 
 def explain(arguments: Namespace) -> dict:
     """Draw where a network looked."""
-    from toolkit import explain, plot
+    from toolkit import plot
+    from toolkit.evaluation import explain
     from toolkit.model import bundle
 
     trained = bundle.load(arguments.run)
@@ -80,7 +82,7 @@ def failures_options(parser: ArgumentParser) -> None:
 
 def failures(arguments: Namespace) -> dict:
     """List where networks fail."""
-    from toolkit import evaluate, failures
+    from toolkit.evaluation import evaluate, failures
 
     reports = [evaluate.load(run) for run in common.evaluated(arguments.runs, arguments)]
     say, result = common.say(arguments), {}
@@ -109,7 +111,8 @@ def robustness_options(parser: ArgumentParser) -> None:
 
 def robustness(arguments: Namespace) -> dict:
     """Measure networks on worse pictures, and on nonsense."""
-    from toolkit import plot, robustness
+    from toolkit import plot
+    from toolkit.evaluation import robustness
 
     curves, result, say = {}, {}, common.say(arguments)
     for run in common.evaluated(arguments.runs, arguments):

@@ -11,7 +11,7 @@ from toolkit.model import calibrate
 from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
-    from toolkit.evaluate import Report
+    from toolkit.evaluation.evaluate import Report
     from toolkit.model.bundle import Bundle
     from toolkit.model.predict import Prediction
 

@@ -17,7 +17,7 @@ from toolkit.errors import ImageError
 from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 
 if TYPE_CHECKING:  # so that looking at pictures does not wait for TensorFlow
-    from toolkit.evaluate import Report
+    from toolkit.evaluation.evaluate import Report
 
 SHEET_SIDE = 120  # pixels of a picture on a contact sheet, with the gap around it
 

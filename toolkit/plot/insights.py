@@ -13,7 +13,7 @@ from toolkit.plot.figure import COLOURS, INK, Figure, figure_with_axes, nothing,
 from toolkit.plot.galleries import gallery
 
 if TYPE_CHECKING:
-    from toolkit.evaluate import Report
+    from toolkit.evaluation.evaluate import Report
 
 
 def heat(
@@ -93,7 +93,7 @@ def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = Non
         curves: by the name of the run, as `robustness.curves` gives them.
         lowest: where all vertical axes begin, 0 to 1; None leaves it to what is shown.
     """
-    from toolkit.disturb import UNITS
+    from toolkit.evaluation.corruptions import UNITS
 
     names = list(dict.fromkeys(name for table in curves.values() for name in table["disturbance"]))
     if not names:
@@ -163,7 +163,7 @@ def hesitant(report: "Report", manifest: Manifest, *, count: int = 12, columns: 
         count: pictures at most.
         columns: pictures per row.
     """
-    from toolkit import failures
+    from toolkit.evaluation import failures
 
     rows = failures.most_hesitant(report, count=count).itertuples()
     cells: list[tuple[images.Source, str]] = [

@@ -13,7 +13,7 @@ from toolkit import bundle, explain, networks
 from toolkit.core.framework import keras
 
 SIZE = 32
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def redness(nested):

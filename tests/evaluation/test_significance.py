@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import significance
+from toolkit.evaluation import significance
 
 ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80)
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import disturb, evaluate
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
-from toolkit.evaluate import wilson
+from toolkit.evaluation import corruptions, evaluate
+from toolkit.evaluation.evaluate import wilson
 from toolkit.model.bundle import Bundle
 from toolkit.practice import scenes
 
@@ -50,10 +50,10 @@ def curves(
 
     >>> curves(trained, manifest, levels={"blur": (0, 2)})  # doctest: +SKIP
     """
-    levels = disturb.LEVELS if levels is None else levels
-    unknown = sorted(set(levels) - set(disturb.DISTURBANCES))
+    levels = corruptions.LEVELS if levels is None else levels
+    unknown = sorted(set(levels) - set(corruptions.DISTURBANCES))
     if unknown:
-        raise ValueError(f"expected disturbances of {', '.join(disturb.DISTURBANCES)}, got {unknown[0]!r}")
+        raise ValueError(f"expected disturbances of {', '.join(corruptions.DISTURBANCES)}, got {unknown[0]!r}")
     pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"), count, seed)
     wanted = [(name, float(level)) for name, some in levels.items() for level in some]
     rows, answers = [], {}
@@ -99,7 +99,7 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
 
 
 def _worse(pixels: np.ndarray, name: str, level: float, seed: int, place: int) -> np.ndarray:
-    return disturb.apply(pixels[place], name, level, seed=seed + place)
+    return corruptions.apply(pixels[place], name, level, seed=seed + place)
 
 
 def nonsense(size: int, *, count: int = 100, seed: int = 7) -> np.ndarray:

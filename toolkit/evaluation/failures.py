@@ -9,7 +9,7 @@ from toolkit.core import parallel
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
-from toolkit.evaluate import Report
+from toolkit.evaluation.evaluate import Report
 from toolkit.model.bundle import Bundle
 from toolkit.training import probe
 from toolkit.training.config import config_from

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from helpers import untrained
 
-from toolkit import bundle, compare, significance
+from toolkit import bundle, compare
 from toolkit.errors import BundleError
-from toolkit.evaluate import wilson
+from toolkit.evaluation import significance
+from toolkit.evaluation.evaluate import wilson
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from helpers import ready_dataset, untrained
 
 from toolkit import evaluate, failures
 from toolkit.errors import DatasetError
-from toolkit.evaluate import Report
+from toolkit.evaluation.evaluate import Report
 
 
 def report(run, named, sure):

@@ -59,7 +59,7 @@ def known(run: Bundle) -> float:
 def _asked(run: Bundle) -> float | None:
     """The answer of a fresh process that runs this file."""
     here = os.pathsep.join([str(Path(toolkit.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "toolkit.cost", str(run.folder)]
+    command = [sys.executable, "-m", "toolkit.evaluation.memory", str(run.folder)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": here})
     if done.returncode:
         raise BundleError((done.stderr.strip().splitlines() or ["no reason"])[-1])

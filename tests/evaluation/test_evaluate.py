@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from toolkit import bundle, evaluate, images
 from toolkit.errors import BundleError
-from toolkit.evaluate import Report, wilson
+from toolkit.evaluation.evaluate import Report, wilson
 from toolkit.training import batches
 
 NAMED = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b"), ("b", "a"), ("b", "c"), ("c", "c"), ("a", "a")]

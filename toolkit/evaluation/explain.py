@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from toolkit import geometry
 from toolkit.core.framework import keras, tf
+from toolkit.evaluation import receptive_fields
 from toolkit.model.bundle import Bundle
 
 GREY = 127.5
@@ -45,7 +45,7 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
     _check(trained, pictures)
     places = _places(trained, pictures, labels)
     trunk, head = _halves(trained.model)
-    grid = geometry.of(maps(trained.model))
+    grid = receptive_fields.of(maps(trained.model))
     heats = [np.zeros((0, trained.size, trained.size), np.float32)]
     for start in range(0, len(pictures), BATCH):
         part = slice(start, start + BATCH)
@@ -146,7 +146,7 @@ def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, places: n
     return tf.nn.relu(tf.reduce_sum(tf.cast(weights * features, tf.float32), axis=-1)).numpy()
 
 
-def _enlarged(heat: np.ndarray, grid: tuple[geometry.Grid, geometry.Grid], size: int) -> np.ndarray:
+def _enlarged(heat: np.ndarray, grid: tuple[receptive_fields.Grid, receptive_fields.Grid], size: int) -> np.ndarray:
     """Heat where its cells look, which is seldom where they would lie if the map were stretched over the picture."""
     rows, columns = (((np.arange(size) - axis.start) / axis.step).astype(np.float32) for axis in grid)
     places = np.broadcast_to(columns, (size, size)), np.broadcast_to(rows[:, None], (size, size))

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import explain, geometry, networks
+from toolkit import explain, networks
 from toolkit.core.framework import keras, tf
+from toolkit.evaluation import receptive_fields
 
 layers = keras.layers
 
@@ -44,7 +45,7 @@ def test_a_cell_looks_at_the_middle_of_the_pixels_it_depends_on(stack, nested, s
         outputs = MAKERS[kind](*how)(outputs)
     model = keras.Model(inputs, outputs)
     maps = model(layers.Rescaling(1.0)(keras.Input((size, size, 3)))) if nested else outputs
-    down, across = geometry.of(maps)
+    down, across = receptive_fields.of(maps)
     assert down == across
     place = model.output.shape[1] // 2  # towards the edge, some of what a cell looks at is outside
     assert down.start + down.step * place == pytest.approx(touched(model, size, place), abs=1e-9)
@@ -53,10 +54,10 @@ def test_a_cell_looks_at_the_middle_of_the_pixels_it_depends_on(stack, nested, s
 def test_ways_that_say_different_things_are_averaged_and_gates_say_nothing():
     inputs = keras.Input((16, 16, 3))
     one, other = layers.Conv2D(4, 3, strides=2)(inputs), layers.Conv2D(4, 2, strides=2)(layers.Cropping2D(1)(inputs))
-    assert geometry.of(one)[0].start == 1.0 and geometry.of(other)[0].start == 1.5
-    assert geometry.of(layers.Add()([one, other]))[0] == geometry.Grid(1.25, 2.0)
+    assert receptive_fields.of(one)[0].start == 1.0 and receptive_fields.of(other)[0].start == 1.5
+    assert receptive_fields.of(layers.Add()([one, other]))[0] == receptive_fields.Grid(1.25, 2.0)
     gate = layers.GlobalAveragePooling2D(keepdims=True)(one)
-    assert geometry.of(layers.Multiply()([one, gate]))[0] == geometry.of(one)[0]
+    assert receptive_fields.of(layers.Multiply()([one, gate]))[0] == receptive_fields.of(one)[0]
 
 
 @pytest.mark.parametrize(
@@ -69,5 +70,5 @@ def test_ways_that_say_different_things_are_averaged_and_gates_say_nothing():
 )
 def test_known_networks_look_where_a_person_would_work_out(name, size, options, expected):
     model = networks.build(name, classes=2, size=size, style="modern", **options)
-    down, across = geometry.of(explain.maps(model))
+    down, across = receptive_fields.of(explain.maps(model))
     assert (down.start, down.step) == expected and across == down

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit import cost, evaluate, networks, significance
+from toolkit import networks
 from toolkit.errors import BundleError
+from toolkit.evaluation import evaluate, memory, significance
 from toolkit.model import bundle
 from toolkit.model.bundle import Bundle
 
@@ -111,6 +112,6 @@ def _row(run: Bundle) -> dict[str, object]:
         "train_seconds": run.facts.get("train_seconds", float("nan")),
         "milliseconds": metrics.get("milliseconds", math.nan),
         "milliseconds_p95": metrics.get("milliseconds_p95", math.nan),
-        "memory": cost.known(run),
+        "memory": memory.known(run),
         "megabytes": size / 1e6,
     }

@@ -7,7 +7,8 @@ from helpers import ready_dataset, textured, untrained
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import disturb, evaluate, robustness
+from toolkit import evaluate, robustness
+from toolkit.evaluation import corruptions
 
 SURE = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -17,25 +18,25 @@ def picture():
     return np.asarray(textured(3, width=48, height=48))
 
 
-@pytest.mark.parametrize("name", disturb.LEVELS)
+@pytest.mark.parametrize("name", corruptions.LEVELS)
 def test_a_disturbance_changes_more_the_stronger_it_is(name, picture):
-    levels = disturb.LEVELS[name]
-    change = [np.abs(disturb.apply(picture, name, level).astype(float) - picture).mean() for level in levels]
+    levels = corruptions.LEVELS[name]
+    change = [np.abs(corruptions.apply(picture, name, level).astype(float) - picture).mean() for level in levels]
     assert change[0] < 5
     assert all(one < other for one, other in zip(change, change[1:], strict=False))
 
 
-@pytest.mark.parametrize("name", disturb.LEVELS)
+@pytest.mark.parametrize("name", corruptions.LEVELS)
 def test_a_disturbed_picture_is_still_a_picture_and_the_same_again(name, picture):
-    level = disturb.LEVELS[name][-1]
-    one, other = (disturb.apply(picture, name, level, seed=5) for _ in range(2))
+    level = corruptions.LEVELS[name][-1]
+    one, other = (corruptions.apply(picture, name, level, seed=5) for _ in range(2))
     assert (one.shape, one.dtype) == (picture.shape, np.uint8)
     assert (one == other).all()
 
 
 def test_an_unknown_disturbance_is_named(picture):
     with pytest.raises(ValueError, match="expected a disturbance of blur, .*, got 'rain'"):
-        disturb.apply(picture, "rain", 1)
+        corruptions.apply(picture, "rain", 1)
 
 
 def test_curves_count_what_the_model_gets_right(tmp_path):

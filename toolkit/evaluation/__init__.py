@@ -1,0 +1,1 @@
+"""How good a network is and why: figures, significance, failures, explanations, robustness."""

@@ -29,7 +29,7 @@ PUBLIC = {
     "compare": "toolkit.evaluation.compare",
     "copies": "toolkit.duplicates.copies",
     "credits": "toolkit.dataset.credits",
-    "crossval": "toolkit.crossval",
+    "crossval": "toolkit.selection.crossval",
     "dedup": "toolkit.duplicates.dedup",
     "demo": "toolkit.demo",
     "errors": "toolkit.errors",
@@ -38,7 +38,7 @@ PUBLIC = {
     "export": "toolkit.export",
     "failures": "toolkit.evaluation.failures",
     "images": "toolkit.images",
-    "labels": "toolkit.labels",
+    "labels": "toolkit.selection.labels",
     "live": "toolkit.model.live",
     "manifest": "toolkit.dataset.manifest",
     "mixing": "toolkit.training.mixing",
@@ -60,7 +60,7 @@ PUBLIC = {
     "serve": "toolkit.serve",
     "split": "toolkit.dataset.split",
     "train": "toolkit.training.train",
-    "tune": "toolkit.tune",
+    "tune": "toolkit.selection.tune",
     "verify": "toolkit.dataset.verify",
 }
 """The public modules, each with the place where it lies; all others are private to their chapter."""

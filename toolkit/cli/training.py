@@ -64,9 +64,9 @@ def crossval_options(parser: ArgumentParser) -> None:
 
 def crossval(arguments: Namespace) -> dict:
     """Judge a network on every picture, in folds."""
-    from toolkit import crossval
     from toolkit.core import parallel
     from toolkit.dataset import resize
+    from toolkit.selection import crossval
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     if not crossval.by_probe(config.resolved()):
@@ -92,9 +92,9 @@ def labels_options(parser: ArgumentParser) -> None:
 
 def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
-    from toolkit import crossval, labels
     from toolkit.core import parallel
     from toolkit.dataset import resize
+    from toolkit.selection import crossval, labels
 
     config = _judge(arguments)
     table = manifest.load(arguments.dataset)
@@ -114,7 +114,7 @@ def labels(arguments: Namespace) -> dict:
 
 def _judge(arguments: Namespace) -> "Config":
     """Who doubts labels: what is named, and else what does so usually, with its views if it is a head still."""
-    from toolkit import labels
+    from toolkit.selection import labels
     from toolkit.training import probe
 
     if arguments.recipe or arguments.config:
@@ -142,8 +142,8 @@ def tune_options(parser: ArgumentParser) -> None:
 
 def tune(arguments: Namespace) -> dict:
     """Look for better settings."""
-    from toolkit import tune
     from toolkit.core import parallel
+    from toolkit.selection import tune
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
     how = _folds(arguments) | common.given(arguments, "trials", "method", "name", "jobs", "seed")

@@ -29,7 +29,10 @@ MOVED: dict[str, str] = {
     "signatures": "toolkit.dataset.signatures",
     "significance": "toolkit.evaluation.significance",
     "sockets": "toolkit.core.sockets",
+    "spaces": "toolkit.selection.search_space",
+    "study": "toolkit.selection.study",
     "suspects": "toolkit.dataset.label_issues",
+    "trials": "toolkit.selection.trial",
     "uncertainty": "toolkit.model.uncertainty",
     "workers": "toolkit.core.workers",
 }

@@ -10,7 +10,7 @@ from toolkit.plot.charts import steps_of
 from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, plain
 
 if TYPE_CHECKING:
-    from toolkit import crossval, tune
+    from toolkit.selection import crossval, tune
 
 PANELS = 4  # in a row
 

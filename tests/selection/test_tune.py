@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from helpers import ready_dataset
 
-from toolkit import crossval, paths, plot, spaces, train, tune
+from toolkit import crossval, paths, plot, train, tune
 from toolkit.core.framework import tf
 from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.selection import search_space
 from toolkit.training.train import Config, config_from
 
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
@@ -231,24 +232,24 @@ def test_without_optuna_it_says_what_to_install(table, config, monkeypatch):
 )
 def test_what_cannot_be_varied_is_refused_before_anything_is_tried(space, why):
     with pytest.raises(ValueError, match=why):
-        spaces.check(Config("dual_stack"), space)
+        search_space.check(Config("dual_stack"), space)
 
 
 def test_a_dot_leads_into_settings_within_others():
-    changed = spaces.changed(Config("vgg"), {"options.width": 0.5, "augmentation.rotation": 3.0, "batch_size": 8})
+    changed = search_space.changed(Config("vgg"), {"options.width": 0.5, "augmentation.rotation": 3.0, "batch_size": 8})
     assert changed.options == {"width": 0.5}
     assert changed.augmentation.rotation == 3.0
     assert changed.augmentation.brightness == Config("vgg").resolved().augmentation.brightness
     assert changed.batch_size == 8
-    assert spaces.changed(Config("vgg", augmentation=None), {"augmentation.zoom": 0.2}).augmentation.zoom == 0.2
+    assert search_space.changed(Config("vgg", augmentation=None), {"augmentation.zoom": 0.2}).augmentation.zoom == 0.2
 
 
 @pytest.mark.parametrize("network", ["vgg", "mobilenet", "xception"])
 def test_what_is_usually_varied_can_be_varied(network):
     config = Config(network, style="modern")
-    spaces.check(config, spaces.usual(config))
+    search_space.check(config, search_space.usual(config))
     assert paths.check_label(network)
     assert all(
-        train.config_from(vars(spaces.changed(config, {name: choice[0]})))
-        for name, choice in spaces.usual(config).items()
+        train.config_from(vars(search_space.changed(config, {name: choice[0]})))
+        for name, choice in search_space.usual(config).items()
     )

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import crossval, spaces
 from toolkit.core.framework import tf
 from toolkit.dataset import resize
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.model import bundle, calibrate
+from toolkit.selection import crossval, search_space
 from toolkit.training import train
 from toolkit.training.config import Config
 
@@ -72,7 +72,7 @@ def judge(
     """
     into = folder / key(values)
     try:
-        changed = spaces.changed(config, values).resolved()
+        changed = search_space.changed(config, values).resolved()
         if not crossval.by_probe(changed):
             resize.write(used, size=changed.size, mode=changed.resize_mode)
         if crossval.by_probe(config):

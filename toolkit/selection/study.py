@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import spaces
 from toolkit.errors import ToolkitError
-from toolkit.spaces import Space
-from toolkit.trials import GivenUp, Verdict
+from toolkit.selection import search_space
+from toolkit.selection.search_space import Space
+from toolkit.selection.trial import GivenUp, Verdict
 
 if TYPE_CHECKING:
     import optuna
@@ -46,7 +46,7 @@ def ask(study: "optuna.Study", space: Space, *, method: str, seed: int) -> Asked
     samplers = _optuna().samplers
     study.sampler = samplers.TPESampler(seed=seed) if method == "tpe" else samplers.RandomSampler(seed=seed)
     trial = study.ask()
-    return trial, {setting: spaces.suggest(trial, setting, choice) for setting, choice in space.items()}
+    return trial, {setting: search_space.suggest(trial, setting, choice) for setting, choice in space.items()}
 
 
 def prune(trial: "optuna.Trial", accuracy: float, epoch: int) -> None:

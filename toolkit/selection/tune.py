@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit import crossval, spaces, study
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
-from toolkit.spaces import Space
-from toolkit.study import Asked
+from toolkit.selection import crossval, search_space, study
+from toolkit.selection.search_space import Space
+from toolkit.selection.study import Asked
+from toolkit.selection.trial import Verdict, judge, key
 from toolkit.training import train
 from toolkit.training.config import Config
-from toolkit.trials import Verdict, judge, key
 
 if TYPE_CHECKING:
     import optuna
@@ -112,8 +112,8 @@ def search(
     used = manifest.where(split=("train", "val"), status="ok")
     if not len(used):
         raise DatasetError(f"expected a split dataset, got none of {manifest.name} split; run split first")
-    space = spaces.usual(config) if space is None else dict(space)
-    spaces.check(config, space)
+    space = search_space.usual(config) if space is None else dict(space)
+    search_space.check(config, space)
     folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
     searching = {"space": json.loads(json.dumps(space)), "method": method, "folds": folds, "seed": seed}
     _begin(folder, {**train.identity(config.resolved(), used), **searching}, overwrite)
@@ -138,7 +138,7 @@ def search(
 
 def _points(space: Space, trials: int, seed: int, say: Callable[[str], None]) -> list[tuple]:
     """All points of a grid; of too many, some from all over it."""
-    points = list(itertools.product(*(spaces.points(choice) for choice in space.values())))
+    points = list(itertools.product(*(search_space.points(choice) for choice in space.values())))
     if trials >= len(points):
         return points
     say(f"{trials} of {len(points)} points of the grid")
@@ -200,7 +200,7 @@ def _outcome(folder: Path, config: Config, space: Space, known: "optuna.Study") 
     if not (table["state"] == "complete").any():
         raise ToolkitError(f"expected a trial that came to an end, none of {len(table)} did; {table['reason'].iloc[0]}")
     best = tried[Outcome(folder, config, table, space).best.name].params
-    outcome = Outcome(folder, spaces.changed(config, {name: best[name] for name in space}), table, space)
+    outcome = Outcome(folder, search_space.changed(config, {name: best[name] for name in space}), table, space)
     paths.write(folder / TABLE, table.to_csv(index=False))
     paths.write(folder / BEST, json.dumps(asdict(outcome.config), indent=2) + "\n")
     return outcome

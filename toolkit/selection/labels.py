@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from toolkit import crossval
 from toolkit.dataset import label_issues
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import evaluate
+from toolkit.selection import crossval
 from toolkit.training.config import Config
 
 NAME = "labels"  # of the cross-validation

@@ -1,0 +1,1 @@
+"""Many trainings: cross-validation, checks of labels, and searches over settings."""

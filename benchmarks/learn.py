@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import table  # noqa: E402
 
-from toolkit import crossval, dedup, evaluate, labels, manifest, resize, scrape, train, verify
+from toolkit import crossval, dedup, evaluate, labels, manifest, resize, scrape, train, verify  # noqa: E402
 from toolkit.dataset.manifest import Manifest  # noqa: E402
 from toolkit.training import features  # noqa: E402
 from toolkit.training.augment import Augmentation  # noqa: E402

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 import pytest
 from helpers import coloured, encoded, ready_dataset, untrained
 
-from toolkit import app, bundle, card, cli, evaluate, export, paths, predict, runtime
+from toolkit import app, bundle, cli, evaluate, export, paths, predict, runtime
 from toolkit.errors import BundleError, ToolkitError
+from toolkit.report import card
 
 pytestmark = [
     pytest.mark.slow,

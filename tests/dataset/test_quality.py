@@ -7,8 +7,9 @@ import pytest
 from helpers import dataset, encoded, ready_dataset, textured
 from PIL import Image
 
-from toolkit import dedup, manifest, page, plot, quality, resize, verify
+from toolkit import dedup, manifest, plot, quality, resize, verify
 from toolkit.cli import main
+from toolkit.report import html
 
 
 @pytest.fixture
@@ -65,11 +66,11 @@ def test_classes_of_one_size_are_called_balanced(tmp_path):
 
 
 def test_the_page_needs_nothing_but_itself_and_shows_every_table(table):
-    written = page.quality(table)
+    written = html.quality(table)
     text = written.read_text()
     assert written == table.root / "quality.html"
     assert not re.search(r"<script|<link|@import|https?://", text)
-    assert text.count("<table>") == 6 and text.count("data:image/png;base64,") == len(page.PANELS)
+    assert text.count("<table>") == 6 and text.count("data:image/png;base64,") == len(html.PANELS)
     assert text.count("data:image/jpeg;base64,") >= 4  # single samples, which flow with the page
     assert "Worth a look: 1 dark" in text
     with Image.open(written.with_suffix(".png")) as picture:
@@ -79,8 +80,8 @@ def test_the_page_needs_nothing_but_itself_and_shows_every_table(table):
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_dataset_that_was_not_verified_has_a_page_too(tmp_path, rows):
     table = dataset(tmp_path / "pets", [("cars", "bin", b"words")] * rows or [("cars", "bin", b"")])
-    assert page.quality(table).exists()
-    assert page.quality(verify.check(table)).exists()
+    assert html.quality(table).exists()
+    assert html.quality(verify.check(table)).exists()
 
 
 def test_an_unknown_panel_is_answered_with_the_known_ones(table):

@@ -110,14 +110,14 @@ def quality_options(parser: ArgumentParser) -> None:
 
 def quality(arguments: Namespace) -> dict:
     """Write the page on a dataset's quality, and the picture beside it."""
-    from toolkit import page
     from toolkit.dataset import quality
+    from toolkit.report import html
 
     table, say = manifest.load(arguments.dataset), common.say(arguments)
     tables = quality.summary(table)
     for name, part in tables.tables().items():
         say(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
-    written = page.quality(table, into=Path(arguments.into) if arguments.into else None)
+    written = html.quality(table, into=Path(arguments.into) if arguments.into else None)
     say(f"{quality.in_words(tables)}\n{written}")
     return {"page": written} | {name: part.reset_index().to_dict("records") for name, part in tables.tables().items()}
 

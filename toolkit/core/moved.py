@@ -3,6 +3,7 @@
 MOVED: dict[str, str] = {
     "batches": "toolkit.training.batches",
     "buckets": "toolkit.duplicates.hamming_loops",
+    "card": "toolkit.report.card",
     "classifier": "toolkit.model.classifier",
     "colour": "toolkit.images.colour",
     "config": "toolkit.training.config",
@@ -22,6 +23,7 @@ MOVED: dict[str, str] = {
     "loop": "toolkit.training.loop",
     "luma": "toolkit.images.luma",
     "optimizers": "toolkit.training.optimizers",
+    "page": "toolkit.report.html",
     "probe": "toolkit.training.probe",
     "quiet": "toolkit.core.stderr",
     "remote": "toolkit.core.remote",

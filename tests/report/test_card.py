@@ -3,7 +3,8 @@
 import pytest
 from helpers import ready_dataset, untrained
 
-from toolkit import card, evaluate, paths, robustness
+from toolkit import evaluate, paths, robustness
+from toolkit.report import card
 
 CONFIG = {"network": "vgg", "style": "modern", "batch_size": 8, "learning_rate": 1e-3, "class_weights": True, "seed": 7}
 

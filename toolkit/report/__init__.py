@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 import toolkit
-from toolkit import card, page, plot
+from toolkit import plot
 from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
@@ -18,6 +18,7 @@ from toolkit.errors import BundleError
 from toolkit.evaluation import compare, evaluate, explain, failures, memory, robustness
 from toolkit.evaluation.evaluate import Report
 from toolkit.model.bundle import Bundle
+from toolkit.report import card, html
 
 FILE = "report.html"
 DISTURBED = 50  # pictures that are made worse in every way; `toolkit robustness` takes all
@@ -64,7 +65,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     for run in ordered:
         card.write(run, manifest)
     differ = failures.disagreements([one.report for one in judged]) if len(judged) > 1 else pd.DataFrame()
-    return page.write(
+    return html.write(
         target,
         "report.html",
         name=manifest.name,
@@ -81,7 +82,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         panels=_panels(judged),
         disturbed=_disturbed(judged),
         left_out=_left_out(manifest),
-        resizing=page.rows(quality.resizing(manifest)),
+        resizing=html.rows(quality.resizing(manifest)),
         sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
         differ=len(differ),
         disagreements=_gallery(plot.disagreements(differ, manifest), "Pictures that networks name differently", differ),
@@ -112,8 +113,8 @@ def _charts(manifest: Manifest, table: pd.DataFrame, judged: Sequence[Judged]) -
         "curves": (plot.curves(*(one.run for one in judged)), "Loss and accuracy by epoch"),
     }
     for panel in ("sides", "brightness", "sharpness"):
-        drawn[panel] = plot.quality(manifest, panels=(panel,)), page.PANELS[panel]
-    return {name: page.shown(figure, words) for name, (figure, words) in drawn.items()}
+        drawn[panel] = plot.quality(manifest, panels=(panel,)), html.PANELS[panel]
+    return {name: html.shown(figure, words) for name, (figure, words) in drawn.items()}
 
 
 def _panels(judged: Sequence[Judged]) -> list[Markup]:
@@ -122,7 +123,7 @@ def _panels(judged: Sequence[Judged]) -> list[Markup]:
     names = dict.fromkeys(name for table in curves.values() for name in table["disturbance"])
     parts = {name: {run: part[part["disturbance"] == name] for run, part in curves.items()} for name in names}
     lowest = min(table["low"].min() for table in curves.values())
-    return [page.shown(plot.robustness(part, lowest=lowest), f"Accuracy under {name}") for name, part in parts.items()]
+    return [html.shown(plot.robustness(part, lowest=lowest), f"Accuracy under {name}") for name, part in parts.items()]
 
 
 def _disturbed(judged: Sequence[Judged]) -> str:
@@ -153,8 +154,8 @@ def _run(judged: Judged, manifest: Manifest) -> dict[str, object]:
         "pictures": len(report.predictions),
         "wrong": len(report.mistakes),
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
-        "confusion": page.shown(plot.confusion(report), f"Confusion matrix of {run.name}"),
-        "reliability": page.shown(plot.reliability(report.probabilities, report.truth), f"How sure {run.name} was"),
+        "confusion": html.shown(plot.confusion(report), f"Confusion matrix of {run.name}"),
+        "reliability": html.shown(plot.reliability(report.probabilities, report.truth), f"How sure {run.name} was"),
         "mistakes": _gallery(plot.mistakes(report, manifest), f"Pictures that {run.name} named wrong", mistakes),
         "hesitant": _gallery(plot.hesitant(report, manifest, count=6), f"Hesitant answers of {run.name}", hesitant),
         "because": _because(run, report, manifest),
@@ -165,7 +166,7 @@ def _run(judged: Judged, manifest: Manifest) -> dict[str, object]:
 
 
 def _gallery(figure: plot.Gallery, words: str, shown: pd.DataFrame) -> Markup:
-    return page.shown(figure, words) if len(shown) else Markup("")
+    return html.shown(figure, words) if len(shown) else Markup("")
 
 
 def _because(run: Bundle, report: Report, manifest: Manifest) -> Markup:
@@ -174,7 +175,7 @@ def _because(run: Bundle, report: Report, manifest: Manifest) -> Markup:
     if not wrong:
         return Markup("")
     near = failures.nearest(run, manifest, wrong)
-    return page.shown(
+    return html.shown(
         plot.neighbours(near, manifest), f"Mistakes of {run.name} and the training pictures nearest to them"
     )
 
@@ -205,7 +206,7 @@ def _heat(run: Bundle, shown: pd.DataFrame, pixels: np.ndarray, heat: np.ndarray
     captions = [
         f"{named}, {sure:.0%}" if named == label else f"{named}, {sure:.0%}; is {label}" for named, label, sure in said
     ]
-    return page.shown(plot.heat(pixels, heat, checks=covered, captions=captions), f"Where {run.name} looked")
+    return html.shown(plot.heat(pixels, heat, checks=covered, captions=captions), f"Where {run.name} looked")
 
 
 def _looks(manifest: Manifest) -> dict[str, object]:

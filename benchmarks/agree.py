@@ -44,7 +44,7 @@ def command_line(run: "Bundle", files: list[Path]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         listed, written = Path(folder, "files.txt"), Path(folder, "answers.jsonl")
         listed.write_text("".join(f"{file}\n" for file in files))
-        command = [sys.executable, "-m", "toolkit.cli", "predict", str(run.folder)]
+        command = [sys.executable, "-m", "toolkit", "predict", str(run.folder)]
         subprocess.run([*command, "--list", str(listed), "--jsonl", str(written)], check=True, capture_output=True)
         rows = [json.loads(line) for line in written.read_text().splitlines()]
     return np.array([[row[f"p_{name}"] for name in run.classes] for row in rows])

@@ -27,7 +27,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         python = installed(asked.environment or Path(folder) / "light")
-        full = answers([sys.executable, "-m", "toolkit.cli"], str(asked.run), asked.pictures)
+        full = answers([sys.executable, "-m", "toolkit"], str(asked.run), asked.pictures)
         rows = [row(python, asked.run / "export" / file, asked.pictures, full) for file in FILES]
     table.show(rows, json_file=asked.json)
 

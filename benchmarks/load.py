@@ -33,7 +33,7 @@ PICTURES = 50
 def serving(model: str, *options: str) -> Iterator[tuple[int, subprocess.Popen]]:
     """`toolkit serve` as a process, and its port."""
     port = free_port()
-    words = [sys.executable, "-m", "toolkit.cli", "serve", model, "--port", str(port), *options]
+    words = [sys.executable, "-m", "toolkit", "serve", model, "--port", str(port), *options]
     with process(words, port) as started:
         yield port, started
 

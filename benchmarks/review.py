@@ -90,7 +90,7 @@ def measured(root: Path, keys: int) -> dict:
     command = [
         sys.executable,
         "-m",
-        "toolkit.cli",
+        "toolkit",
         "review",
         str(root),
         "--no-browser",

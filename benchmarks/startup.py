@@ -14,8 +14,8 @@ RUNS = 7
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import toolkit": ["-c", "import toolkit"],
-    "toolkit --help": ["-m", "toolkit.cli", "--help"],
-    "toolkit train --help": ["-m", "toolkit.cli", "train", "--help"],
+    "toolkit --help": ["-m", "toolkit", "--help"],
+    "toolkit train --help": ["-m", "toolkit", "train", "--help"],
     "import toolkit.dataset.manifest (pandas)": ["-c", "import toolkit.dataset.manifest"],
     "import toolkit.training.train (TensorFlow)": ["-c", "import toolkit.training.train"],
 }

@@ -187,5 +187,5 @@ def test_pictures_from_a_folder_need_no_praw():
 def test_help_comes_at_once_and_loads_nothing_heavy():
     assert loaded("import sys; sys.argv = ['toolkit', '--help']; from toolkit import cli; cli.main()") == []
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "toolkit.cli", "--help"], capture_output=True, check=True)
+    subprocess.run([sys.executable, "-m", "toolkit", "--help"], capture_output=True, check=True)
     assert time.monotonic() - started < 1.5

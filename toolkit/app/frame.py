@@ -7,7 +7,7 @@ import streamlit as st
 from toolkit.app import about, camera, marks, quiz, subject, upload
 from toolkit.errors import ToolkitError
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 PAGES = {
     "model": ("Model", about.show),
     "predict": ("Predict", upload.show),

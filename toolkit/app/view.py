@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import streamlit as st
 
 from toolkit import images
+from toolkit.core import templates
 from toolkit.model.predict import Prediction
 
 MOST = 5  # classes that get a bar
@@ -87,12 +87,4 @@ def _show(macro: str, *values: object) -> None:
 
 @cache
 def _macros() -> object:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    return environment.get_template("app.html").module
+    return templates.environment(Path(__file__).parent / "templates").get_template("app.html").module

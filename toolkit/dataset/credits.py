@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
-from toolkit.core import paths
+from toolkit.core import paths, templates
 from toolkit.dataset.manifest import Manifest
 
 FILE = "credits.html"
@@ -59,10 +58,7 @@ def write(manifest: Manifest, *, into: Path | None = None) -> Path:
     >>> write(manifest.load("tanks"))  # doctest: +SKIP
     PosixPath('data/tanks/credits.html')
     """
-    templates = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(
-        loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+    environment = templates.environment(Path(__file__).parent)
     environment.filters["linked"] = lambda address: address.startswith(("http://", "https://"))
     page = environment.get_template("credits.html").render(
         name=manifest.name,

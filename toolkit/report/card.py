@@ -7,11 +7,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
-
 import toolkit
 from toolkit import networks
-from toolkit.core import paths
+from toolkit.core import paths, templates
 from toolkit.dataset.manifest import Manifest
 from toolkit.evaluation import corruptions, evaluate, memory, robustness
 from toolkit.model.bundle import Bundle
@@ -40,7 +38,7 @@ def write(trained: Bundle, manifest: Manifest) -> Path:
     """
     facts = {**_measured(trained), **_weaknesses(trained)}
     page = (
-        _environment()
+        templates.environment(Path(__file__).parent / "templates", html=False)
         .get_template("card.md")
         .render(
             run=trained,
@@ -73,15 +71,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, str) and "/" in value:  # a file on somebody's machine
         return Path(value).name
     return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(  # noqa: S701 - Markdown, not HTML
-        loader=loader, autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    return environment
 
 
 def _summary(trained: Bundle) -> str:

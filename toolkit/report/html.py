@@ -14,7 +14,7 @@ from PIL import Image
 
 import toolkit
 from toolkit import images, plot
-from toolkit.core import paths
+from toolkit.core import paths, templates
 from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
 
@@ -138,13 +138,7 @@ def _number(value: float, form: str, unit: str = "") -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templates.environment(Path(__file__).parent / "templates")
     environment.filters["percent"] = lambda share: _number(share, "{:.1%}")
     environment.filters["thousands"] = lambda number, unit="": _number(number, "{:,.0f}", unit)
     environment.filters["p"] = lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -19,7 +19,7 @@ from toolkit.core import sockets
 from toolkit.errors import ImageError
 from toolkit.review.session import SIDES, Session, row_id
 
-PAGE = Path(__file__).parents[1] / "templates" / "review.html"
+PAGE = Path(__file__).with_name("review.html")
 TOKEN = ".review-token"  # kept by a crash, so that an open page goes on where it was; removed at the end
 PORT = 8642  # if it is free
 UNDOABLE = 1000  # marks that a page knows of when it is opened

@@ -17,7 +17,7 @@ from toolkit.errors import BundleError
 from toolkit.networks import embedded
 
 layers = keras.layers
-CIFAR10 = Path(__file__).parents[2] / "shared" / "data" / "cifar10.tar.xz"
+CIFAR10 = Path(__file__).parents[3] / "shared" / "data" / "cifar10.tar.xz"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_folded_normalization_computes_the_same():
 
 
 def test_the_network_in_the_package_can_go_on_learning_from_where_it_is(monkeypatch):
-    spec = importlib.util.spec_from_file_location("backbone", Path(__file__).parents[1] / "tools" / "backbone.py")
+    spec = importlib.util.spec_from_file_location("backbone", Path(__file__).parents[2] / "tools" / "backbone.py")
     tool = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, tool)  # its dataclass asks for its module
     spec.loader.exec_module(tool)

@@ -274,7 +274,7 @@ def test_a_proxy_is_believed_only_if_it_is_named(serving):
 @pytest.fixture
 def process(exported):
     """The command line as a process of its own."""
-    words = [sys.executable, "-m", "toolkit.cli", "serve", str(exported / "small.tflite"), "--port", "0"]
+    words = [sys.executable, "-m", "toolkit", "serve", str(exported / "small.tflite"), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         started.url = started.stdout.readline().strip().removesuffix("/docs")
         deadline = time.monotonic() + 20

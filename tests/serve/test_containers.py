@@ -21,7 +21,7 @@ from helpers import coloured, encoded
 from toolkit import cli, predict, runtime
 from toolkit.serve import Config
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HADOLINT = Path(sys.executable).with_name("hadolint")
 linted = pytest.mark.skipif(not HADOLINT.exists(), reason="hadolint is not installed")
 

@@ -46,7 +46,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(home):
     """A running app, as a person starts it; it ends in peace when it is asked to."""
-    words = [sys.executable, "-m", "toolkit.cli", "app", MODEL, "--port", "0"]
+    words = [sys.executable, "-m", "toolkit", "app", MODEL, "--port", "0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOOLKIT_HOME", str(home))
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path, capsys):
 
 
 def test_the_file_in_the_readme_can_be_trained_and_sets_every_inner_value():
-    (example,) = re.findall(r"```json\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```json\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
     values = json.loads(example)
     assert config_from(values).resolved().fine_tune == FineTune(**values["fine_tune"])
     for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():

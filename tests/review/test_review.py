@@ -393,7 +393,7 @@ def test_without_the_packages_the_error_says_how_to_install_them(pets, monkeypat
 
 def started(root, *words):
     """The command line in a process of its own, and the address it prints."""
-    command = [sys.executable, "-m", "toolkit.cli", "review", str(root), "--no-browser", *words]
+    command = [sys.executable, "-m", "toolkit", "review", str(root), "--no-browser", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return process, process.stdout.readline().strip()
 

@@ -1,4 +1,4 @@
-"""`python -m toolkit.cli` is `toolkit`."""
+"""`python -m toolkit` is `toolkit`."""
 
 import sys
 

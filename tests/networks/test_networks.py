@@ -17,7 +17,7 @@ layers = keras.layers
 SMALL = {"width": 0.1}
 OPTIONS = {**dict.fromkeys(networks.own(), SMALL), "xception": {"weights": "none"}}
 CASES = [(name, style) for name in OPTIONS for style in networks.STYLES]
-SHARED = Path(__file__).parents[2] / "shared" / "weights"
+SHARED = Path(__file__).parents[3] / "shared" / "weights"
 SHIPPED = {name: SHARED / f"{name}_imagenet_no_top.weights.h5" for name in ("mobilenet", "xception")}
 
 

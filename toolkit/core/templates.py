@@ -1,0 +1,26 @@
+"""Pages and cards from the templates that lie beside the module that fills them."""
+
+from pathlib import Path
+
+import jinja2
+
+
+def environment(folder: Path, *, html: bool = True) -> jinja2.Environment:
+    """A Jinja environment for the templates in a folder: blocks leave no blank lines, and an unknown name raises.
+
+    Args:
+        folder: where the templates lie, often `Path(__file__).parent / "templates"`.
+        html: escape what is filled in, as a page needs it; False for Markdown, which has no way to.
+
+    >>> environment(Path(".")).from_string("{{ name }}").render(name="<b>")
+    '&lt;b&gt;'
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=html,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.filters["percent"] = lambda share: f"{share:.1%}"
+    return made

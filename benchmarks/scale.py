@@ -23,6 +23,7 @@ from toolkit import dedup, images, manifest, resize, scrape, split, verify
 from toolkit.dataset import signatures
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import hamming
+from toolkit.images.measure import SIDE
 
 LABELS = ("cars", "tanks")
 
@@ -102,7 +103,7 @@ def tables(rows: int) -> list[dict]:
         cost, (first, *_) = timed(lambda: hamming.within(hashes, 12))
         results.append(row(f"hash search at 12 bits, {len(first):,} pairs", cost))
         if rows <= 1_000_000:
-            grey = np.random.default_rng(0).integers(0, 256, (1, signatures.SIDE, signatures.SIDE), dtype=np.uint8)
+            grey = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), dtype=np.uint8)
             known = {f"{n:064x}": grey[0] for n in range(rows)}
             results.append(
                 row("save signatures", timed(lambda: signatures.save(root, known))[0], root / signatures.FILE)

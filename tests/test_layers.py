@@ -2,84 +2,57 @@
 
 import ast
 import importlib
+import importlib.util
 import re
 import subprocess
 import sys
 import time
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import toolkit
+from toolkit.core.moved import MOVED
 
 PACKAGE = Path(toolkit.__file__).parent
-GROUND = {
-    "errors",
-    "paths",
-    "signatures",
-    "hashes",
-    "facts",
-    "suspects",
-    "search",
-    "buckets",
-    "likeness",
-    "links",
-    "manifest",
-    "significance",
-    "images",
-    "jpeg",
-    "luma",
-    "workers",
-    "colour",
-    "parallel",
-    "quiet",
-    "classifier",
-    "remote",
-    "sockets",
-}  # these may import one another
-TIERS = [
-    GROUND,
-    {"practice"},
-    {"scrape"},
-    {"verify", "dedup", "copies", "resize", "split", "credits", "quality"},
-    {"framework"},
-    {
-        "augment",
-        "calibrate",
-        "distribution",
-        "disturb",
-        "events",
-        "finetune",
-        "geometry",
-        "loop",
-        "mixing",
-        "networks",
-        "optimizers",
-    },
-    {"config"},
-    {"batches", "bundle", "features"},
-    {"cost", "probe", "runtime", "uncertainty"},
-    {"training"},
-    {"train", "evaluate", "predict", "export"},
-    {"compare", "crossval", "explain", "failures", "live", "recipes", "robustness", "spaces"},
-    {"labels", "trials"},
-    {"study"},
-    {"tune"},
-    {"plot", "review", "serve"},
-    {"page"},
-    {"card"},
-    {"report"},
-    {"run"},
-    {"demo", "app"},
-    {"cli"},
-]
+IMAGES = {"core", "images"}
+DATASET = IMAGES | {"dataset"}
+TRAINING = DATASET | {"networks", "model", "training"}
+EVALUATION = TRAINING | {"practice", "evaluation"}
+SELECTION = EVALUATION | {"selection"}
+ALL = SELECTION | {"duplicates", "scrape", "plot", "report", "review", "export", "serve", "app", "run", "demo", "cli"}
+MAY_IMPORT = {  # besides itself and `errors`
+    "errors": set(),
+    "core": set(),
+    "images": IMAGES,
+    "networks": {"core"},
+    "dataset": IMAGES,
+    "duplicates": DATASET,
+    "model": IMAGES,
+    "training": DATASET | {"networks", "model"},
+    "practice": {"core"},
+    "evaluation": TRAINING | {"practice"},  # empty landscapes are pictures of nothing
+    "selection": EVALUATION,
+    "plot": SELECTION,
+    "report": SELECTION | {"plot"},
+    "scrape": DATASET | {"practice"},
+    "review": DATASET | {"duplicates", "training"},
+    "export": IMAGES | {"dataset", "model"},
+    "serve": IMAGES | {"model"},
+    "app": ALL - {"app", "run", "demo", "cli", "scrape"},
+    "run": ALL - {"run", "demo", "app", "cli"},
+    "demo": ALL - {"demo", "app", "cli"},
+    "cli": ALL,
+    "__main__": {"cli"},
+}
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas")
 
 
-def modules():
-    """Every module or subpackage and its source files."""
-    found = {file.stem: [file] for file in PACKAGE.glob("*.py") if file.stem != "__init__"}
-    return found | {file.parent.name: sorted(file.parent.glob("*.py")) for file in PACKAGE.glob("*/__init__.py")}
+def chapters():
+    """Every chapter, or module beside the chapters, and its source files."""
+    alone = {file.stem: [file] for file in PACKAGE.glob("*.py") if file.stem != "__init__"}
+    return alone | {file.parent.name: sorted(file.parent.rglob("*.py")) for file in PACKAGE.glob("*/__init__.py")}
 
 
 def imports(file):
@@ -101,40 +74,70 @@ def imports(file):
 
 
 def users(library):
-    return {
-        name for name, files in modules().items() for file in files for used in imports(file) if top(used) == library
-    }
+    """The files that import a library, by their path within the package."""
+    files = [file for files in chapters().values() for file in files]
+    return {str(file.relative_to(PACKAGE)) for file in files if library in map(top, imports(file))}
 
 
 def top(name):
     return name.partition(".")[0]
 
 
-def test_every_module_has_a_tier():
-    assert set(modules()) == set().union(*TIERS)
+def within(file):
+    """The chapters that a file imports from."""
+    return {name.split(".")[1] for name in imports(file) if name.startswith("toolkit.")} - {"__version__"}
 
 
-@pytest.mark.parametrize("name", sorted(set().union(*TIERS)))
-def test_a_module_imports_only_from_the_tiers_above_it(name):
-    place = next(number for number, tier in enumerate(TIERS) if name in tier)
-    above = set().union(*TIERS[:place], {name}, GROUND if name in GROUND else set())
-    for file in modules()[name]:
-        used = {part.split(".")[1] for part in imports(file) if part.startswith("toolkit.")}
-        assert used <= above | {"__version__"}, f"{file.name} imports {', '.join(sorted(used - above))}"
+def code(node):
+    """How many lines a function has without its docstring."""
+    told = isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
+    first = node.body[1] if told and len(node.body) > 1 else node.body[0]
+    return node.end_lineno - first.lineno + 1
+
+
+def test_every_chapter_is_in_the_table():
+    assert set(chapters()) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
+def test_a_chapter_imports_only_from_those_it_may(name):
+    for file in chapters()[name]:
+        above = within(file) - MAY_IMPORT[name] - {name, "errors"}
+        assert not above, f"{file.relative_to(PACKAGE)} imports {', '.join(sorted(above))}"
+
+
+def test_no_two_chapters_need_each_other():
+    needs = {name: set().union(*map(within, files)) - {name} for name, files in chapters().items()}
+    tuple(TopologicalSorter(needs).static_order())  # raises where there is a circle
+
+
+def test_the_house_stays_small_enough_to_know():
+    files = [file for files in chapters().values() for file in files]
+    assert len([entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]) <= 25
+    assert [file.name for file in files if len(file.read_text().splitlines()) > 300] == []
+    functions = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if hasattr(node, "args")]
+    assert len([node.name for node in functions if hasattr(node, "name") and code(node) > 40]) <= 2
+
+
+@pytest.mark.parametrize("name", sorted(set(MAY_IMPORT) - {"cli"}))
+def test_no_module_needs_too_many_of_other_chapters(name):
+    for file in chapters()[name]:
+        others = {used for used in imports(file) if used.startswith("toolkit.") and used.split(".")[1] != name}
+        assert len({used for used in others if not used.startswith("toolkit.errors")}) <= 15, file.name
 
 
 def test_only_the_framework_imports_keras_and_tensorflow():
-    assert users("keras") | users("tensorflow") == {"framework"}
+    assert users("keras") | users("tensorflow") == {"core/framework.py"}
 
 
 def test_only_views_import_matplotlib():
-    assert users("matplotlib") <= {"plot", "page", "report"}
+    assert {Path(name).parts[0] for name in users("matplotlib")} <= {"plot", "report"}
 
 
 def test_only_a_bundle_prepares_pictures_for_its_network():
     """Whoever asks `images` alone forgets how the network's pictures are made square."""
     asking = re.compile(r"images\.prepare\([^)]*\b(trained|run|bundle)\.size")
-    texts = {file: file.read_text() for files in modules().values() for file in files}
+    texts = {file: file.read_text() for files in chapters().values() for file in files}
     assert [file.name for file, text in texts.items() if asking.search(text)] == []
 
 
@@ -142,15 +145,38 @@ def test_every_public_name_is_a_module():
     assert sorted(toolkit.PUBLIC) == list(toolkit.PUBLIC) == toolkit.__all__
 
 
-@pytest.mark.parametrize("name", [name for name in toolkit.__all__ if (PACKAGE / f"{name}.py").exists()])
-def test_a_public_module_says_what_it_is(name):
-    assert ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text()))
+def test_every_module_says_what_it_is():
+    files = [file for files in chapters().values() for file in files]
+    assert [file for file in files if not ast.get_docstring(ast.parse(file.read_text()))] == []
+
+
+def test_editors_are_told_of_the_same_modules_as_python():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {alias.asname: f"{node.module}.{alias.name}" for node in block.body for alias in node.names}
+    assert told == toolkit.PUBLIC
+
+
+@pytest.mark.parametrize("name", ["manifest", "dedup", "augment", "errors", "run", "images"])
+def test_a_public_module_has_a_short_name_wherever_it_lies(name):
+    program = f"import toolkit.{name} as short; from toolkit import {name}; print(short is {name}, short.__spec__.name)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", toolkit.PUBLIC[name]]
+
+
+@pytest.mark.parametrize("name", sorted(MOVED))
+def test_what_moved_says_where_it_is_now(name):
+    assert importlib.util.find_spec(MOVED[name])
+    with pytest.raises(AttributeError, match=f"toolkit.{name} is now {MOVED[name]}"):
+        getattr(toolkit, name)
+    with pytest.raises(ImportError, match=f"toolkit.{name} is now {MOVED[name]}"):
+        importlib.import_module(f"toolkit.{name}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", toolkit.__all__)
 def test_a_public_module_can_be_imported(name):
-    assert getattr(toolkit, name) is importlib.import_module(f"toolkit.{name}")
+    assert getattr(toolkit, name) is importlib.import_module(toolkit.PUBLIC[name])
 
 
 def test_a_name_that_is_no_module_is_refused_with_those_that_are():
@@ -171,7 +197,7 @@ def loaded(program):
     [
         "import toolkit",
         "import toolkit; dir(toolkit)",
-        "from toolkit import errors, paths, images, parallel, signatures",
+        "from toolkit import errors, paths, images, parallel; from toolkit.dataset import signatures",
     ],
 )
 def test_importing_the_package_loads_nothing_heavy(program):

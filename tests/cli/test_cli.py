@@ -275,9 +275,7 @@ def test_debug_shows_where_an_error_came_from():
 
 
 def test_the_installed_command_answers():
-    done = subprocess.run(
-        [sys.executable, "-m", "toolkit", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "toolkit", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip()
 
 

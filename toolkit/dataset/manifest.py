@@ -19,6 +19,7 @@ from toolkit.errors import DatasetError
 
 FILE = "manifest.csv"
 STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
+COMPARED = ("ok", "duplicate", "label conflict")  # the statuses among which copies are looked for
 SPLITS = ("", "train", "val", "test")
 ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
 COLUMNS: dict[str, object] = {  # name: what an empty cell means

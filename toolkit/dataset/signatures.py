@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.core import paths
+from toolkit.images.measure import SIDE
 
 FILE = "signatures.bin"
-SIDE = 32  # pixels
 RECORD = np.dtype([("sha256", "S64"), ("grey", np.uint8, (SIDE, SIDE))])
 
 

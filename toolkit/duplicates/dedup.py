@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.dataset import signatures
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import COMPARED, Manifest
 from toolkit.duplicates import difference, hamming
 from toolkit.duplicates.matching import (
     MAX_DIFFERENCE,
@@ -34,7 +34,6 @@ from toolkit.duplicates.matching import (
 from toolkit.errors import DatasetError
 from toolkit.images import hashes
 
-COMPARED = ("ok", "duplicate", "label conflict")
 NAMED = 20  # pictures in a reason, at most
 
 

@@ -13,11 +13,11 @@ from PIL import Image
 
 from toolkit import images
 from toolkit.core import remote
-from toolkit.dataset import signatures
 from toolkit.errors import ImageError
 from toolkit.images import luma
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
+SIDE = 32  # pixels of a signature
 GAP = 2.0  # times the side of a signature, to which a picture is shrunk quickly before it is scaled well
 COMPARABLE = 512  # pixels of the longest side, at which sharpness, brightness and entropy are measured
 TOGETHER = 4  # pictures of one shape from which on their signatures are made together
@@ -139,7 +139,7 @@ def _comparable(grey: np.ndarray) -> np.ndarray:
 
 def _signature(grey: np.ndarray, *, whole: bool) -> np.ndarray:
     """The picture at 32×32 pixels, as imagehash makes it for its perceptual hash, or a little sooner."""
-    side, gap = (signatures.SIDE, signatures.SIDE), None if whole else GAP
+    side, gap = (SIDE, SIDE), None if whole else GAP
     return np.asarray(Image.fromarray(grey).resize(side, Image.Resampling.LANCZOS, reducing_gap=gap))
 
 
@@ -154,7 +154,7 @@ def _shrunk(grey: np.ndarray) -> np.ndarray:
 
 
 def _factors(shape: tuple[int, int]) -> tuple[int, int]:
-    return int(shape[1] / signatures.SIDE / GAP) or 1, int(shape[0] / signatures.SIDE / GAP) or 1
+    return int(shape[1] / SIDE / GAP) or 1, int(shape[0] / SIDE / GAP) or 1
 
 
 def _signatures(pictures: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -168,7 +168,7 @@ def _signatures(pictures: list[np.ndarray], shape: tuple[int, int]) -> np.ndarra
             if _as_pillow(scaled, shape):
                 return scaled(small, shape)
     box = 0, 0, shape[1] / _factors(shape)[0], shape[0] / _factors(shape)[1]
-    side, filter = (signatures.SIDE, signatures.SIDE), Image.Resampling.LANCZOS
+    side, filter = (SIDE, SIDE), Image.Resampling.LANCZOS
     return np.stack([np.asarray(Image.fromarray(small).resize(side, filter, box)) for small in pictures])
 
 
@@ -181,7 +181,7 @@ def _as_pillow(scaled: Callable, shape: tuple[int, int]) -> bool:
 
 def _across_first(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Scale many pictures at once: laid below one another across, then beside one another down."""
-    (count, high, wide), side, (across, down) = small.shape, signatures.SIDE, _factors(shape)
+    (count, high, wide), side, (across, down) = small.shape, SIDE, _factors(shape)
     box = 0, 0, shape[1] / across, count * high
     below = Image.fromarray(small.reshape(count * high, wide))
     below = np.asarray(below.resize((side, count * high), Image.Resampling.LANCZOS, box))

@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from toolkit import images
-from toolkit.dataset.manifest import Manifest
-from toolkit.duplicates import dedup
+from toolkit.dataset.manifest import COMPARED, Manifest
 from toolkit.errors import ImageError
 from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 
@@ -91,7 +90,7 @@ def duplicate_groups(manifest: Manifest, *, count: int = 8, pairs: pd.DataFrame 
         pairs: what `dedup.pairs` gave; then every copy also says how far it is from the first of its group: bits of the
             hash, and what the second look found.
     """
-    copies = manifest.table[manifest.table["status"].isin(dedup.COMPARED) & (manifest.table["group"] != "")]
+    copies = manifest.table[manifest.table["status"].isin(COMPARED) & (manifest.table["group"] != "")]
     sizes = copies["group"].value_counts()
     names = sorted(sizes[sizes > 1].index, key=lambda name: (-sizes[name], name))[:count]
     measured = {} if pairs is None else _measured(pairs)

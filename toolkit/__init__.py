@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `PUBLIC` below is what 
     from toolkit.evaluation import evaluate as evaluate
     from toolkit.evaluation import explain as explain
     from toolkit.evaluation import failures as failures
+    from toolkit.evaluation import memory as memory
     from toolkit.evaluation import robustness as robustness
     from toolkit.model import bundle as bundle
     from toolkit.model import calibrate as calibrate
@@ -84,6 +85,7 @@ PUBLIC = {
     "labels": "toolkit.selection.labels",
     "live": "toolkit.model.live",
     "manifest": "toolkit.dataset.manifest",
+    "memory": "toolkit.evaluation.memory",
     "mixing": "toolkit.training.mixing",
     "networks": "toolkit.networks",
     "parallel": "toolkit.core.parallel",

@@ -17,13 +17,13 @@ from toolkit.evaluation import memory
 def test_memory_is_measured_in_a_fresh_process_and_kept(tmp_path):
     runs = [untrained(tmp_path / "small"), untrained(tmp_path / "large", size=64)]
     assert math.isnan(memory.known(runs[0]))
-    found = memory.memory(runs)
+    found = memory.measure(runs)
     assert list(found) == ["small", "large"]
     assert all(100 < megabytes < 4000 for megabytes in found.values())  # TensorFlow alone takes hundreds
     assert memory.known(bundle.load(runs[1].folder)) == found["large"]
     stored = json.loads((runs[0].folder / memory.FILE).read_text())
     (runs[0].folder / memory.FILE).write_text(json.dumps(stored | {"megabytes": 1.5}))
-    assert memory.memory(runs)["small"] == 1.5
+    assert memory.measure(runs)["small"] == 1.5
 
 
 def test_what_was_measured_of_another_model_does_not_count(tmp_path):
@@ -37,7 +37,7 @@ def test_a_model_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
     run = untrained(tmp_path / "run")
     (run.folder / bundle.MODEL).write_bytes(b"no model")
     with pytest.raises(BundleError, match="run to answer in a process of its own, got: .*train the run again"):
-        memory.memory([run])
+        memory.measure([run])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no peak to tell")

@@ -136,7 +136,7 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison, said and given back."""
     from toolkit.evaluation import compare, memory
 
-    memory.memory(runs)
+    memory.measure(runs)
     table, pairs = compare.table(runs), compare.pairs(runs)
     words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
     blocks = [

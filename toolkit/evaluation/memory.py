@@ -24,7 +24,7 @@ FILE = "memory.json"
 PICTURES = 5  # one after the other; more change nothing
 
 
-def memory(runs: Sequence[Bundle]) -> dict[str, float]:
+def measure(runs: Sequence[Bundle]) -> dict[str, float]:
     """How much memory each model takes to answer, kept in `memory.json` of its bundle.
 
     Args:
@@ -37,7 +37,7 @@ def memory(runs: Sequence[Bundle]) -> dict[str, float]:
     Raises:
         BundleError: a model that cannot be asked.
 
-    >>> memory([bundle.load("cars_tanks/vgg")])  # doctest: +SKIP
+    >>> measure([bundle.load("cars_tanks/vgg")])  # doctest: +SKIP
     {'vgg': 803.2}
     """
     todo = [run for run in runs if math.isnan(known(run))]

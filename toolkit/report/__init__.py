@@ -58,7 +58,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     target = into or paths.models(manifest.root) / FILE
     pairs = compare.pairs(runs)
     _check_today(manifest, runs)
-    memory.memory(runs)
+    memory.measure(runs)
     table = compare.table(runs)
     ordered = sorted(runs, key=lambda run: list(table.index).index(run.name))
     judged = [Judged(run, evaluate.load(run), robustness.measure(run, manifest, count=DISTURBED)) for run in ordered]

@@ -17,7 +17,8 @@ from toolkit.training import features
 
 SCRIPT = """
 import sys
-from toolkit import features, manifest
+from toolkit import manifest
+from toolkit.training import features
 features.SHARD = 2
 features.of(manifest.load(sys.argv[1]), "mobilenet", size=32, weights=sys.argv[2])
 """

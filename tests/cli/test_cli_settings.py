@@ -105,8 +105,9 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path, capsys):
         assert f"expected a JSON file of settings at {tmp_path / name}" in said
 
 
-def test_the_file_in_the_readme_can_be_trained_and_sets_every_inner_value():
-    (example,) = re.findall(r"```json\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+def test_the_file_in_the_documentation_can_be_trained_and_sets_every_inner_value():
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    (example,) = re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
     values = json.loads(example)
     assert config_from(values).resolved().fine_tune == FineTune(**values["fine_tune"])
     for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():

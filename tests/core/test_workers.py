@@ -27,6 +27,22 @@ def killed(item):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.parametrize(("quota", "expected"), [("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1)])
+def test_a_cpu_quota_of_a_container_limits_the_cores(quota, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(workers, "QUOTA", tmp_path / "cpu.max")
+    workers.QUOTA.write_text(f"{quota}\n")
+    assert workers.cores() == expected
+
+
+def test_without_a_quota_the_cores_are_those_the_process_is_bound_to(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(workers, "QUOTA", tmp_path / "cpu.max")
+    assert workers.cores() == 64
+    workers.QUOTA.write_text("max 100000\n")
+    assert workers.cores() == 64
+
+
 def test_results_come_in_order_and_workers_share_the_work(monkeypatch):
     monkeypatch.setattr(workers, "WORTH", 0.1)
     found = list(workers.map(slowly, range(250), most=3))

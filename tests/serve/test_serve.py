@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from toolkit import cli, predict, runtime, serve
+from toolkit.core import workers
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.scrape import browser
 from toolkit.scrape.item import Options
@@ -445,3 +446,11 @@ def test_a_notebook_and_the_command_line_can_ask_at_once(service):
     answer = requests.post(f"{service.url}/predict", data=io.BytesIO(content), timeout=20)
     assert answer.status_code == 200
     assert time.monotonic() - started < 5
+
+
+def test_the_model_is_opened_as_often_as_the_cpu_quota_of_a_container_allows(exported, monkeypatch, tmp_path):
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(workers, "QUOTA", tmp_path / "cpu.max")
+    workers.QUOTA.write_text("200000 100000\n")
+    sessions, _ = server._opened(exported / "small.tflite", serve.Config(threads=1))
+    assert len(sessions) == 2

@@ -5,6 +5,7 @@ function needs; it is started when more than a second of work is left, and meanw
 worker dies, what it had in hand is done here.
 """
 
+import math
 import os
 import pickle
 import signal
@@ -19,16 +20,17 @@ from typing import Any
 
 from toolkit.errors import ToolkitError
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a Linux container: microseconds of all its cores in each period
 TRIAL = 0.05  # seconds of work from which the rest is estimated
 WORTH = 0.5  # seconds of work for each worker that are worth its start
 
 
 def cores() -> int:
-    """Cores that this process may use: those it is bound to, or fewer where a container is allowed less."""
+    """Cores that this process may use: those it is bound to, or fewer where a container has a CPU quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = (int(word) for word in Path("/sys/fs/cgroup/cpu.max").read_text().split())
-        bound = min(bound, -(-quota // period))
+    with suppress(OSError, ValueError):  # no container, or no quota: the file says "max"
+        quota, period = (int(number) for number in QUOTA.read_text().split())
+        bound = min(bound, math.ceil(quota / period))
     return max(1, bound)
 
 

@@ -6,9 +6,10 @@ Each works on a range of buckets or hashes and lets go of the interpreter's lock
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 from numba import njit
+
+from toolkit.core import workers
 
 COLUMNS = 2048  # hashes that all others of a range are compared with at a time: they stay in the processor
 PARTS = 16  # into which each thread's work is cut, so that none waits long for another
@@ -16,7 +17,7 @@ PARTS = 16  # into which each thread's work is cut, so that none waits long for 
 
 def spread(function: Callable, count: int, *arguments: object) -> None:
     """Run `function(begin, end, *arguments)` for ranges that together are 0 to `count`, on all cores."""
-    threads = joblib.cpu_count()
+    threads = workers.cores()
     edges = np.linspace(0, count, min(count, threads * PARTS) + 1).astype(np.int64)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda begin, end: function(begin, end, *arguments), edges[:-1], edges[1:]))

@@ -9,7 +9,6 @@ which it is not sure, and the `temperature` that is already in its weights. RGB 
 """
 
 import json
-import os
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import images
-from toolkit.core import paths, stderr
+from toolkit.core import paths, stderr, workers
 from toolkit.errors import BundleError
 from toolkit.model.classifier import Classifier
 
@@ -77,15 +76,10 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
         return bundle.load(name)
     if not path.is_file():
         raise BundleError(f"expected an exported model at {path}, found no file; make it with `toolkit export RUN`")
-    threads = cores() if threads is None else threads
+    threads = workers.cores() if threads is None else threads
     if threads < 1:
         raise ValueError(f"expected at least 1 thread, got {threads}")
     return OPENERS[path.suffix](path, threads)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def artifact(path: Path, facts: object, answer: Answer, shape: tuple) -> Artifact:

@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 
 from toolkit import images
+from toolkit.core import workers
 from toolkit.errors import ImageError
-from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
@@ -38,7 +38,7 @@ class Engine:
     def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
         self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
         self._idle, self._queue = list(sessions), deque()
-        self._openers = ThreadPoolExecutor(runtime.cores(), "open pictures")
+        self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
         self.waiting = 0
         metrics.watch("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
-from toolkit.core import paths
+from toolkit.core import paths, workers
 from toolkit.core.sockets import deafen, listening, url
 from toolkit.errors import BundleError
 from toolkit.model import runtime
@@ -116,7 +116,8 @@ def _opened(model: str | Path | Classifier, config: Config) -> tuple[list[Classi
     if isinstance(model, Classifier):
         return [model], Path(model.name).stem
     file = exported(model)
-    return [runtime.load(file, threads=config.threads) for _ in range(config.sessions or runtime.cores())], _name(file)
+    sessions = config.sessions or workers.cores()
+    return [runtime.load(file, threads=config.threads) for _ in range(sessions)], _name(file)
 
 
 def _name(file: Path) -> str:

@@ -99,9 +99,9 @@ def app(run: "Bundle", files: list[Path]) -> np.ndarray:
     """The app's script as Streamlit runs it: files are put in, and the bars it draws are read off."""
     from streamlit.testing.v1 import AppTest
 
-    from toolkit.app import server, subject
+    from toolkit.app import server, state
 
-    subject.use(subject.find(run.folder / "export" / "model.onnx", page="predict"))
+    state.use(state.find(run.folder / "export" / "model.onnx", page="predict"))
     opened, rows = AppTest.from_file(server.SCRIPT, default_timeout=60).run(), []
     for start in range(0, len(files), AT_A_TIME):
         some = [(file.name, file.read_bytes(), "image/*") for file in files[start : start + AT_A_TIME]]

@@ -51,9 +51,9 @@ def opened(name, page="model", **how):
     """The app as a person sees it who opens it at a page."""
     from streamlit.testing.v1 import AppTest
 
-    from toolkit.app import server, subject
+    from toolkit.app import server, state
 
-    subject.use(subject.find(name, page=page, **how))
+    state.use(state.find(name, page=page, **how))
     return AppTest.from_file(server.SCRIPT, default_timeout=60).run()
 
 
@@ -209,7 +209,7 @@ def test_choosing_another_network_asks_that_one():
 
 
 def test_the_review_page_is_served_until_it_is_ended(home):
-    from toolkit.app import marks
+    from toolkit.app import review_page
 
     at = opened("pets", "review")
     at.button[0].click().run()
@@ -218,7 +218,7 @@ def test_the_review_page_is_served_until_it_is_ended(home):
     at.button[0].click().run()
     assert not at.link_button
     at.button[0].click().run()
-    marks.close()
+    review_page.close()
     assert not (home / "data" / "pets" / ".review-token").exists()
     assert "toolkit review pets" in shown(opened("pets", "review", private=False))
 
@@ -240,9 +240,9 @@ def test_an_exported_model_is_shown_without_a_framework(home):
 import sys
 from streamlit.testing.v1 import AppTest
 sys.modules |= dict.fromkeys(sys.argv[2:])  # none of them can be imported
-from toolkit.app import server, subject
+from toolkit.app import server, state
 for page in ("model", "predict", "camera", "test"):
-    subject.use(subject.find(sys.argv[1], page=page))
+    state.use(state.find(sys.argv[1], page=page))
     at = AppTest.from_file(server.SCRIPT, default_timeout=60).run()
     assert not at.exception and not at.error, page
 print("all")

@@ -27,7 +27,7 @@ from toolkit.errors import BundleError, ToolkitError
 from toolkit.scrape import browser
 from toolkit.scrape.item import Options
 from toolkit.serve import config, server
-from toolkit.serve.guard import Rates
+from toolkit.serve.limits import Rates
 
 there = all(any(map(shutil.which, names)) for names in (browser.BROWSERS, browser.DRIVERS)) and find_spec("selenium")
 

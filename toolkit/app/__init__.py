@@ -48,8 +48,8 @@ def serve(
         raise ValueError(
             f"expected a page of {', '.join(PAGES)} and abstain_below from 0 to 1, got {page!r} and {abstain_below}"
         )
-    from toolkit.app import server, subject
+    from toolkit.app import server, state
 
     private = server.is_loopback(host)
-    settings = subject.find(name, page=page, abstain_below=abstain_below, private=private)
+    settings = state.find(name, page=page, abstain_below=abstain_below, private=private)
     server.run(settings, host=host, port=port, told=told)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from toolkit.app import subject, upload
+from toolkit.app import state, upload
 
 if TYPE_CHECKING:
     import av
@@ -45,7 +45,7 @@ def _snapshot(below: float) -> None:
     photo = st.camera_input("A snapshot. It goes to the machine that runs this page, no further, and is not stored.")
     if photo:
         content = photo.getvalue()
-        upload.show_answer("Your snapshot", content, subject.answers([content], below=below)[0], below=below)
+        upload.show_answer("Your snapshot", content, state.answers([content], below=below)[0], below=below)
         upload.said_of_explaining()
 
 
@@ -61,9 +61,9 @@ def _live(below: float) -> None:
 
     from toolkit.model import live
 
-    watcher = live.Watcher(subject.model(), abstain_below=below)
+    watcher = live.Watcher(state.model(), abstain_below=below)
     webrtc_streamer(
-        key=f"live {subject.chosen()}",
+        key=f"live {state.chosen()}",
         mode=WebRtcMode.SENDRECV,
         video_frame_callback=lambda frame: _drawn(watcher, frame),
         media_stream_constraints={"video": {"width": {"ideal": 640}, "frameRate": {"ideal": 30}}, "audio": False},
@@ -75,7 +75,7 @@ def _live(below: float) -> None:
         "Video goes from the browser to the machine that runs this page and back, nowhere else. Browsers lend their "
         "camera to pages of this machine, or over HTTPS."
     )
-    if subject.can_explain():
+    if state.can_explain():
         st.caption(
             "An exported model answers several times faster: `toolkit export` it, and start the app with that file."
         )

@@ -1,5 +1,5 @@
 """What Streamlit runs for every look at the app: the frame, and the page that was chosen."""
 
-from toolkit.app import frame
+from toolkit.app import layout
 
-frame.show()
+layout.show()

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from toolkit import images
-from toolkit.app import subject, view
+from toolkit.app import components, state
 from toolkit.model.predict import Prediction
 
 if TYPE_CHECKING:
@@ -59,16 +59,16 @@ class Game:
 def show() -> None:
     """Show the page."""
     st.title("Test")
-    table = subject.dataset()
+    table = state.dataset()
     test = table.where(status="ok", split="test").table if table is not None else []
-    run = subject.run()
+    run = state.run()
     if len(test) and run:
         test = test[~test["sha256"].isin(run.seen)]
     if not len(test):
         st.info("There are no test pictures here: start the app with a dataset that is split, or with one of its runs.")
         return
     game = st.session_state.get(GAME)
-    if game is None or game.model != str(subject.chosen()):
+    if game is None or game.model != str(state.chosen()):
         game = _begin(test)
     _score(game)
     if game.over:
@@ -80,7 +80,7 @@ def show() -> None:
 def _begin(test: "pd.DataFrame") -> Game:
     """Draw pictures for a round; each round draws others."""
     rows = test.iloc[np.random.default_rng().permutation(len(test))[:COUNT]]
-    game = Game(str(subject.chosen()), list(rows["path"]), list(rows["label"]))
+    game = Game(str(state.chosen()), list(rows["path"]), list(rows["label"]))
     st.session_state[GAME] = game
     return game
 
@@ -89,19 +89,19 @@ def _score(game: Game) -> None:
     seen = range(len(game.answers))
     rows = {
         "You": [game.outcome(place, network=False) for place in seen],
-        subject.model().name: [game.outcome(place, network=True) for place in seen],
+        state.model().name: [game.outcome(place, network=True) for place in seen],
     }
-    view.score(rows, count=len(game.pictures))
+    components.score(rows, count=len(game.pictures))
 
 
 def _ask(game: Game) -> None:
-    classes, place = subject.model().classes, game.place
+    classes, place = state.model().classes, game.place
     if game.looking:
         _outcome(game, place)
         left, right = st.columns(2)
         left.button("Next", type="primary", on_click=_next, args=(game,), width="stretch", shortcut="Enter")
     else:
-        view.picture(_large(game, place), f"Picture {place + 1} of {len(game.pictures)}: what is it?")
+        components.picture(_large(game, place), f"Picture {place + 1} of {len(game.pictures)}: what is it?")
         _buttons(game, classes)
         left, right = st.columns(2)
         left.button("Just show me", on_click=_say, args=(game, PASS), width="stretch", type="tertiary")
@@ -127,17 +127,17 @@ def _outcome(game: Game, place: int) -> None:
         game.outcome(place, network=False), "It is"
     )
     st.markdown(f"{you} **{label}**.")
-    explained = subject.can_explain()
-    heat = subject.heat(game.model, _content(game, place), answer.label) if explained else None
-    words = f"{subject.model().name} is {game.outcome(place, network=True)}"
-    view.answer(words, answer, below=subject.threshold(), heat=heat)
+    explained = state.can_explain()
+    heat = state.heat(game.model, _content(game, place), answer.label) if explained else None
+    words = f"{state.model().name} is {game.outcome(place, network=True)}"
+    components.answer(words, answer, below=state.threshold(), heat=heat)
 
 
 def _say(game: Game, said: str) -> None:
     """Take what a person says of the picture that is shown, and ask the network."""
     if game.looking or game.over:  # a second click on its way
         return
-    (answer,) = subject.answers([_content(game, game.place)], below=subject.threshold())
+    (answer,) = state.answers([_content(game, game.place)], below=state.threshold())
     game.said.append(said)
     game.answers.append(answer)
     game.looking = True
@@ -160,9 +160,9 @@ def _end(game: Game) -> None:
     for place, (label, answer) in enumerate(zip(game.labels, game.answers, strict=True)):
         named = "not sure" if answer.abstained else answer.label
         words = label if named == label else f"{label}, it said {named}"
-        cells.append({"picture": view.embedded(answer.pixels), "words": words, "outcome": network[place]})
-    view.thumbnails(cells)
-    run = subject.run()
+        cells.append({"picture": components.embedded(answer.pixels), "words": words, "outcome": network[place]})
+    components.thumbnails(cells)
+    run = state.run()
     if run and run.metrics:
         metrics = run.metrics
         share = f"{metrics['accuracy']:.1%} of the time ({metrics['low']:.1%} to {metrics['high']:.1%})"
@@ -172,7 +172,7 @@ def _end(game: Game) -> None:
 
 
 def _content(game: Game, place: int) -> bytes:
-    return (subject.dataset().root / game.pictures[place]).read_bytes()
+    return (state.dataset().root / game.pictures[place]).read_bytes()
 
 
 def _large(game: Game, place: int) -> np.ndarray:

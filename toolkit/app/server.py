@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 
-from toolkit.app import camera, marks, subject
+from toolkit.app import camera, review_page, state
 from toolkit.core import sockets
 
 SCRIPT = Path(__file__).with_name("main.py")
@@ -66,9 +66,9 @@ class Guard:
         return not self.private or is_loopback(urlsplit(f"//{host}").hostname or "")
 
 
-def run(settings: subject.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
+def run(settings: state.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
     """Answer until interrupted; see `app.serve`."""
-    subject.use(settings)
+    state.use(settings)
     camera.prepare()
     with sockets.listening(host, [PORT, 0] if port is None else [port]) as listening:
         own = {"server.address": host, "server.port": listening.getsockname()[1]}
@@ -99,4 +99,4 @@ def is_loopback(host: str) -> bool:
 @asynccontextmanager
 async def _lifespan(_: App) -> AsyncIterator[None]:
     yield
-    marks.close()  # here, since a signal ends the process before whoever started it can
+    review_page.close()  # here, since a signal ends the process before whoever started it can

@@ -5,7 +5,7 @@ import io
 
 import streamlit as st
 
-from toolkit.app import subject, view
+from toolkit.app import components, state
 from toolkit.model import predict
 from toolkit.model.predict import Answer, Prediction
 
@@ -26,7 +26,7 @@ def show() -> None:
         return
     names, contents = [file.name for file in files], [file.getvalue() for file in files]
     with st.spinner("Looking …"):
-        answers = subject.answers(contents, below=below)
+        answers = state.answers(contents, below=below)
     if len(answers) > 1:
         _summary(names, answers)
     pages = -(-len(answers) // SHOWN)
@@ -38,7 +38,7 @@ def show() -> None:
 
 def threshold() -> float:
     """Let a person say below which probability an answer is "not sure"."""
-    start = subject.threshold()
+    start = state.threshold()
     percent = st.slider(
         "Say “not sure” below",
         0,
@@ -47,7 +47,7 @@ def threshold() -> float:
         format="%d %%",
         help="At 0 % it always answers. A network knows only its classes: a picture of something else gets one of "
         "them too, and sometimes with conviction.",
-        key=f"below {subject.chosen()}",
+        key=f"below {state.chosen()}",
     )
     return start if percent == round(100 * start) else percent / 100
 
@@ -55,16 +55,16 @@ def threshold() -> float:
 def show_answer(name: str, content: bytes, answer: Answer, *, below: float) -> None:
     """Show an answer, and where the network looked if that can be told; or why there is none."""
     if isinstance(answer, Prediction):
-        explained = subject.can_explain()
-        heat = subject.heat(str(subject.chosen()), content, answer.label) if explained else None
-        view.answer(name, answer, below=below, heat=heat)
+        explained = state.can_explain()
+        heat = state.heat(str(state.chosen()), content, answer.label) if explained else None
+        components.answer(name, answer, below=below, heat=heat)
     else:
-        view.unreadable(name, answer.reason)
+        components.unreadable(name, answer.reason)
 
 
 def said_of_explaining() -> None:
     """Say what the glow is, or why there is none."""
-    if subject.can_explain():
+    if state.can_explain():
         st.caption("What spoke for the answer glows (Grad-CAM). It says where, not why.")
     else:
         st.caption("Where it looked is known of runs only, not of a model that was exported.")
@@ -85,7 +85,7 @@ def _said(answer: Answer) -> str:
 
 
 def _csv(names: list[str], answers: list[Answer]) -> str:
-    rows = [predict.row(subject.model(), name, answer) for name, answer in zip(names, answers, strict=True)]
+    rows = [predict.row(state.model(), name, answer) for name, answer in zip(names, answers, strict=True)]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

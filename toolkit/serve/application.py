@@ -17,7 +17,7 @@ from toolkit.model.classifier import Classifier
 from toolkit.serve import native, problems, protocols
 from toolkit.serve.config import Config
 from toolkit.serve.engine import Engine
-from toolkit.serve.guard import Guard
+from toolkit.serve.limits import Guard
 from toolkit.serve.metrics import Metrics
 
 ONLY_HERE = {

@@ -17,7 +17,7 @@ from toolkit.model.classifier import Classifier
 from toolkit.serve import application
 from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection
-from toolkit.serve.guard import Guard
+from toolkit.serve.limits import Guard
 
 ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # of what a run exported
 QUIET = 0.5  # seconds after the wish to stop in which all is as before, but that every answer ends its connection

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from toolkit.app import about, camera, marks, quiz, subject, upload
+from toolkit.app import camera, model_page, quiz, review_page, state, upload
 from toolkit.errors import ToolkitError
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES = {
-    "model": ("Model", about.show),
+    "model": ("Model", model_page.show),
     "predict": ("Predict", upload.show),
     "camera": ("Camera", camera.show),
     "test": ("Test", quiz.show),
-    "review": ("Review", marks.show),
+    "review": ("Review", review_page.show),
 }
 
 
 def show() -> None:
     """Show the page that was chosen."""
-    settings = subject.settings()
+    settings = state.settings()
     st.set_page_config(page_title="toolkit", page_icon=str(TEMPLATES / "app.svg"), layout="centered")
     st.html(TEMPLATES / "app.css")
     pages = [
@@ -33,7 +33,7 @@ def show() -> None:
     if len(settings.models) > 1:
         models = dict(zip(settings.models, (model.name for model in settings.models), strict=True))
         st.selectbox(
-            "Network", models, format_func=models.get, key=subject.CHOSEN, label_visibility="collapsed", width=260
+            "Network", models, format_func=models.get, key=state.CHOSEN, label_visibility="collapsed", width=260
         )
     try:
         page.run()

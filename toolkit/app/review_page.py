@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.app import subject
+from toolkit.app import state
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 
@@ -20,7 +20,7 @@ _lock = threading.Lock()
 def show() -> None:
     """Show the page."""
     st.title("Review")
-    table, settings = subject.dataset(), subject.settings()
+    table, settings = state.dataset(), state.settings()
     if table is None:
         st.info("There is no dataset here to review: start the app with a dataset, or with one of its runs.")
         return

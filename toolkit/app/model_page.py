@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from toolkit.app import subject, view
+from toolkit.app import components, state
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle
@@ -16,9 +16,9 @@ CARD, EXPORTED = "card.md", Path("export", "export.json")
 
 def show() -> None:
     """Show the page."""
-    trained, run, table = subject.model(), subject.run(), subject.dataset()
+    trained, run, table = state.model(), state.run(), state.dataset()
     st.title(trained.name)
-    kind = "" if subject.can_explain() else ", exported" + (f" from {run.name}" if run else "")
+    kind = "" if state.can_explain() else ", exported" + (f" from {run.name}" if run else "")
     st.markdown(f"Names one of {len(trained.classes)} classes for a picture: {_some(trained.classes)}{kind}.")
     if run and run.metrics:
         _figures(run)
@@ -41,7 +41,7 @@ def _some(names: tuple[str, ...], *, most: int = 12) -> str:
 
 def _figures(run: Bundle) -> None:
     metrics = run.metrics
-    view.figures(
+    components.figures(
         {
             f"right on {metrics['pictures']:,} test pictures": f"{metrics['accuracy']:.1%}",
             "95 % interval": f"{metrics['low']:.1%} to {metrics['high']:.1%}",
@@ -56,13 +56,13 @@ def _data(table: Manifest) -> None:
     used = table.where(status="ok")
     st.markdown(f"{len(used):,} of {len(table):,} pictures are in use.")
     counts = used.counts("split").reset_index(names="class").to_dict(orient="records")
-    view.table([{str(name): _thousands(value) for name, value in row.items()} for row in counts])
+    components.table([{str(name): _thousands(value) for name, value in row.items()} for row in counts])
     samples = _samples(str(table.root), (table.root / "manifest.csv").stat().st_mtime_ns)
     if samples:
         st.image(samples, width="stretch")
     sources = table.provenance()[["source", "license", "pictures"]].to_dict(orient="records")
     named = [{"source": row["source"], "licence": row["license"], "pictures": row["pictures"]} for row in sources]
-    view.table([{name: _thousands(value) for name, value in row.items()} for row in named])
+    components.table([{name: _thousands(value) for name, value in row.items()} for row in named])
 
 
 def _thousands(value: object) -> object:
@@ -76,7 +76,7 @@ def _samples(root: str, _changed: int) -> bytes | None:
         from toolkit import plot
     except ModuleNotFoundError:
         return None
-    used = subject.dataset().where(status="ok")
+    used = state.dataset().where(status="ok")
     return plot.png(plot.sample_grid(used, per_class=6))
 
 
@@ -96,7 +96,7 @@ def _comparison(run: Bundle) -> None:
     st.subheader("Beside the others")
     st.markdown(words)
     st.image(drawn, width="stretch")
-    view.table(rows, best=True)
+    components.table(rows, best=True)
 
 
 @st.cache_resource(show_spinner="Comparing …", max_entries=2)
@@ -131,7 +131,7 @@ def _exported(run: Bundle) -> None:
     st.subheader("For elsewhere")
     st.markdown("The same network in other formats, each asked about the test pictures in its own runtime.")
     rows = {"as it was trained": record["keras"], **record["artifacts"]}
-    view.table([_row(name, facts) for name, facts in rows.items() if facts.get("accuracy") is not None])
+    components.table([_row(name, facts) for name, facts in rows.items() if facts.get("accuracy") is not None])
 
 
 def _row(name: str, facts: dict) -> dict[str, object]:

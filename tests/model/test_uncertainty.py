@@ -13,7 +13,7 @@ from toolkit.model.uncertainty import Answers, entropy
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     made = untrained(tmp_path_factory.mktemp("uncertain") / "models" / "photos" / "small")
-    calibrate.fold(made.model, 0.05)  # or it would have no opinion to change
+    calibrate.apply_temperature(made.model, 0.05)  # or it would have no opinion to change
     return made
 
 

@@ -56,7 +56,7 @@ def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like
 def test_the_whole_network_answers_as_the_head_does_on_kept_features(trained, table, config):
     known, learned = probe.seen(config, table), probe.learn(config.resolved(), table)
     pictures = np.stack([images.prepare(file, 32) for file in table.files])
-    expected = calibrate.scaled(learned.probe.probabilities(known[:, 0]), trained.facts["temperature"])
+    expected = calibrate.rescale(learned.probe.probabilities(known[:, 0]), trained.facts["temperature"])
     assert np.abs(trained.probabilities(pictures) - expected).max() < 1e-4
 
 
@@ -120,7 +120,7 @@ def test_a_head_that_is_refit_is_held_back_as_folds_of_train_and_val_say(table, 
     learned = probe.learn(refit, table)
     assert len(learned.val) == len(learned.val_labels) == len(used)
     assert learned.history["val_loss"].iloc[learned.best] == pytest.approx(
-        calibrate.likelihood(learned.val, learned.val_labels)
+        calibrate.log_loss(learned.val, learned.val_labels)
     )
 
 

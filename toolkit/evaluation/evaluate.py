@@ -91,13 +91,13 @@ class Report:
 
     @property
     def log_loss(self) -> float:
-        """Mean of -log of the probability given to the true class, in nats; 0 is perfect, log(classes) is guessing."""
-        return float(-np.log(self.probabilities[np.arange(len(self.truth)), self.truth].clip(1e-15, 1)).mean())
+        """Log loss, in nats; 0 is perfect, log(classes) is guessing: see `calibrate.log_loss`."""
+        return calibrate.log_loss(self.probabilities, self.truth)
 
     @property
     def ece(self) -> float:
-        """Expected calibration error, 0 to 1, in 15 bins of equal width: see `calibrate.error`."""
-        return calibrate.error(self.probabilities, self.truth)
+        """Expected calibration error, 0 to 1, in 15 bins of equal width: see `calibrate.expected_calibration_error`."""
+        return calibrate.expected_calibration_error(self.probabilities, self.truth)
 
     @property
     def probabilities(self) -> np.ndarray:

@@ -238,7 +238,7 @@ def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray, ask:
     judged = (part.table["split"] == "test").to_numpy()
     shares = np.mean([learned.probe.probabilities(known[judged, view]) for view in range(ask)], axis=0)
     if config.calibrate:
-        shares = calibrate.scaled(shares, calibrate.temperature(learned.val, learned.val_labels))
+        shares = calibrate.rescale(shares, calibrate.temperature(learned.val, learned.val_labels))
     answers = evaluate.predictions(part.table.loc[judged, ["path", "label"]], shares, part.classes)
     paths.write(place / bundle.HISTORY, learned.history.to_csv(index=False))
     paths.write(place / bundle.PREDICTIONS, answers.to_csv(index=False))

@@ -101,7 +101,7 @@ def _in_folds(outcome: crossval.Outcome) -> Verdict:
     table, classes = outcome.report.predictions, outcome.report.classes
     shares = table[[f"p_{label}" for label in classes]].to_numpy()
     labels = table["label"].map({label: place for place, label in enumerate(classes)}).to_numpy()
-    return Verdict("complete", outcome.report.accuracy, calibrate.likelihood(shares, labels))
+    return Verdict("complete", outcome.report.accuracy, calibrate.log_loss(shares, labels))
 
 
 def _on_val(config: Config, used: Manifest, into: Path, watch: Callable[[float, int], None]) -> Verdict:

@@ -135,7 +135,7 @@ def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -
     history = pd.DataFrame({"epoch": range(1, len(strengths) + 1), "C": strengths})
     for prefix, places in (("", [learned for learned, _ in parts]), ("val_", [judged for _, judged in parts])):
         answers, truth = _answers(found, known, places), labels[np.concatenate(places)]
-        history[f"{prefix}loss"] = [calibrate.likelihood(shares, truth) for shares in answers]
+        history[f"{prefix}loss"] = [calibrate.log_loss(shares, truth) for shares in answers]
         history[f"{prefix}accuracy"] = [float((shares.argmax(axis=1) == truth).mean()) for shares in answers]
     best = int(history["val_loss"].argmin())
     chosen = heads(used, (strengths[best],))[0] if config.refit else found[0][best]

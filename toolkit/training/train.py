@@ -133,7 +133,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
 def _calibrated(model: keras.Model, run: Training) -> float:
     """Put the temperature that suits the validation pictures best into the model, and give it."""
     found = calibrate.temperature(*run.answers(model))
-    calibrate.fold(model, found)
+    calibrate.apply_temperature(model, found)
     return found
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings
@@ -284,3 +285,18 @@ def test_the_square_copies_lie_beside_raw(pets):
 
 def test_a_notebook_shows_name_and_counts(pets):
     assert pets._repr_html_().startswith("<b>pets</b>: 6 images<")
+
+
+# Class indices
+
+
+def test_class_indices_are_positions_in_the_class_order(pets):
+    first, second, *_ = pets.classes
+    assert pets.class_indices([second, first, second]).tolist() == [1, 0, 1]
+    assert pets.class_indices([]).dtype == np.int64
+    assert manifest.class_indices(["tanks", "cars"], ["tanks", "bikes", "cars"]).tolist() == [0, 2]
+
+
+def test_a_label_that_is_no_class_has_no_index(pets):
+    with pytest.raises(DatasetError, match="expected labels among .*, got 'planes'"):
+        pets.class_indices([pets.classes[0], "planes"])

@@ -8,52 +8,19 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from toolkit.core import paths, remote
+from toolkit.dataset import schema
+from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES
 from toolkit.errors import DatasetError
 
 FILE = "manifest.csv"
-STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
-COMPARED = ("ok", "duplicate", "label conflict")  # the statuses among which copies are looked for
-SPLITS = ("", "train", "val", "test")
-ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
-COLUMNS: dict[str, object] = {  # name: what an empty cell means
-    "path": "",  # POSIX, relative to the dataset: raw/cars/3f9a….jpg
-    "label": "",  # class name
-    "class_index": -1,  # place of the label in the class order; given once, never derived again
-    "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
-    "reason": "",  # the same in words
-    "reviewed": "",  # what a person said of it when looking: keep, use, exclude or label
-    "mark": 0,  # number of the last line of review.jsonl that this row knows of
-    "group": "",  # near-duplicates share one; never divided by a split
-    "split": "",  # "", train, val or test
-    "sha256": "",  # of the file's bytes
-    "phash": "",  # 64-bit perceptual hash, 16 hexadecimal digits
-    "width": 0,  # pixels, upright
-    "height": 0,
-    "bytes": 0,
-    "format": "",  # JPEG, PNG, …
-    "sharpness": 0.0,  # variance of the Laplacian; below about 20 looks blurred
-    "brightness": 0.0,  # mean grey value, 0 to 255
-    "entropy": 0.0,  # of the grey values, 0 to 8 bits; below about 2 the picture is all but empty
-    "aspect": 0.0,  # width over height
-    "enlarged": 0.0,  # by which factor for the largest square made of it; 0 if none had to be
-    "source": "",  # folder, reddit, …
-    "source_id": "",  # the source's own name for it
-    "page_url": "",  # where a person finds it
-    "url": "",  # what was downloaded
-    "title": "",
-    "license": "",
-    "license_url": "",
-    "creator": "",  # only where the licence asks for it
-    "attribution": "",  # the line to name them with
-    "resolution": "",  # "thumbnail" for a small copy of the picture
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +39,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", remote.path(self.root))
-        object.__setattr__(self, "table", _checked(self.table))
+        object.__setattr__(self, "table", schema.check(self.table))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -92,6 +59,14 @@ class Manifest:
     def files(self) -> list[Path]:
         """Full path of every image, in the order of the table."""
         return [self.root / path for path in self.table["path"]]
+
+    def class_indices(self, labels: Iterable[str]) -> np.ndarray:
+        """The index of each label in `classes`, see the function of this name.
+
+        >>> manifest.class_indices(["tanks", "cars"])  # doctest: +SKIP
+        array([1, 0])
+        """
+        return class_indices(labels, self.classes)
 
     def sized(self, size: int, *, mode: str = "crop", quality: int | None = None) -> list[Path]:
         """Where the square copies of `size` pixels are, in the order of the table.
@@ -251,7 +226,7 @@ def load(root: str | Path) -> Manifest:
             f"expected a readable table in {file}, got: {error}; restore it, or delete it and scrape again"
         ) from error
     if set(ESSENTIAL) <= set(table):
-        table = _completed(table)  # an older table lacks what nobody wrote down then
+        table = schema.complete(table)  # an older table lacks what nobody wrote down then
     return Manifest(folder, table)
 
 
@@ -262,7 +237,7 @@ def from_rows(root: Path, rows: Iterable[Mapping[str, object]]) -> Manifest:
     ('cat',)
     """
     table = pd.DataFrame(list(rows))
-    return Manifest(root, _numbered(_completed(table)))
+    return Manifest(root, schema.number_classes(schema.complete(table)))
 
 
 def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
@@ -274,8 +249,31 @@ def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
     added = [row for row in rows if row["path"] not in there]
     if not added:
         return manifest
-    table = pd.concat([manifest.table, _completed(pd.DataFrame(added))], ignore_index=True)
-    return Manifest(manifest.root, _numbered(table))
+    table = pd.concat([manifest.table, schema.complete(pd.DataFrame(added))], ignore_index=True)
+    return Manifest(manifest.root, schema.number_classes(table))
+
+
+def class_indices(labels: Iterable[str], classes: Sequence[str]) -> np.ndarray:
+    """Class indices: the position of each label in the class order, which is that of a network's outputs.
+
+    Args:
+        labels: class names, one per picture.
+        classes: all class names in their order.
+
+    Returns:
+        int64 array of shape (labels,).
+
+    Raises:
+        DatasetError: a label is not among the classes.
+
+    >>> class_indices(["tanks", "cars", "tanks"], ["cars", "tanks"])
+    array([1, 0, 1])
+    """
+    order = {name: index for index, name in enumerate(classes)}
+    try:
+        return np.array([order[label] for label in labels], np.int64)
+    except KeyError as error:
+        raise DatasetError(f"expected labels among {', '.join(classes)}, got {error}; take the picture out") from error
 
 
 def _in_general(reason: str) -> str:
@@ -294,39 +292,3 @@ def tally(table: pd.DataFrame) -> pd.DataFrame:
     """
     counted = table.groupby(list(table), as_index=False).size().rename(columns={"size": "pictures"})
     return counted.sort_values("pictures", ascending=False, kind="stable", ignore_index=True)
-
-
-def _completed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with every column, empty cells where it said nothing."""
-    for column, empty in COLUMNS.items():
-        if column not in table:
-            table[column] = empty
-        table[column] = table[column].where(table[column].notna(), empty).astype(type(empty))
-    return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
-
-
-def _numbered(table: pd.DataFrame) -> pd.DataFrame:
-    known = table.loc[table["class_index"] >= 0].drop_duplicates("label").set_index("label")["class_index"].to_dict()
-    for label in sorted(set(table["label"]) - set(known)):
-        known[label] = max(known.values(), default=-1) + 1  # not their number: a class may have been taken out
-    return table.assign(class_index=table["label"].map(known).astype(int))
-
-
-def _checked(table: pd.DataFrame) -> pd.DataFrame:
-    """The table sorted by path, or an error that names what is wrong with it."""
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise DatasetError(
-            f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; delete {FILE} and scrape again"
-        )
-    for column, allowed in (("status", STATUSES), ("split", SPLITS)):
-        unknown = sorted(set(table[column]) - set(allowed))
-        if unknown:
-            raise DatasetError(f"expected {column} to be one of {', '.join(map(repr, allowed))}, got {unknown[0]!r}")
-    repeated = table["path"][table["path"].duplicated()]
-    if len(repeated):
-        raise DatasetError(f"expected every path once, got {repeated.iloc[0]!r} again; remove one of the rows")
-    pairs = table[["class_index", "label"]].drop_duplicates()
-    if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
-        raise DatasetError("expected one class_index per label, got two; restore the column class_index")
-    return table.reset_index(drop=True).sort_values("path", ignore_index=True)

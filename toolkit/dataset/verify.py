@@ -19,7 +19,8 @@ import pandas as pd
 from toolkit import images
 from toolkit.core import parallel
 from toolkit.dataset import signatures
-from toolkit.dataset.manifest import COLUMNS, Manifest
+from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import COLUMNS
 from toolkit.images import measure
 from toolkit.images.hashes import perceptual, to_text
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from toolkit.dataset import signatures
-from toolkit.dataset.manifest import COMPARED, Manifest
+from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import COMPARED
 from toolkit.duplicates import difference, hamming
 from toolkit.duplicates.matching import (
     MAX_DIFFERENCE,

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from toolkit import images
-from toolkit.dataset.manifest import COMPARED, Manifest
+from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import COMPARED
 from toolkit.errors import ImageError
 from toolkit.plot.figure import INK, WRONG, Figure, Gallery, figure_with_axes, nothing, show
 

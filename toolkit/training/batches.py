@@ -73,8 +73,7 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
             f"`toolkit resize {manifest.name} --size {size}{how}`"
         )
-    order = {label: place for place, label in enumerate(manifest.classes)}
-    labels = chosen.table["label"].map(order).to_numpy(dtype=np.int64)
+    labels = manifest.class_indices(chosen.table["label"])
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
     if pixels is None:
         paths.local(manifest.root, to="train on more pictures than the memory holds")

@@ -117,7 +117,7 @@ def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -
     """
     table = manifest.where(status="ok").table
     known = seen(config, manifest) if known is None else known
-    labels = table["label"].map({label: place for place, label in enumerate(manifest.classes)}).to_numpy(np.int64)
+    labels = manifest.class_indices(table["label"])
     train, val = (np.flatnonzero(table["split"] == part) for part in ("train", "val"))
     missing = sorted(set(range(len(manifest.classes))) - set(labels[train]))
     if missing or not len(val):

@@ -1,0 +1,85 @@
+"""The schema of a manifest: its columns, what they may hold, and an empty cell of each."""
+
+import pandas as pd
+
+from toolkit.errors import DatasetError
+
+STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
+COMPARED = ("ok", "duplicate", "label conflict")  # the statuses among which copies are looked for
+SPLITS = ("", "train", "val", "test")
+ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
+COLUMNS: dict[str, object] = {  # name: what an empty cell means
+    "path": "",  # POSIX, relative to the dataset: raw/cars/3f9a….jpg
+    "label": "",  # class name
+    "class_index": -1,  # order of the classes; given once, never derived again
+    "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
+    "reason": "",  # the same in words
+    "reviewed": "",  # a person's decision on the review page: keep, use, exclude or label
+    "mark": 0,  # number of the last line of review.jsonl that is in this row
+    "group": "",  # near-duplicates share one; never divided by a split
+    "split": "",  # "", train, val or test
+    "sha256": "",  # of the file's bytes
+    "phash": "",  # 64-bit perceptual hash, 16 hexadecimal digits
+    "width": 0,  # pixels, upright
+    "height": 0,
+    "bytes": 0,
+    "format": "",  # JPEG, PNG, …
+    "sharpness": 0.0,  # variance of the Laplacian; below about 20 looks blurred
+    "brightness": 0.0,  # mean grey value, 0 to 255
+    "entropy": 0.0,  # of the grey values, 0 to 8 bits; below about 2 the picture is all but empty
+    "aspect": 0.0,  # width over height
+    "enlarged": 0.0,  # by which factor for the largest square made of it; 0 if none had to be
+    "source": "",  # folder, reddit, …
+    "source_id": "",  # the source's own name for it
+    "page_url": "",  # where a person finds it
+    "url": "",  # what was downloaded
+    "title": "",
+    "license": "",
+    "license_url": "",
+    "creator": "",  # only where the licence asks for it
+    "attribution": "",  # the line to name them with
+    "resolution": "",  # "thumbnail" for a small copy of the picture
+}
+
+
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with all of `COLUMNS`, empty cells where it had none."""
+    for column, empty in COLUMNS.items():
+        if column not in table:
+            table[column] = empty
+        table[column] = table[column].where(table[column].notna(), empty).astype(type(empty))
+    return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
+
+
+def number_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a class_index for every label: known labels keep theirs, new ones follow in alphabetical order."""
+    numbered = table.loc[table["class_index"] >= 0].drop_duplicates("label")
+    index = numbered.set_index("label")["class_index"].to_dict()
+    for label in sorted(set(table["label"]) - set(index)):
+        index[label] = max(index.values(), default=-1) + 1  # not their number: a class may have been taken out
+    return table.assign(class_index=table["label"].map(index).astype(int))
+
+
+def check(table: pd.DataFrame) -> pd.DataFrame:
+    """The table sorted by path.
+
+    Raises:
+        DatasetError: a column is missing, or holds what it may not.
+    """
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise DatasetError(
+            f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; delete manifest.csv "
+            "and scrape again"
+        )
+    for column, allowed in (("status", STATUSES), ("split", SPLITS)):
+        unknown = sorted(set(table[column]) - set(allowed))
+        if unknown:
+            raise DatasetError(f"expected {column} to be one of {', '.join(map(repr, allowed))}, got {unknown[0]!r}")
+    repeated = table["path"][table["path"].duplicated()]
+    if len(repeated):
+        raise DatasetError(f"expected every path once, got {repeated.iloc[0]!r} again; remove one of the rows")
+    pairs = table[["class_index", "label"]].drop_duplicates()
+    if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
+        raise DatasetError("expected one class_index per label, got two; restore the column class_index")
+    return table.reset_index(drop=True).sort_values("path", ignore_index=True)

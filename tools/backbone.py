@@ -131,8 +131,8 @@ def fresh(plan: Plan, pictures: np.ndarray) -> keras.Model:
     return model
 
 
-def unfolded(plan: Plan, pictures: np.ndarray) -> keras.Model:
-    """The network in the package as it is before `embedded.fold`, so that it can go on learning."""
+def unmerged(plan: Plan, pictures: np.ndarray) -> keras.Model:
+    """The network in the package as it was before `embedded.merge_normalization`, so that it can go on learning."""
     model, weights = fresh(plan, pictures), embedded.read()
     for layer in model.layers:
         if isinstance(layer, Normalization):
@@ -272,7 +272,7 @@ def show(rows: list[dict]) -> None:
 def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, precision: str) -> Training:
     """All epochs, from where a former run of the same plan was stopped."""
     with framework.computing_in(precision):
-        training = Training(plan, fresh(plan, pictures) if plan.epochs else unfolded(plan, pictures))
+        training = Training(plan, fresh(plan, pictures) if plan.epochs else unmerged(plan, pictures))
     if state.exists():
         training.restore(state)
         print(f"going on after epoch {training.done}", flush=True)
@@ -284,22 +284,22 @@ def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, 
 
 
 def ship(training: Training, folder: Path, pictures: np.ndarray, labels: np.ndarray) -> None:
-    """Fold, store, read back, and measure what was stored; and how often float16 changes a label."""
+    """Merge, store, read back, and measure what was stored; and how often float16 changes a label."""
     former = embedded.facts()
     with framework.computing_in("float32"):
         exact, stored = (embedded.with_head(embedded.network(32)) for _ in range(2))
-    folded = embedded.fold(training.model)
-    embedded.put(exact, folded)
-    embedded.write(folded, folder)
-    embedded.put(stored, embedded.read(folder))
+    merged = embedded.merge_normalization(training.model)
+    embedded.set_weights(exact, merged)
+    embedded.write(merged, folder)
+    embedded.set_weights(stored, embedded.read(folder))
     rows = measure(stored, pictures, labels)
     facts = {"plan": asdict(training.plan), "parameters": stored.count_params(), "test": rows}
     facts |= {} if training.plan.epochs else {"before": {name: former[name] for name in ("plan", "test")}}
-    files = embedded.write(folded, folder, **facts)
+    files = embedded.write(merged, folder, **facts)
     show(rows)
     same = (probabilities(exact, pictures).argmax(axis=1) == probabilities(stored, pictures).argmax(axis=1)).mean()
     size = sum(file.stat().st_size for file in files)
-    print(f"{stored.count_params():,} parameters in {len(files) - 1} files, {size / 1e6:.2f} MB, in {folder}")
+    print(f"{stored.count_params():,} parameters, {size / 1e6:.2f} MB, in {folder}")
     print(f"float16 gives the label of float32 for {same:.2%} of the pictures")
 
 

@@ -38,15 +38,13 @@ def drawn(seeds, *, size=64):
     return np.stack([np.asarray(images.square(picture, size)) for picture in pictures]), np.array(labels)
 
 
-def test_the_shipped_weights_are_small_files_and_few_parameters():
+def test_the_shipped_weights_are_one_small_file_and_few_parameters():
     files = sorted(embedded.SHIPPED.iterdir())
-    assert {file.name for file in files} == {embedded.INDEX, *embedded.facts()["sha256"]}
-    assert max(file.stat().st_size for file in files) < 1_000_000
+    assert {file.name for file in files} == {embedded.FACTS, embedded.WEIGHTS}
     assert sum(file.stat().st_size for file in files) <= 3_500_000
     assert embedded.classifier().count_params() <= 1_700_000
-    for name in embedded.facts()["sha256"]:
-        with np.load(embedded.SHIPPED / name, allow_pickle=False) as shard:
-            assert {shard[key].dtype for key in shard.files} == {np.dtype("float16")}
+    with np.load(embedded.SHIPPED / embedded.WEIGHTS, allow_pickle=False) as stored:
+        assert {stored[key].dtype for key in stored.files} == {np.dtype("float16")}
 
 
 def test_what_was_measured_on_the_test_set_is_kept_beside_the_weights():
@@ -93,7 +91,7 @@ def test_a_linear_classifier_on_the_features_tells_drawn_cars_from_tanks(backbon
     assert probe.score(features[160:], truth[160:]) >= 0.8
 
 
-def test_folded_normalization_computes_the_same():
+def test_merged_normalization_computes_the_same():
     keras.utils.set_random_seed(1)
     trained = embedded.with_head(embedded.network(32, normalization=layers.BatchNormalization))
     generator = np.random.default_rng(2)
@@ -103,10 +101,10 @@ def test_folded_normalization_computes_the_same():
             layer.set_weights(
                 [generator.normal(size=beta.shape), generator.normal(size=mean.shape), variance + generator.random()]
             )
-    folded = embedded.with_head(embedded.network(32))
-    embedded.put(folded, embedded.fold(trained))
+    merged = embedded.with_head(embedded.network(32))
+    embedded.set_weights(merged, embedded.merge_normalization(trained))
     shown = generator.integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    assert np.allclose(folded.predict_on_batch(shown), trained.predict_on_batch(shown), atol=1e-4)
+    assert np.allclose(merged.predict_on_batch(shown), trained.predict_on_batch(shown), atol=1e-4)
 
 
 def test_the_network_in_the_package_can_go_on_learning_from_where_it_is(monkeypatch):
@@ -115,15 +113,15 @@ def test_the_network_in_the_package_can_go_on_learning_from_where_it_is(monkeypa
     monkeypatch.setitem(sys.modules, spec.name, tool)  # its dataclass asks for its module
     spec.loader.exec_module(tool)
     shown, _ = drawn(range(30), size=32)
-    unfolded = tool.unfolded(tool.Plan(epochs=0, more=1), shown)
+    unmerged = tool.unmerged(tool.Plan(epochs=0, more=1), shown)
     expected = embedded.classifier().predict_on_batch(shown.astype(np.float32))
-    assert np.allclose(unfolded.predict_on_batch(shown.astype(np.float32)), expected, atol=1e-4)
+    assert np.allclose(unmerged.predict_on_batch(shown.astype(np.float32)), expected, atol=1e-4)
 
 
 def test_weights_are_read_as_they_were_written(tmp_path):
     weights = {"a/kernel": np.linspace(-1, 1, 400_000), "b/kernel": np.arange(200_000.0) % 100, "b/bias": np.ones(3)}
     files = embedded.write(weights, tmp_path, note="a fact")
-    assert [file.name for file in files] == ["cifar10-1.npz", "cifar10-2.npz", "cifar10.json"]
+    assert [file.name for file in files] == ["cifar10.npz", "cifar10.json"]
     back = embedded.read(tmp_path)
     assert list(back) == list(weights)
     assert all(np.allclose(back[name], weights[name], atol=1e-3) for name in weights)
@@ -136,15 +134,15 @@ def copy(tmp_path):
 
 
 def test_a_damaged_file_is_refused_by_its_name(copy):
-    file = copy / "cifar10-2.npz"
+    file = copy / "cifar10.npz"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(BundleError, match="expected cifar10-2.npz with sha256 .* missing or damaged; install"):
+    with pytest.raises(BundleError, match="expected cifar10.npz with sha256 .* missing or damaged; install"):
         embedded.read(copy)
 
 
-@pytest.mark.parametrize("name", ["cifar10-1.npz", "cifar10.json"])
+@pytest.mark.parametrize("name", ["cifar10.npz", "cifar10.json"])
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleError, match=f"expected {name}"):

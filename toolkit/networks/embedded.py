@@ -1,9 +1,9 @@
 """A small residual network that this project trained on CIFAR-10 itself, and ships.
 
 Its plan follows the speed runs of Jordan (2024, arXiv:2404.00498, "94% on CIFAR-10 in 3.29 seconds on a single GPU"):
-a first convolution that whitens, and three stages of three convolutions, the last two of each with a way around them
-(He et al., 2015, arXiv:1512.03385). `tools/backbone.py` trains it; batch normalization is folded into the convolutions
-before it is shipped, so nothing in it can drift when it learns further.
+a first convolution that whitens, and three stages of three convolutions, the last two of each with a shortcut (He et
+al., 2015, arXiv:1512.03385). `tools/backbone.py` trains it; batch normalization is merged into the convolutions before
+it is shipped, so no statistics in it can drift when it learns further.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ WIDTHS = (64, 128, 224)  # filters of the three stages
 SMALLEST = 32  # pixels
 EPSILON = 1e-5  # of batch normalization
 NORMAL = "_normal"  # what the name of a normalization adds to that of its convolution
-SHARD = 495_000  # values in a file at most: 990 kB in float16
 SHIPPED = Path(__file__).parent / "weights"
-INDEX = "cifar10.json"
+WEIGHTS = "cifar10.npz"
+FACTS = "cifar10.json"
 
 
 def backbone(size: int | None = None) -> keras.Model:
-    """The features that the shipped network sees in a picture.
+    """Backbone: the shipped network without its head, from pictures to maps of features.
 
     Args:
         size: side of the pictures in pixels, at least 32; None takes any, height and width apart.
@@ -48,7 +48,7 @@ def backbone(size: int | None = None) -> keras.Model:
     if size is not None and size < SMALLEST:
         raise ValueError(f"expected pictures of at least {SMALLEST} pixels for the weights cifar10, got {size}")
     model = network(size)
-    put(model, read())
+    set_weights(model, read())
     return model
 
 
@@ -59,17 +59,17 @@ def classifier() -> keras.Model:
         BundleError: the shipped weights are missing or damaged.
     """
     model = with_head(network(32))
-    put(model, read())
+    set_weights(model, read())
     return model
 
 
 def network(size: int | None = None, *, normalization: Callable | None = None) -> keras.Model:
-    """The plan, with random weights.
+    """The architecture, with random weights.
 
     Args:
         size: see `backbone`.
         normalization: a layer like `keras.layers.BatchNormalization` to put after each convolution, for training; None
-            gives each convolution a bias instead, into which `fold` puts what the normalization has learned.
+            gives each convolution a bias instead, as `merge_normalization` needs it.
     """
     inputs = keras.Input((size, size, 3))
     outputs = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
@@ -83,11 +83,11 @@ def network(size: int | None = None, *, normalization: Callable | None = None) -
 
 
 def _stage(inputs: object, width: int, name: str, normalization: Callable | None) -> object:
-    around = _convolution(inputs, width, f"{name}_first", normalization, pool=True)
-    around = layers.Activation("silu")(around)
-    outputs = _convolution(around, width, f"{name}_second", normalization)
+    shortcut = _convolution(inputs, width, f"{name}_first", normalization, pool=True)
+    shortcut = layers.Activation("silu")(shortcut)
+    outputs = _convolution(shortcut, width, f"{name}_second", normalization)
     outputs = _convolution(layers.Activation("silu")(outputs), width, f"{name}_third", normalization)
-    return layers.Activation("silu")(layers.Add()([outputs, around]))
+    return layers.Activation("silu")(layers.Add()([outputs, shortcut]))
 
 
 def _convolution(
@@ -102,19 +102,19 @@ def _convolution(
 
 
 def with_head(features: keras.Model) -> keras.Model:
-    """The network with what makes it a classifier: the average over the map, and a dense layer."""
+    """The network under a head: global average pooling and a dense layer."""
     outputs = layers.GlobalAveragePooling2D()(features.output)
     outputs = layers.Dense(len(CLASSES), activation="softmax", dtype="float32", name="head")(outputs)
     return keras.Model(features.input, outputs)
 
 
-def fold(trained: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of a network without normalization that computes what a trained one with it does.
+def merge_normalization(trained: keras.Model) -> dict[str, np.ndarray]:
+    """Merge batch normalization into the convolutions before it, for a network without it that computes the same.
 
     Returns:
         float32 arrays by name of layer and weight, such as "stage1_first/kernel".
     """
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
     for layer in trained.layers:
         if isinstance(layer, layers.BatchNormalization):
             name = layer.name.removesuffix(NORMAL)
@@ -128,7 +128,7 @@ def fold(trained: keras.Model) -> dict[str, np.ndarray]:
     return weights
 
 
-def put(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     """Give the layers of a network without normalization their weights."""
     for layer in model.layers:
         for weight in layer.weights:
@@ -136,30 +136,21 @@ def put(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
 
 
 def write(weights: Mapping[str, np.ndarray], folder: Path, **facts: object) -> list[Path]:
-    """Store weights in float16, in files of less than 1 MB, beside an index with their hashes and what else is known.
+    """Store weights in float16, beside a JSON file with their hash and whatever facts there are.
 
     Args:
-        weights: as `fold` gives them; none of more than 495,000 values.
+        weights: as `merge_normalization` gives them.
         folder: where to; it is made if need be.
         facts: what JSON can hold, for people who wonder later.
 
     Returns:
-        The files, the index last.
+        The two files, the weights first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shards, room = [], 0
-    for name, values in weights.items():
-        if not shards or values.size > room:
-            shards.append({})
-            room = SHARD
-        shards[-1][name] = values.astype(np.float16)
-        room -= values.size
-    files = [folder / f"cifar10-{number}.npz" for number, _ in enumerate(shards, start=1)]
-    for file, shard in zip(files, shards, strict=True):
-        np.savez_compressed(file, **shard)
-    index = {"sha256": {file.name: _sha256(file) for file in files}, **facts}
-    (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n")
-    return [*files, folder / INDEX]
+    np.savez_compressed(folder / WEIGHTS, **{name: values.astype(np.float16) for name, values in weights.items()})
+    facts = {"sha256": _sha256(folder / WEIGHTS), **facts}
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+    return [folder / WEIGHTS, folder / FACTS]
 
 
 def read(folder: Path = SHIPPED) -> dict[str, np.ndarray]:
@@ -168,28 +159,26 @@ def read(folder: Path = SHIPPED) -> dict[str, np.ndarray]:
     Raises:
         BundleError: a file is missing, or not the one that was stored.
     """
-    weights = {}
-    for name, expected in facts(folder)["sha256"].items():
-        if not (folder / name).is_file() or _sha256(folder / name) != expected:
-            raise BundleError(
-                f"expected {name} with sha256 {expected[:12]}… in {folder}, found it missing or damaged; "
-                "install the toolkit again"
-            )
-        with np.load(folder / name, allow_pickle=False) as shard:
-            weights |= {key: shard[key].astype(np.float32) for key in shard.files}
-    return weights
+    file, expected = folder / WEIGHTS, facts(folder)["sha256"]
+    if not file.is_file() or _sha256(file) != expected:
+        raise BundleError(
+            f"expected {WEIGHTS} with sha256 {expected[:12]}… in {folder}, found it missing or damaged; "
+            "install the toolkit again"
+        )
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
 
 
 def facts(folder: Path = SHIPPED) -> dict:
-    """The index of stored weights: hashes by file name, and what was measured when they were stored.
+    """Facts about the stored weights: their hash, and what was measured when they were stored.
 
     Raises:
-        BundleError: there is no readable index.
+        BundleError: there is no readable file of them.
     """
     try:
-        return json.loads((folder / INDEX).read_text())
+        return json.loads((folder / FACTS).read_text())
     except (OSError, ValueError) as error:
-        raise BundleError(f"expected {INDEX} in {folder}, could not read it; install the toolkit again") from error
+        raise BundleError(f"expected {FACTS} in {folder}, could not read it; install the toolkit again") from error
 
 
 def _sha256(file: Path) -> str:

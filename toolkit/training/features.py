@@ -112,7 +112,7 @@ def view(source: images.Source, size: int, *, number: int, sha256: str, mode: st
 
 def _learned(weights: str) -> str:
     """What weights are, not what they are called: the same file under another name holds the same."""
-    file = embedded.SHIPPED / embedded.INDEX if weights == "cifar10" else Path(weights).expanduser()
+    file = embedded.SHIPPED / embedded.WEIGHTS if weights == "cifar10" else Path(weights).expanduser()
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from helpers import ready_dataset
 
 from toolkit import bundle, networks, paths, train
 from toolkit.core.framework import keras, tf
+from toolkit.core.runs import as_stored
 from toolkit.errors import BundleError
 from toolkit.training import finetune
 from toolkit.training.finetune import FineTune
@@ -181,7 +183,7 @@ def test_a_config_that_makes_no_sense_is_refused(wrong):
 
 def test_a_config_survives_being_stored():
     settings = Config("vgg", mixing=Mixing(mixup=0.5), fine_tune=FineTune(decay=0.8))
-    assert train.config_from(json.loads(json.dumps(train._plain(settings)))) == settings
+    assert train.config_from(as_stored(asdict(settings))) == settings
 
 
 @pytest.mark.slow
@@ -205,7 +207,7 @@ def killed_after(state, epochs, settings, root, tmp_path):
     """Train in another process and kill it when so many epochs are safe; the epochs that are."""
     (tmp_path / "train_it.py").write_text(SCRIPT)
     here = Path(__file__).parents[1]
-    words = [str(root), json.dumps(train._plain(settings)), str(here)]
+    words = [str(root), json.dumps(asdict(settings)), str(here)]
     environment = {**os.environ, "PYTHONPATH": str(here.parent)}
     process = subprocess.Popen([sys.executable, str(tmp_path / "train_it.py"), *words], env=environment, cwd=tmp_path)
     safe = lambda: len(json.loads(state.read_text())["rows"]) if state.exists() else 0  # noqa: E731

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from helpers import ready_dataset
 
 from toolkit import bundle, networks, paths, train
 from toolkit.core.framework import tf
+from toolkit.core.runs import as_stored
 from toolkit.errors import BundleError
 from toolkit.training import batches, tensorboard
 from toolkit.training.augment import Augmentation
@@ -114,7 +116,7 @@ def test_a_run_of_that_name_with_other_settings_is_not_replaced_unless_allowed(t
     first = train.fit(shorter, table, name="taken")
     (first.folder / bundle.METRICS).write_text('{"accuracy": 1.0}')
     longer = Config(**{**SMALL, "epochs": 1, "seed": 9})
-    with pytest.raises(BundleError, match="other settings or on other pictures"):
+    with pytest.raises(BundleError, match="other settings or other pictures"):
         train.fit(longer, table, name="taken")
     replaced = train.fit(longer, table, name="taken", overwrite=True)
     assert replaced.facts["config"]["seed"] == 9
@@ -123,7 +125,7 @@ def test_a_run_of_that_name_with_other_settings_is_not_replaced_unless_allowed(t
 
 def test_other_pictures_are_another_training(trained, table):
     fewer = table.update({table.where(split="train").table["path"].iloc[0]: {"status": "excluded", "split": ""}})
-    with pytest.raises(BundleError, match="other settings or on other pictures"):
+    with pytest.raises(BundleError, match="other settings or other pictures"):
         train.fit(Config(**SMALL), fewer, name="first")
 
 
@@ -320,7 +322,7 @@ def test_a_config_survives_being_stored():
     config = Config(
         "dual_stack", augmentation=Augmentation(rotation=5), options={"width": 0.5}, seed=3, schedule={3: 0.1, 12: 0.01}
     )
-    stored = json.loads(json.dumps(train._plain(config)))
+    stored = as_stored(asdict(config))
     assert config_from(stored) == config
     assert config_from({"network": "vgg", "augmentation": None}).augmentation is None
 

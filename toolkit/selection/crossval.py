@@ -6,7 +6,6 @@ learn from it: what finds wrong labels.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit.core import parallel, paths
+from toolkit.core import parallel, paths, runs
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
@@ -107,7 +106,8 @@ def run(
     if not 1 <= ask <= most:
         raise ValueError(f"expected to ask about 1 to {most} views, as many as the head learns from, got {ask}")
     asked = {"ask": ask} if ask > 1 else {}  # what was done before this could be asked for stays known
-    _begin(folder, {**train.identity(config, used), "folds": folds, "seed": seed, **asked}, overwrite)
+    identity = {**train.identity(config, used), "folds": folds, "seed": seed, **asked}
+    runs.claim(folder / FACTS, {"identity": identity}, kind="cross-validation", overwrite=overwrite)
     parts = divided(used, folds=folds, seed=seed)
     known = probe.seen(config, used) if by_probe(config) else None
     if known is not None:
@@ -201,22 +201,6 @@ def _folds(count: int, seed: int) -> StratifiedGroupKFold:
 def by_probe(config: Config) -> bool:
     """Whether folds are heads on features that are computed once, and so take seconds."""
     return probe.suits(config) and not config.fine_tune
-
-
-def _begin(folder: Path, identity: dict, overwrite: bool) -> None:
-    """Make the folder of this cross-validation; what lies there of another one goes, if that is allowed."""
-    file = folder / FACTS
-    known = json.loads(file.read_text()).get("identity") if file.exists() else None
-    if known == json.loads(json.dumps(identity)):
-        return
-    if known is not None:
-        if not overwrite:
-            raise BundleError(
-                f"expected no cross-validation at {folder}, got one with other settings or other pictures; give this "
-                "one another name (--name), or allow it to be replaced (--overwrite)"
-            )
-        shutil.rmtree(folder)
-    paths.write(file, json.dumps({"identity": identity}, indent=2) + "\n")
 
 
 def _fold(

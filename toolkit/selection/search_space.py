@@ -8,7 +8,6 @@ have a dot.
 [1e-05, 5.62341e-05, 0.000316228, 0.00177828, 0.01]
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit import networks
+from toolkit.core.runs import as_stored
 from toolkit.training import probe
 from toolkit.training.config import Config, config_from
 
@@ -48,7 +48,7 @@ def changed(config: Config, values: Mapping[str, object]) -> Config:
     >>> changed(Config("vgg"), {"options.width": 0.5, "batch_size": 16}).options
     {'width': 0.5}
     """
-    plain, usual = (json.loads(json.dumps(asdict(one))) for one in (config, config.resolved()))
+    plain, usual = (as_stored(asdict(one)) for one in (config, config.resolved()))
     for setting, value in values.items():
         *outer, last = setting.split(".")
         place = plain

@@ -7,7 +7,6 @@ given up when it lags behind the others. All trials are kept: the same command g
 
 import itertools
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from toolkit.core import parallel, paths
+from toolkit.core import parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.errors import DatasetError, ToolkitError
 from toolkit.selection import crossval, search_space, study
 from toolkit.selection.search_space import Space
 from toolkit.selection.study import Asked
@@ -115,8 +114,8 @@ def search(
     space = search_space.usual(config) if space is None else dict(space)
     search_space.check(config, space)
     folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
-    searching = {"space": json.loads(json.dumps(space)), "method": method, "folds": folds, "seed": seed}
-    _begin(folder, {**train.identity(config.resolved(), used), **searching}, overwrite)
+    identity = {**train.identity(config.resolved(), used), "space": space, "method": method, "folds": folds}
+    runs.claim(folder / FACTS, {**identity, "seed": seed}, kind="search", overwrite=overwrite)
     known = study.begin(folder / JOURNAL)
     if method == "grid":
         points = _points(space, trials, seed, say)
@@ -162,21 +161,6 @@ def _together(asked: list[Asked], judging: Callable[..., Verdict], jobs: int, tr
         if isinstance(known[name], parallel.Failure):
             raise ToolkitError(f"a trial stopped: {known[name].reason}")
         yield known[name]
-
-
-def _begin(folder: Path, identity: dict, overwrite: bool) -> None:
-    file = folder / FACTS
-    known = json.loads(file.read_text()) if file.exists() else None
-    if known == json.loads(json.dumps(identity)):
-        return
-    if known is not None:
-        if not overwrite:
-            raise BundleError(
-                f"expected no search at {folder}, got one over other settings or other pictures; give this one "
-                "another name (--name), or allow it to be replaced (--overwrite)"
-            )
-        shutil.rmtree(folder)
-    paths.write(file, json.dumps(identity, indent=2) + "\n")
 
 
 def _outcome(folder: Path, config: Config, space: Space, known: "optuna.Study") -> Outcome:

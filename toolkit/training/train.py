@@ -1,6 +1,5 @@
 """Train a network: epoch by epoch, stopping when it no longer gets better, going on where it was killed."""
 
-import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 import toolkit
-from toolkit.core import framework, paths
+from toolkit.core import framework, paths, runs
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
@@ -103,7 +102,7 @@ def check(config: Config) -> None:
 
 def identity(config: Config, manifest: Manifest) -> dict[str, object]:
     """What makes a training the same as another one: its settings, resolved, and its pictures, labels and splits."""
-    return {"config": _plain(config), "manifest": manifest.fingerprint(), "dataset": manifest.name}
+    return {"config": runs.as_stored(asdict(config)), "manifest": manifest.fingerprint(), "dataset": manifest.name}
 
 
 def _save(run: Training, folder: Path, manifest: Manifest) -> None:
@@ -146,18 +145,10 @@ def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
         if overwrite:
             return None
         raise
-    if all(known.facts.get(key) == value for key, value in json.loads(json.dumps(identity)).items()):
+    if runs.is_same(known.facts, identity):
         return known
-    if not overwrite:
-        raise BundleError(
-            f"expected no run at {folder}, got one trained with other settings or on other pictures; give this one "
-            "another name (--name), or allow it to be replaced (--overwrite)"
-        )
+    runs.check_overwrite(folder, kind="run", overwrite=overwrite)
     return None
-
-
-def _plain(config: Config) -> dict:
-    return json.loads(json.dumps(asdict(config)))
 
 
 def _versions() -> dict[str, str]:

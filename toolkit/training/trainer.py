@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from toolkit import networks
-from toolkit.core import framework, parallel, paths
+from toolkit.core import framework, parallel, paths, runs
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
@@ -253,7 +253,7 @@ class Training:
         if not file.exists():
             return {}
         state = json.loads(file.read_text())
-        return state if state.get("identity") == json.loads(json.dumps(self.identity)) else {}
+        return state if runs.is_same(state, {"identity": self.identity}) else {}
 
     def _write(self) -> None:
         """Weights under new names first, then the state that names them, then the old weights go."""

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check notebooks report clean
+.PHONY: help setup demo test check notebooks docs report clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ check: $(READY) ## lint and format check, notebooks too; no stored outputs, no b
 
 notebooks: $(READY) ## execute all notebooks on tiny data
 	$(BIN)/python -m pytest -m notebook
+
+docs: $(READY) ## build the documentation site in build/site; a broken link is an error
+	$(BIN)/python tools/docs.py
+	$(BIN)/zensical build --strict --clean --config-file build/mkdocs.yml
 
 report: $(READY) ## write models/DATASET/report.html again (DATASET=practice)
 	$(BIN)/toolkit report "$(DATASET)"

@@ -271,7 +271,7 @@ def show(rows: list[dict]) -> None:
 
 def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, precision: str) -> Training:
     """All epochs, from where a former run of the same plan was stopped."""
-    with framework.computing_in(precision):
+    with framework.compute_policy(precision):
         training = Training(plan, fresh(plan, pictures) if plan.epochs else unmerged(plan, pictures))
     if state.exists():
         training.restore(state)
@@ -286,7 +286,7 @@ def train(plan: Plan, pictures: np.ndarray, labels: np.ndarray, state: Path, *, 
 def ship(training: Training, folder: Path, pictures: np.ndarray, labels: np.ndarray) -> None:
     """Merge, store, read back, and measure what was stored; and how often float16 changes a label."""
     former = embedded.facts()
-    with framework.computing_in("float32"):
+    with framework.compute_policy("float32"):
         exact, stored = (embedded.with_head(embedded.network(32)) for _ in range(2))
     merged = embedded.merge_normalization(training.model)
     embedded.set_weights(exact, merged)

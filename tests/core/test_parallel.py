@@ -3,11 +3,15 @@
 import sys
 import threading
 import time
+from types import ModuleType, SimpleNamespace
 
 import joblib
 import pytest
+import tqdm.auto
+import tqdm.std
 
 from toolkit import parallel
+from toolkit.core import workers
 from toolkit.errors import ImageError
 
 
@@ -57,15 +61,24 @@ def test_a_backend_chosen_outside_is_used(backend):
         assert list(parallel.map(doubled, range(6), jobs=2)) == EXPECTED
 
 
-def test_a_function_that_holds_a_lock_works_in_threads_whatever_was_chosen():
-    lock = threading.Lock()
+@pytest.mark.parametrize("kind", ["threads", "processes", "trainings"])
+def test_every_kind_of_work_gives_the_same_results(kind):
+    assert list(parallel.map(doubled, range(6), jobs=2, kind=kind)) == EXPECTED
 
-    def locked(number):
-        with lock:
-            return number
 
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        assert list(parallel.map(locked, range(6), jobs=2, shared=True)) == list(range(6))
+@pytest.mark.parametrize(
+    ("kind", "started"), [("threads", []), ("processes", [(3, False)]), ("trainings", [(3, True)])]
+)
+def test_each_kind_of_work_is_done_where_it_says(monkeypatch, kind, started):
+    asked, in_processes = [], workers.map_in_processes
+
+    def watched(function, items, *, most, at_once=False):
+        asked.append((most, at_once))
+        return in_processes(function, items, most=1)
+
+    monkeypatch.setattr(workers, "map_in_processes", watched)
+    assert list(parallel.map(doubled, range(6), jobs=3, kind=kind)) == EXPECTED
+    assert asked == started
 
 
 @pytest.mark.parametrize("description", ["", "work"])
@@ -129,6 +142,16 @@ def test_no_bar_is_written_into_a_log_or_without_a_description(monkeypatch, capf
     monkeypatch.setattr(sys, "stderr", screen)
     assert list(parallel.progress([1, 2])) == [1, 2]
     assert screen.shown == ""
+
+
+@pytest.mark.parametrize(("shell", "visible"), [(None, False), (object(), False), (SimpleNamespace(kernel=1), True)])
+def test_a_bar_shows_without_a_screen_only_where_a_kernel_runs_this(monkeypatch, capfd, shell, visible):
+    monkeypatch.delenv("TOOLKIT_PROGRESS")
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))  # imported by somebody, but not running
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(tqdm.auto, "tqdm", tqdm.std.tqdm)
+    assert list(parallel.progress([1, 2], description="verify")) == [1, 2]
+    assert ("verify" in capfd.readouterr().err) == visible
 
 
 def test_a_bar_can_be_moved_by_hand(monkeypatch):

@@ -33,7 +33,7 @@ def test_a_file_is_written_whole_with_its_folders(tmp_path):
 
 def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
     file = paths.write(tmp_path / "table.csv", "old")
-    with pytest.raises(RuntimeError, match="on purpose"), paths.whole(file) as temporary:
+    with pytest.raises(RuntimeError, match="on purpose"), paths.atomic_write(file) as temporary:
         temporary.write_text("half of the ne")
         raise RuntimeError("on purpose")
     assert file.read_text() == "old"
@@ -42,7 +42,7 @@ def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_writer_that_writes_nothing_leaves_the_old_file(tmp_path):
     file = paths.write(tmp_path / "table.csv", "old")
-    with pytest.raises(FileNotFoundError), paths.whole(file):
+    with pytest.raises(FileNotFoundError), paths.atomic_write(file):
         pass
     assert file.read_text() == "old"
 
@@ -54,7 +54,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path):
         from pathlib import Path
         from toolkit import paths
 
-        with paths.whole(Path(sys.argv[1])) as temporary:
+        with paths.atomic_write(Path(sys.argv[1])) as temporary:
             temporary.write_text("half of the ne")
             os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -65,7 +65,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path):
 
 
 def test_the_temporary_file_keeps_its_ending_and_is_hidden(tmp_path):
-    with paths.whole(tmp_path / "model.keras") as temporary:
+    with paths.atomic_write(tmp_path / "model.keras") as temporary:
         assert temporary.parent == tmp_path
         assert temporary.suffix == ".keras" and temporary.name.startswith(".")
         temporary.touch()
@@ -150,10 +150,10 @@ def test_a_dataset_may_be_named_with_its_folder_and_not_with_nothing(tmp_path):
         paths.dataset("")
 
 
-def test_files_written_without_a_flush_are_settled_together(tmp_path, monkeypatch):
+def test_files_written_without_a_flush_are_flushed_together(tmp_path, monkeypatch):
     flushed, fsync = [], os.fsync
     monkeypatch.setattr(os, "fsync", lambda number: flushed.append(number) or fsync(number))
     files = [paths.write(tmp_path / f"{number}.txt", "a", flush=False) for number in range(20)]
     assert flushed == []
-    paths.settle(files)
+    paths.fsync_all(files)
     assert len(flushed) == 20

@@ -45,32 +45,32 @@ def test_without_a_quota_the_cores_are_those_the_process_is_bound_to(monkeypatch
 
 def test_results_come_in_order_and_workers_share_the_work(monkeypatch):
     monkeypatch.setattr(workers, "WORTH", 0.1)
-    found = list(workers.map(slowly, range(250), most=3))
+    found = list(workers.map_in_processes(slowly, range(250), most=3))
     assert [item for item, _ in found] == list(range(250))
     assert len({process for _, process in found}) > 1
 
 
 def test_little_work_starts_no_worker(monkeypatch):
-    monkeypatch.setattr(workers._Share, "call", lambda self, many: pytest.fail("started one") if many else None)
-    assert list(workers.map(str, range(100), most=8)) == [str(number) for number in range(100)]
+    monkeypatch.setattr(workers._SharedWork, "start_workers", lambda *_: pytest.fail("started one"))
+    assert list(workers.map_in_processes(str, range(100), most=8)) == [str(number) for number in range(100)]
 
 
 def test_what_a_worker_that_dies_had_in_hand_is_done_here(monkeypatch):
     monkeypatch.setenv("TOOLKIT_TEST_PARENT", str(os.getpid()))
     monkeypatch.setattr(workers, "WORTH", 0.1)
-    assert list(workers.map(deadly, range(150), most=3)) == list(range(150))
+    assert list(workers.map_in_processes(deadly, range(150), most=3)) == list(range(150))
 
 
 def test_stopping_early_leaves_no_process_behind(monkeypatch):
     monkeypatch.setattr(workers, "WORTH", 0.1)
-    started, call = [], workers._Share.call
+    started, call = [], workers._SharedWork.start_workers
 
     def watched(share, many):
         call(share, many)
         started.extend(worker for worker, _ in share._workers)
 
-    monkeypatch.setattr(workers._Share, "call", watched)
-    results = workers.map(slowly, range(400), most=2)
+    monkeypatch.setattr(workers._SharedWork, "start_workers", watched)
+    results = workers.map_in_processes(slowly, range(400), most=2)
     for _ in range(60):
         next(results)
     results.close()
@@ -79,7 +79,7 @@ def test_stopping_early_leaves_no_process_behind(monkeypatch):
 
 
 def test_a_process_of_its_own_answers_and_that_it_died_is_said():
-    item, process = workers.apart(slowly, 3)
+    item, process = workers.in_new_process(slowly, 3)
     assert item == 3 and process != os.getpid()
     with pytest.raises(ToolkitError, match="ended with -9"):
-        workers.apart(killed, 3)
+        workers.in_new_process(killed, 3)

@@ -141,10 +141,10 @@ def test_what_a_task_asks_for_in_its_turn_stays_on_its_worker(cluster, monkeypat
         return os.getpid(), set(parallel.map(lambda _: os.getpid(), range(4), jobs=2))
 
     with parallel.cluster(cluster.address):
-        assert parallel.away() and parallel.at_a_time(-1) == 2
+        assert parallel.is_distributed() and parallel.n_parallel(-1) == 2
         found = list(parallel.map(nested, range(6)))
     assert len(found) == 6 and all(inner == {process} != {os.getpid()} for process, inner in found)
-    assert not parallel.away()
+    assert not parallel.is_distributed()
 
 
 @pytest.mark.slow
@@ -324,7 +324,7 @@ def test_an_upload_that_fails_leaves_the_old_file(tmp_path):
     pytest.importorskip("upath")
     file = remote.path("memory://other/file.txt")
     paths.write(file, "old")
-    with pytest.raises(RuntimeError), paths.whole(file) as temporary:
+    with pytest.raises(RuntimeError), paths.atomic_write(file) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert file.read_text() == "old"

@@ -70,7 +70,7 @@ def test_values_from_0_to_255_are_scaled_inside(name, style):
 
 @pytest.mark.parametrize(("name", "style"), CASES)
 def test_probabilities_are_float32_whatever_the_network_computes_in(name, style):
-    with framework.computing_in("bfloat16"):
+    with framework.compute_policy("bfloat16"):
         model = small(name, style)
     assert model.output.dtype == "float32"
     assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
@@ -96,7 +96,7 @@ def test_what_is_unknown_is_refused(change, message):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="expected a precision of"), framework.computing_in("float16"):
+    with pytest.raises(ValueError, match="expected a precision of"), framework.compute_policy("float16"):
         pass
 
 
@@ -366,7 +366,7 @@ def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
     shown = pictures(32)
     still, trained = np.asarray(model(shown, training=False)), np.asarray(model(shown, training=True))
     assert np.array_equal(still, trained)
-    with framework.computing_in("bfloat16"):
+    with framework.compute_policy("bfloat16"):
         assert networks.backbone("xception", size=32, weights="none").output.dtype == "float32"
 
 

@@ -1,4 +1,7 @@
-"""Keras and TensorFlow, imported once and quietly, and how they are to compute."""
+"""Keras and TensorFlow, imported once and quietly, with their precision and random seeds.
+
+Importing this module has effects: it sets an environment variable, filters a warning and lowers TensorFlow's log level.
+"""
 
 import os
 import warnings
@@ -14,14 +17,14 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; nobody who reads it can do anything.
+# Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; users can do nothing about it.
 warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
-with stderr.compiled():
+with stderr.silenced():
     import keras
     import tensorflow as tf
 
     tf.config.list_physical_devices()
-# In a notebook it would tell where it put what it removes again, and that several networks were compiled one by one.
+# In a notebook it would report temporary folders and retracing, which users can do nothing about.
 tf.get_logger().setLevel("ERROR")
 
 
@@ -31,14 +34,14 @@ def home() -> Path:
 
 
 def reproducible(seed: int) -> None:
-    """Make what follows in this process depend on the seed alone, to the last bit on one kind of machine."""
+    """Determinism: what follows in this process depends on the seed alone, to the last bit on one kind of machine."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
 
 @contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Build networks that compute in this precision; their weights are float32 whatever it is.
+def compute_policy(precision: str) -> Iterator[None]:
+    """Keras' dtype policy: networks built within compute in this precision; their weights stay float32.
 
     Args:
         precision: "float32", "bfloat16", or "auto": bfloat16 on a processor that multiplies matrices in it (AMX), where
@@ -47,20 +50,20 @@ def computing_in(precision: str) -> Iterator[None]:
     if precision not in PRECISIONS:
         raise ValueError(f"expected a precision of {', '.join(PRECISIONS)}, got {precision!r}")
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[chosen(precision)])
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[resolve_precision(precision)])
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def chosen(precision: str) -> str:
-    """What "auto" means on this machine."""
+def resolve_precision(precision: str) -> str:
+    """The precision itself, with "auto" resolved for this machine: "float32" or "bfloat16"."""
     if precision != "auto":
         return precision
-    facts = Path("/proc/cpuinfo")
-    fast = facts.exists() and "amx_bf16" in facts.read_text(errors="replace")
-    return "bfloat16" if fast and not tf.config.list_physical_devices("GPU") else "float32"
+    cpuinfo = Path("/proc/cpuinfo")
+    has_amx = cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text(errors="replace")
+    return "bfloat16" if has_amx and not tf.config.list_physical_devices("GPU") else "float32"
 
 
 def reseed(model: keras.Model, *seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Mapping a function over many items: in parallel, in order, with a progress bar, and without dying of one bad item."""
+"""Parallel map: a function over many items, in order, with a progress bar, and without dying of one bad item."""
 
 import os
 import sys
@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import toolkit
 from toolkit.core import workers
 from toolkit.errors import ImageError, ToolkitError
 
 PATIENCE = 5  # seconds to wait for a cluster to answer
-BATCH = 128  # items sent to another process at a time, at most: enough to forget what sending costs, little to lose
+BATCH = 128  # items sent to another process at a time, at most: sending costs little then, and so does a lost worker
+
+Function = Callable[[Any], Any]
+Kind = Literal["threads", "processes", "trainings"]
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failure:
-    """What became of an item whose function raised: a status and a reason in words."""
+    """A failed item, whose function raised: its status, and the reason in words."""
 
     status: str
     reason: str
@@ -35,25 +38,24 @@ def map(
     *,
     description: str = "",
     jobs: int = -1,
-    shared: bool = False,
-    processes: bool = False,
-    at_once: bool = False,
+    kind: Kind = "threads",
 ) -> Iterator[Any]:
-    """Yield `function(item)` for every item, in the order of the items.
+    """Parallel map: yield `function(item)` for every item, in the order of the items.
+
+    Within `cluster` the work goes to its machines, up to `BATCH` items at a time. Without one, `kind` decides:
+
+        "threads"      threads of this process: for pictures, since Pillow and OpenCV release the interpreter's lock
+        "processes"    this process, and others that share the work if it takes long: for work in Python itself
+        "trainings"    the same, but they all begin at once; on a cluster each item has a process of its own
+
+    A single item is worked on here. What an item asks `map` for in its turn stays on the worker that has it.
 
     Args:
         function: takes one item. Picklable if the work is sent to other processes.
         items: what to work on.
         description: text of the progress bar; "" shows no bar.
-        jobs: workers; -1 means one per core, 1 means no parallel work. Threads by default, since Pillow and OpenCV
-            release the interpreter's lock; `cluster`, or `with joblib.parallel_config(backend="dask")`, sends the work
-            to other processes or machines, up to `BATCH` items at a time; what an item asks `map` for in its turn stays
-            on the worker that has it.
-        shared: True for a function that holds open files or locks, and can work in threads of this process only.
-        processes: True for a function that spends its time in Python itself: other processes then share the work with
-            this one, see `workers`, unless joblib is told to use something else.
-        at_once: True for items that take long, such as trainings: those processes begin without a trial, and where
-            joblib uses something else each item has one, since threads share what a seed is set for.
+        jobs: workers; -1 means one per core, 1 means no parallel work.
+        kind: of work, "threads", "processes" or "trainings".
 
     Yields:
         The function's result, or a `Failure` where it raised an `Exception`.
@@ -61,60 +63,42 @@ def map(
     >>> list(map(lambda n: 10 // n, [5, 0, 2], jobs=1))
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
     """
-    if len(items) < 2:  # nothing to share out, and who asks about one picture need not wait for joblib to load
+    if len(items) < 2:  # nothing to share out, and a single picture need not wait for joblib to load
         yield from (_guarded(function, item) for item in items)
         return
-    import joblib
-    from joblib.parallel import LokyBackend, get_active_backend
-
-    hints = {"prefer": "threads", "require": "sharedmem" if shared else None}
-    backend, _ = get_active_backend(**hints)
-    if processes and isinstance(get_active_backend()[0], LokyBackend):  # joblib's choice if nobody made another
-        most = joblib.effective_n_jobs(jobs)
-        results = workers.map(partial(_guarded, function), items, most=most, at_once=at_once)
-    else:
-        here = getattr(backend, "uses_threads", False)
-        how = {} if here else _batches(len(items), backend.effective_n_jobs(jobs))
-        lazily = "generator" if backend.supports_return_generator else "list"
-        crew = joblib.Parallel(n_jobs=jobs, return_as=lazily, **hints, **how)
-        one = joblib.delayed(_apart if at_once else _guarded if here else _away)
-        results = crew(one(function, item) for item in items)
+    results = _on_cluster(kind, function, items, jobs) if is_distributed() else RUNNERS[kind](function, items, jobs)
     shown = iter(progress(results, total=len(items), description=description))
     try:
         for result in shown:  # noqa: UP028 - `yield from` would close it before the warning can be held back
             yield result
     except GeneratorExit:
-        with warnings.catch_warnings(action="ignore"):  # joblib warns of what was begun; who stops early knows
+        with warnings.catch_warnings(action="ignore"):  # joblib warns of work that was begun in vain
             getattr(results, "close", list)()  # some backends give a list
         raise
 
 
-def away() -> bool:
-    """Whether `map` sends its work to other processes or machines whatever it is, as within `cluster`."""
-    from joblib.parallel import get_active_backend
-
-    return not getattr(get_active_backend(prefer="threads")[0], "uses_threads", False)
+def is_distributed() -> bool:
+    """Whether `map` sends its work to other processes or machines whatever its kind, as within `cluster`."""
+    return not getattr(_backend(), "uses_threads", False)
 
 
-def at_a_time(jobs: int) -> int:
-    """How many items `map` has under way with so many jobs; a cluster has as many as its workers have threads.
+def n_parallel(jobs: int) -> int:
+    """How many items `map` works on at the same time; on a cluster, as many as its workers have threads.
 
-    >>> at_a_time(1)
+    >>> n_parallel(1)
     1
     """
     import joblib
 
-    return joblib.effective_n_jobs(jobs)
+    return joblib.effective_n_jobs(jobs) if is_distributed() or jobs != -1 else workers.cores()
 
 
 @contextmanager
 def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]:
-    """Send what `map` does meanwhile to a Dask cluster.
-
-    What a lost worker had in hand is done again by another.
+    """Dask cluster: within it, `map` sends its work there. Items of a lost worker are done again by another.
 
     Args:
-        address: of the scheduler, tcp://host:port; None works on this machine.
+        address: of the scheduler, tcp://host:port; None stays on this machine.
         needs: a file or folder every worker must be able to see, by path or URL.
 
     Raises:
@@ -137,24 +121,73 @@ def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]
 def progress(
     items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it"
 ) -> "tqdm":
-    """Wrap `items` in a progress bar; with None it is moved by hand, with its `update` and `set_postfix`.
+    """Progress bar around `items`; with None it is moved by hand, with its `update` and `set_postfix`.
 
-    None is shown for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
+    It is hidden for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
     """
     from tqdm.auto import tqdm
 
-    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    hidden = not description or not watched or os.environ.get("TOOLKIT_PROGRESS") == "0"
+    visible = sys.stderr.isatty() or _in_notebook()
+    hidden = not description or not visible or os.environ.get("TOOLKIT_PROGRESS") == "0"
     return tqdm(items, total=total, desc=description, disable=hidden, leave=False, dynamic_ncols=True, unit=unit)
 
 
-def _batches(items: int, workers: int) -> dict[str, object]:
+def _in_notebook() -> bool:
+    """Whether a notebook's kernel runs this code; that its library was imported says nothing."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+def _in_threads(function: Function, items: Sequence[Any], jobs: int) -> Iterable[Any]:
+    return _by_joblib(_guarded, function, items, jobs)
+
+
+def _in_processes(function: Function, items: Sequence[Any], jobs: int) -> Iterable[Any]:
+    return workers.map_in_processes(partial(_guarded, function), items, most=n_parallel(jobs))
+
+
+def _trainings(function: Function, items: Sequence[Any], jobs: int) -> Iterable[Any]:
+    return workers.map_in_processes(partial(_guarded, function), items, most=n_parallel(jobs), at_once=True)
+
+
+RUNNERS: dict[Kind, Callable[[Function, Sequence[Any], int], Iterable[Any]]] = {
+    "threads": _in_threads,
+    "processes": _in_processes,
+    "trainings": _trainings,
+}
+
+
+def _on_cluster(kind: Kind, function: Function, items: Sequence[Any], jobs: int) -> Iterable[Any]:
+    run = _guarded_in_new_process if kind == "trainings" else _guarded_on_worker
+    return _by_joblib(run, function, items, jobs, **_batches(len(items), _backend().effective_n_jobs(jobs)))
+
+
+def _by_joblib(
+    run: Callable[[Function, Any], Any], function: Function, items: Sequence[Any], jobs: int, **sizes: int
+) -> Iterable[Any]:
+    """What joblib's backend, threads if nobody chose another, makes of `run(function, item)` for every item."""
+    import joblib
+
+    lazily = "generator" if _backend().supports_return_generator else "list"
+    pool = joblib.Parallel(n_jobs=jobs, return_as=lazily, prefer="threads", **sizes)
+    return pool(joblib.delayed(run)(function, item) for item in items)
+
+
+def _backend() -> Any:
+    """joblib's backend that is in force: threads, or what `joblib.parallel_config` says."""
+    from joblib.parallel import get_active_backend
+
+    return get_active_backend(prefer="threads")[0]
+
+
+def _batches(items: int, workers: int) -> dict[str, int]:
     """How many items go to a process at a time, and how many are under way: at least 8 batches for every worker."""
     size = min(BATCH, max(1, items // (8 * workers)))
     return {"batch_size": size, "pre_dispatch": 3 * size * workers}
 
 
-def _guarded(function: Callable[[Any], Any], item: Any) -> Any:
+def _guarded(function: Function, item: Any) -> Any:
+    """The function's result, or a `Failure`."""
     try:
         return function(item)
     except ImageError as error:
@@ -163,17 +196,17 @@ def _guarded(function: Callable[[Any], Any], item: Any) -> Any:
         return Failure("failed", f"{type(error).__name__}: {error}")
 
 
-def _away(function: Callable[[Any], Any], item: Any) -> Any:
-    """The same on a worker. A cluster whose workers wait for one another would wait forever."""
+def _guarded_on_worker(function: Function, item: Any) -> Any:
+    """The same on a worker of a cluster, whose own calls of `map` take threads: workers would wait for one another."""
     import joblib
 
     with joblib.parallel_config(backend="threading"):
         return _guarded(function, item)
 
 
-def _apart(function: Callable[[Any], Any], item: Any) -> Any:
-    """The same in a process of its own; that it died is a failure like any other."""
-    return _guarded(partial(workers.apart, partial(_guarded, function)), item)
+def _guarded_in_new_process(function: Function, item: Any) -> Any:
+    """The same in a process of its own; its death is a failure like any other."""
+    return _guarded(partial(workers.in_new_process, partial(_guarded, function)), item)
 
 
 def _client(address: str) -> Any:
@@ -194,25 +227,25 @@ def _client(address: str) -> Any:
 
 
 def _check(client: Any, address: str, needs: Path | None) -> None:
-    """See that there are workers, and that each can do what it will be asked."""
+    """Raise unless there are workers, each with this version and access to the file."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
-        found = client.run(_able, needs)
+        answers = client.run(_version_and_access, needs)
     except OSError as error:
         raise ToolkitError(
             f"expected workers at {address}, found none in {PATIENCE} s; start some with `dask worker {address}`"
         ) from error
     except ModuleNotFoundError as error:
         raise ToolkitError(f"expected the toolkit on every worker, got: {error}; install it there too") from error
-    for worker, (version, seen) in found.items():
+    for worker, (version, has_access) in answers.items():
         if version != toolkit.__version__:
             raise ToolkitError(f"expected toolkit {toolkit.__version__} on every worker, got {version} on {worker}")
-        if not seen:
+        if not has_access:
             raise ToolkitError(
                 f"expected every worker to see {needs}, {worker} does not; share the folder or use a URL such as s3://…"
             )
 
 
-def _able(needs: Path | None) -> tuple[str, bool]:
-    """What a worker says of itself: its version, and whether it sees a file."""
+def _version_and_access(needs: Path | None) -> tuple[str, bool]:
+    """Of a worker: the version of its toolkit, and whether it sees a file."""
     return toolkit.__version__, needs is None or needs.exists()

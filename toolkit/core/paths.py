@@ -1,4 +1,4 @@
-"""Where things lie, and writing that is whole or not there."""
+"""Folders of datasets, runs and notebooks, and atomic writing: a file is whole, or it is not there."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from toolkit.errors import DatasetError
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
-SETTLED = 16  # files flushed at a time
+FLUSHED_AT_ONCE = 16  # files
 
 
 def home() -> Path:
@@ -28,10 +28,10 @@ def home() -> Path:
 
 
 def cache() -> Path:
-    """The folder for what was fetched once and need not be fetched again, where this system keeps such things."""
-    own = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    usual = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
-    return Path(own or usual).expanduser() / "image-classifier-toolkit"
+    """The cache folder of this system's user, for downloads that are kept."""
+    configured = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    default = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+    return Path(configured or default).expanduser() / "image-classifier-toolkit"
 
 
 def notebooks() -> Path:
@@ -85,8 +85,8 @@ def models(dataset_root: Path) -> Path:
 
 def dataset_of(run_folder: Path) -> Path:
     """The folder of the dataset that a run was trained on."""
-    beside = run_folder.parent.name == "models"
-    return run_folder.parent.parent if beside else home() / "data" / run_folder.parent.name
+    in_dataset = run_folder.parent.name == "models"
+    return run_folder.parent.parent if in_dataset else home() / "data" / run_folder.parent.name
 
 
 def local(folder: Path, *, to: str) -> Path:
@@ -106,9 +106,9 @@ def check_label(label: str) -> str:
     Raises:
         DatasetError: it is empty, too long, hidden, reserved, or holds a separator or control character.
     """
-    bad = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', label)  # the last are bytes that are no text
+    forbidden = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', label)  # the last are bytes that are no text
     reserved = label.partition(".")[0].lower() in RESERVED
-    if not label or bad or label.startswith((".", " ")) or label.endswith((".", " ")) or reserved:
+    if not label or forbidden or label.startswith((".", " ")) or label.endswith((".", " ")) or reserved:
         raise DatasetError(f"expected a label that can name a folder, such as 'cars', got {label!r}; choose another")
     if len(label.encode()) > 100:
         raise DatasetError(f"expected a label of at most 100 bytes, got {len(label.encode())}; choose a shorter one")
@@ -116,21 +116,21 @@ def check_label(label: str) -> str:
 
 
 @contextmanager
-def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on leaving, flush it to disk and rename it to `path`.
+def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Atomic write: give a temporary path beside `path`; on leaving, flush it to disk and rename it to `path`.
 
     A reader sees the old file or the new one, never half of one, whenever the process is killed. To a URL the file is
     put in one piece instead.
 
     Args:
         path: the file.
-        flush: False leaves flushing to `settle`, many files at once; until then a loss of power may leave it empty.
+        flush: False leaves flushing to `fsync_all`, many files at once; until then a loss of power may leave it empty.
 
-    >>> with whole(Path("table.csv")) as temporary:  # doctest: +SKIP
+    >>> with atomic_write(Path("table.csv")) as temporary:  # doctest: +SKIP
     ...     temporary.write_text("a,b")
     """
     if not isinstance(path, Path):
-        with remote.whole(path) as temporary:
+        with remote.atomic_write(path) as temporary:
             yield temporary
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,17 +145,17 @@ def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def write(path: Path, content: str | bytes, *, flush: bool = True) -> Path:
-    """Write text (as UTF-8) or bytes to `path`, whole or not at all; `flush` as in `whole`."""
-    with whole(path, flush=flush) as temporary:
+    """Write text (as UTF-8) or bytes to `path`, whole or not at all; `flush` as in `atomic_write`."""
+    with atomic_write(path, flush=flush) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def settle(files: Iterable[Path]) -> None:
-    """Flush files to disk that were written without: many at a time, which disks do at once, instead of one by one."""
+def fsync_all(files: Iterable[Path]) -> None:
+    """Flush files that were written with `flush=False` to disk, several at the same time, which disks do faster."""
     from concurrent.futures import ThreadPoolExecutor  # here, so that a command that writes nothing starts at once
 
-    with ThreadPoolExecutor(SETTLED) as pool:
+    with ThreadPoolExecutor(FLUSHED_AT_ONCE) as pool:
         list(pool.map(_flush, (path for path in files if isinstance(path, Path))))
 
 

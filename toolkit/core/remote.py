@@ -1,63 +1,67 @@
-"""Datasets that lie elsewhere: s3://bucket/pets and whatever else fsspec reaches, as paths like those of local files.
+"""Remote datasets: s3://bucket/pets and whatever else fsspec reaches, as paths like those of local files.
 
 A name with `://` in it becomes a `UPath` of universal_pathlib, which joins, reads and writes as a `pathlib.Path` does;
-file:// and all other names stay plain paths, so nothing here costs local work anything.
+file:// and all other names stay plain paths, so local work costs nothing here.
 """
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from toolkit.errors import DatasetError, ImageError
 
+if TYPE_CHECKING:
+    from upath import UPath
 
-def is_url(place: object) -> bool:
-    """Whether this names something that is reached through fsspec.
+
+def is_url(name: object) -> bool:
+    """Whether a name is a URL, which fsspec reaches.
 
     >>> is_url("s3://bucket/pets"), is_url("data/pets"), is_url(Path("pets"))
     (True, False, False)
     """
-    return not isinstance(place, Path | bytes) and "://" in str(place)
+    return not isinstance(name, Path | bytes) and "://" in str(name)
 
 
-def path(place: str | Path) -> Path:
-    """A path that joins, reads and writes, whether it is here or elsewhere.
+def path(name: str | Path) -> Path:
+    """A path, local or remote: it joins, reads and writes as a `pathlib.Path` does.
 
     Args:
-        place: a path, or a URL such as s3://bucket/pets, gs://bucket/pets, sftp://host/pets or file:///data/pets.
+        name: a path, or a URL such as s3://bucket/pets, gs://bucket/pets, sftp://host/pets or file:///data/pets.
 
     Raises:
-        DatasetError: the library that reaches such places is missing, or none does.
+        DatasetError: the library for this kind of URL is missing, or there is none.
 
     >>> path("file:///data/pets")
     PosixPath('/data/pets')
     """
-    if not is_url(place):
-        return Path(place)
-    if str(place).startswith("file://"):
-        return Path(unquote(urlsplit(str(place)).path))
+    if not is_url(name):
+        return Path(name)
+    if str(name).startswith("file://"):
+        return Path(unquote(urlsplit(str(name)).path))
     try:
         from upath import UPath
 
-        found = UPath(place)
-        found.fs  # noqa: B018 - connects, so that a missing library is told of here
+        remote = UPath(name)
+        remote.fs  # noqa: B018 - connects, so that a missing library is reported here
     except ImportError as error:
         missing = "run `pip install universal-pathlib`" if error.name == "upath" else str(error)
-        raise DatasetError(f"expected the libraries that reach {place}, found them missing: {missing}") from error
+        raise DatasetError(f"expected the libraries that reach {name}, found them missing: {missing}") from error
     except ValueError as error:
-        raise DatasetError(f"expected a path or a URL that fsspec knows, got {place}: {error}") from error
-    return found
+        raise DatasetError(f"expected a path or a URL that fsspec knows, got {name}: {error}") from error
+    return cast(Path, remote)  # not a subclass, but with its methods
 
 
-def content(source: object) -> object:
-    """The bytes of a file that lies elsewhere; anything else is given back as it is.
+def content(source: str | Path | bytes) -> str | Path | bytes:
+    """The bytes of a remote file; anything else is given back as it is.
 
     Raises:
         ImageError: no file there, or it cannot be read.
     """
-    if not is_url(source):
+    if isinstance(source, bytes) or not is_url(source):
         return source
     try:
         return path(source).read_bytes()
@@ -67,43 +71,43 @@ def content(source: object) -> object:
         raise ImageError(f"cannot be read: {error}") from error
 
 
-def there(files: Sequence[Path]) -> list[bool]:
-    """Which of these files exist and hold something: elsewhere by one listing per folder, since asking is a journey."""
-    known: dict[Path, set[str]] = {}
-    return [_is_file(file) if isinstance(file, Path) else file.path in _listed(file, known) for file in files]
+def exist(files: Sequence[Path]) -> list[bool]:
+    """Which of these files exist and are not empty: remote folders are listed once, since each request takes long."""
+    listings: dict[UPath, set[str]] = {}
+    return [_is_filled(file) if isinstance(file, Path) else _is_listed(file, listings) for file in files]
 
 
-def _is_file(file: Path) -> bool:
+def _is_filled(file: Path) -> bool:
     try:
         return file.stat().st_size > 0  # one that a loss of power left empty has to be written again
-    except OSError:  # none there, or a name that is too long, which writing will say
+    except OSError:  # no such file, or a name that is too long, which writing will report
         return False
 
 
-def _listed(file: Path, known: dict[Path, set[str]]) -> set[str]:
-    if file.parent not in known:
+def _is_listed(file: "UPath", listings: dict["UPath", set[str]]) -> bool:
+    if file.parent not in listings:
         file.fs.invalidate_cache()
-        known[file.parent] = set(file.fs.find(file.parent.path))
-    return known[file.parent]
+        listings[file.parent] = set(file.fs.find(file.parent.path))
+    return file.path in listings[file.parent]
 
 
 def exists(file: Path) -> bool:
-    """Whether a file is there.
+    """Whether a file exists.
 
     Raises:
-        DatasetError: the place it would be at cannot be reached.
+        DatasetError: its server cannot be reached.
     """
     if isinstance(file, Path):
         return file.exists()
     try:
         return file.exists()
-    except Exception as error:  # every kind of place has errors of its own
+    except Exception as error:  # every kind of server has errors of its own
         raise DatasetError(f"expected to reach {file}, got {type(error).__name__}: {error}") from error
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """Give a temporary file on this machine; on leaving, put it to `target` in one piece, as object stores do."""
+def atomic_write(target: "UPath") -> Iterator[Path]:
+    """Atomic write: give a temporary file on this machine; on leaving, put it to `target` in one piece."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder, target.name)
         yield temporary
@@ -117,8 +121,8 @@ def bytes_by_folder(folder: Path) -> dict[str, list[int]]:
     if isinstance(folder, Path):
         files = [(file.relative_to(folder), file.stat().st_size) for file in folder.rglob("*") if file.is_file()]
     else:
-        found = folder.fs.find(folder.path, detail=True).items() if folder.exists() else ()
-        files = [(PurePosixPath(name).relative_to(folder.path), facts["size"]) for name, facts in found]
+        details = folder.fs.find(folder.path, detail=True) if folder.exists() else {}
+        files = [(PurePosixPath(name).relative_to(folder.path), entry["size"]) for name, entry in details.items()]
     for name, size in files:
         if len(name.parts) > 1:
             sizes.setdefault(name.parts[0], []).append(size)

@@ -1,4 +1,4 @@
-"""Addresses on this machine to listen at."""
+"""Listening sockets of this machine."""
 
 import contextlib
 import ctypes
@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 from toolkit.errors import ToolkitError
 
-SO_ATTACH_FILTER = 26  # of Linux, which Python has no name for
-RETURN_NOTHING = (0x06, 0, 0, 0)  # BPF's instruction RET 0: of every packet nothing is kept
+SO_ATTACH_FILTER = 26  # Linux's number; Python has no name for it
+RETURN_NOTHING = (0x06, 0, 0, 0)  # the BPF instruction RET 0: keep nothing of a packet
 
 
 def listening(host: str, ports: Sequence[int]) -> socket.socket:
-    """A socket that listens at the first of these ports that is free.
+    """A listening socket at the first free port of several.
 
     Args:
         host: an address of this machine.
-        ports: 0 is any that is free.
+        ports: to try, in this order; 0 is any free one.
 
     Raises:
         ToolkitError: none is free, or the address is not this machine's.
@@ -32,10 +32,11 @@ def listening(host: str, ports: Sequence[int]) -> socket.socket:
     raise ToolkitError(f"expected to listen at {host}, port {ports[0]}, got: {problem}; choose another with --port")
 
 
-def deafen(listening: socket.socket) -> None:
-    """Let no new connection reach a socket; those that wait there can still be accepted.
+def stop_accepting(listening: socket.socket) -> None:
+    """Stop accepting: let no new connection reach a socket; those already waiting there can still be accepted.
 
-    Closing it would break those off. Linux can do that, by a filter that drops every packet; elsewhere nothing happens.
+    Closing the socket would break the waiting ones off. On Linux a filter drops every packet; other systems have no
+    such filter, and nothing happens.
     """
     if sys.platform != "linux":
         return
@@ -45,6 +46,6 @@ def deafen(listening: socket.socket) -> None:
 
 
 def url(listening: socket.socket, host: str) -> str:
-    """The address of what listens there, without a slash at its end."""
+    """The URL of a listening socket, without a slash at its end."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{listening.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Keep what compiled code writes to standard error, past Python, away from people's notebooks and terminals."""
+"""Silencing standard error, where compiled code writes past Python: no noise in notebooks and terminals."""
 
 import os
 import sys
@@ -7,20 +7,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def compiled() -> Iterator[None]:
-    """Standard error of this process leads nowhere meanwhile; what Python raises is raised all the same.
+def silenced() -> Iterator[None]:
+    """Redirect this process's standard error to the null device; exceptions still reach the caller.
 
-    >>> with compiled():
+    >>> with silenced():
     ...     _ = os.write(2, b"INFO: created a delegate")
     """
     sys.stderr.flush()
     try:
         saved = os.dup(2)
-    except OSError:  # no standard error to speak of
+    except OSError:  # this process has no standard error
         yield
         return
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
-        os.dup2(nowhere.fileno(), 2)
+    with open(os.devnull, "wb") as null:  # noqa: PTH123 - a device, not a path
+        os.dup2(null.fileno(), 2)
         try:
             yield
         finally:

@@ -55,8 +55,8 @@ def write(
     squares = usable.sized(size, mode=mode, quality=quality_asked)
     tasks = list(zip(usable.table["path"], usable.files, squares, strict=True))
     failures = _sharing_a_square(tasks)
-    there = zip(tasks, remote.there(squares), strict=True)
-    todo = [task for task, done in there if task[0] not in failures and not done]
+    exist = zip(tasks, remote.exist(squares), strict=True)
+    todo = [task for task, done in exist if task[0] not in failures and not done]
     work = partial(_one, size=size, mode=mode, quality=quality_asked)
     done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
     written = []
@@ -65,7 +65,7 @@ def write(
             failures[path] = {"status": result.status, "reason": result.reason}
         else:
             written.append(square)
-    paths.settle(written)
+    paths.fsync_all(written)
     return manifest.update(failures)
 
 

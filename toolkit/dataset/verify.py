@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -139,10 +138,11 @@ def _looked_at(
     """The facts of the pictures at these places, some at a time."""
     table, root = manifest.table, manifest.root
     paths, known = table["path"].to_numpy(), table["sha256"].to_numpy()
-    size = min(BATCH, max(1, len(todo) // (4 * joblib.effective_n_jobs(jobs))))
+    size = min(BATCH, max(1, len(todo) // (4 * parallel.n_parallel(jobs))))
     batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+    kind: parallel.Kind = "processes" if isinstance(root, Path) else "threads"  # a remote file is waited for
     rows = [list(zip(paths[places], known[places], strict=True)) for places in batches]
-    found = parallel.map(look, rows, jobs=jobs, processes=isinstance(root, Path))  # a far file is waited for
+    found = parallel.map(look, rows, jobs=jobs, kind=kind)
     with parallel.progress(None, total=len(todo), description="verify") as shown:
         for places, some in zip(batches, found, strict=True):
             if isinstance(some, parallel.Failure):  # a worker that died, and took all of them with it

@@ -10,7 +10,7 @@ from toolkit.model import bundle
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Like `paths.whole`, for a file or a folder."""
+    """Like `paths.atomic_write`, for a file or a folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.making{path.suffix}")
     remove(temporary)  # of a process that was killed

@@ -45,7 +45,7 @@ def write(
         pictures = sample()
         how["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
     taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
-    with stderr.compiled():
+    with stderr.silenced():
         model.export(path, format="litert", verbose=False, input_signature=[taken], **how)
     _attach(path, facts)
 

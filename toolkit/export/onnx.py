@@ -25,7 +25,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
     """
     import onnx
 
-    with stderr.compiled(), warnings.catch_warnings():
+    with stderr.silenced(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)  # the converter's own
         model.export(path, format="onnx", verbose=False)
     converted = onnx.load(path)

@@ -57,7 +57,7 @@ def adopt(file: Path) -> Path:
         raise BundleError(f"expected the package {NAME} {VERSION} at {file}, found no file")
     if _integrity(file) != INTEGRITY:
         raise BundleError(f"expected {file.name} to be {NAME} {VERSION}, got another file by its hash; fetch it again")
-    with paths.whole(kept()) as temporary:
+    with paths.atomic_write(kept()) as temporary:
         shutil.copyfile(file, temporary)
     return kept()
 

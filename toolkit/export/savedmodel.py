@@ -26,7 +26,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
         path: of the new folder.
         facts: what it is to say of itself, see `runtime`.
     """
-    with stderr.compiled():
+    with stderr.silenced():
         model.export(path / VERSION, verbose=False)
     extra = path / VERSION / EXTRA
     paths.write(extra / runtime.LABELS, "\n".join(facts["classes"]) + "\n")

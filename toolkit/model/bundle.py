@@ -149,7 +149,7 @@ def save(
     """
     for name in (FACTS, METRICS, PREDICTIONS):
         (folder / name).unlink(missing_ok=True)
-    with paths.whole(folder / MODEL) as temporary:
+    with paths.atomic_write(folder / MODEL) as temporary:
         model.save(temporary)
     paths.write(folder / HISTORY, history.to_csv(index=False))
     paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))

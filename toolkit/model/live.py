@@ -64,7 +64,7 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
     camera = isinstance(source, int)
     if not camera and not Path(source).is_file():
         raise ImageError(f"expected a video, found no file at {source}")
-    with stderr.compiled():  # what it says of a camera that is not there is said better below
+    with stderr.silenced():  # what it says of a camera that is not there is said better below
         capture = cv2.VideoCapture(source if camera else str(source))
     try:
         if not capture.isOpened():

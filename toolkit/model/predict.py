@@ -214,7 +214,7 @@ def write_rows(
 
 def _opened(open_files: ExitStack, file: Path) -> IO[str]:
     """A new file under a temporary name, which it loses when all is done."""
-    temporary = open_files.enter_context(paths.whole(file))
+    temporary = open_files.enter_context(paths.atomic_write(file))
     # names of files may be bytes that are no text, and stay what they are
     return open_files.enter_context(temporary.open("w", encoding="utf-8", errors="surrogateescape", newline=""))
 

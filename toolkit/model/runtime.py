@@ -115,7 +115,7 @@ def _litert(path: Path, threads: int) -> Artifact:
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise _foreign(path, f"no {FACTS} is attached to it") from error
     try:
-        with stderr.compiled():
+        with stderr.silenced():
             interpreter = Interpreter(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

@@ -48,7 +48,7 @@ class Store:
         try:
             self._crew.__exit__(*problem)
             with self._room():
-                paths.settle(self._written)
+                paths.fsync_all(self._written)
         finally:
             self._tally.bar.close()
 

@@ -113,8 +113,9 @@ def run(
     if known is not None:
         say(probe.IN_WORDS)
     one = partial(_fold, config=config, known=known, ask=ask, folder=folder)
-    how = {"jobs": jobs, "processes": known is None, "at_once": known is None}
-    done = parallel.map(one, list(enumerate(parts, start=1)), description=f"crossval {config.network}", **how)
+    kind: parallel.Kind = "trainings" if known is None else "threads"
+    numbered = list(enumerate(parts, start=1))
+    done = parallel.map(one, numbered, description=f"crossval {config.network}", jobs=jobs, kind=kind)
     tables, histories = [], []
     for number, result in enumerate(done, start=1):
         if isinstance(result, parallel.Failure):

@@ -122,7 +122,7 @@ def search(
         study.enqueue(known, space, points)
         trials = len(points)
     trainings = not crossval.by_probe(config)
-    at_once = parallel.at_a_time(jobs) if trainings or parallel.away() else 1
+    at_once = parallel.n_parallel(jobs) if trainings or parallel.is_distributed() else 1
     judging = partial(judge, config=config, used=used, folder=folder, folds=folds, seed=seed)
     with parallel.progress(None, total=trials, description=f"tune {config.network}") as bar:
         while (tried := len(study.ended(known))) < trials:
@@ -153,8 +153,8 @@ def _alone(asked: list[Asked], judging: Callable[..., Verdict], jobs: int) -> It
 def _together(asked: list[Asked], judging: Callable[..., Verdict], jobs: int, trainings: bool) -> Iterator[Verdict]:
     """Verdicts on trials at the same time; what two of them ask for is tried once."""
     different = {key(values): values for _, values in asked}
-    how = {"jobs": jobs, "processes": trainings, "at_once": trainings}
-    results = parallel.map(judging, list(different.values()), **how)
+    kind: parallel.Kind = "trainings" if trainings else "threads"
+    results = parallel.map(judging, list(different.values()), jobs=jobs, kind=kind)
     known: dict[str, Verdict] = {}
     for name in (key(values) for _, values in asked):
         known[name] = known[name] if name in known else next(results)

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from toolkit.core import paths, workers
-from toolkit.core.sockets import deafen, listening, url
+from toolkit.core.sockets import listening, stop_accepting, url
 from toolkit.errors import BundleError
 from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
@@ -87,7 +87,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._guard.stopping = True
         await asyncio.sleep(QUIET)
-        deafen(self._listening)
+        stop_accepting(self._listening)
         await asyncio.sleep(LAST)  # in which the loop accepts whoever is in the queue
         await super().shutdown(sockets)
 

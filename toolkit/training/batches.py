@@ -66,7 +66,7 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
     files = tuple(chosen.sized(size, mode=resize_mode))
-    missing = [file for file, found in zip(files, remote.there(files), strict=True) if not found]
+    missing = [file for file, found in zip(files, remote.exist(files), strict=True) if not found]
     if missing:
         how = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(

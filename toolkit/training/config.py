@@ -53,7 +53,7 @@ class Config:
         C: how freely such a head learns, above 0, see `probe.path`; None chooses it on val.
         refit: choose C on train and val together, fold by fold, and find such a head from both. It knows a fifth more
             pictures then, and its C is chosen by more of them, but val says nothing about it any more.
-        precision: "auto", "float32" or "bfloat16", see `framework.computing_in`.
+        precision: "auto", "float32" or "bfloat16", see `framework.compute_policy`.
         label_smoothing: share of each label that is spread over all classes, 0 up to but not 1.
         clip: longest gradient over all weights together, 0 for any.
         ema: momentum of a moving average of the weights, which is kept where it is better, 0 for none, below 1.

@@ -50,7 +50,7 @@ def of(
         weights, pooling: see `networks.backbone`.
         resize_mode: how they are made square, see `images.square`.
         views: how many of each picture, see `view`; at least 1.
-        precision: in which the backbone computes, see `framework.computing_in`; the features are float32.
+        precision: in which the backbone computes, see `framework.compute_policy`; the features are float32.
         compute: False only looks up what is known.
 
     Returns:
@@ -68,7 +68,7 @@ def of(
     if not len(manifest):
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
     size = networks.get(network).usual_size({"weights": weights}) if size is None else size
-    told = (_learned(weights), pooling, resize_mode, framework.chosen(precision))
+    told = (_learned(weights), pooling, resize_mode, framework.resolve_precision(precision))
     key = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     folder = manifest.root / FOLDER / f"{network}-{size}-{key}"  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
@@ -120,7 +120,7 @@ def _compiled(
     network: str, size: int, weights: str, pooling: str, precision: str
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The backbone as a function from uint8 pictures to float32 features."""
-    with framework.computing_in(precision):
+    with framework.compute_policy(precision):
         model = networks.backbone(network, size=size, weights=weights, pooling=pooling)
     shape = tf.TensorSpec((BATCH, size, size, 3), tf.uint8)
     graph = tf.function(lambda pictures: model(tf.cast(pictures, tf.float32), training=False), [shape], autograph=False)
@@ -168,7 +168,7 @@ def _write(folder: Path, names: Sequence[View], features: np.ndarray) -> None:
     """A shard, called after what is in it, so that two processes that compute the same write the same file."""
     hashes, numbers = np.array([sha256 for sha256, _ in names]), np.array([number for _, number in names])
     name = hashlib.sha256(repr(list(names)).encode()).hexdigest()[:16]
-    with paths.whole(folder / f"{name}.npz") as temporary:
+    with paths.atomic_write(folder / f"{name}.npz") as temporary:
         np.savez(temporary, sha256=hashes, view=numbers, features=features)
 
 

@@ -116,7 +116,7 @@ def _save(run: Training, folder: Path, manifest: Manifest) -> None:
     }
     facts |= {"parameters": int(model.count_params()), "pictures": len(manifest.where(split="train", status="ok"))}
     facts |= {"versions": _versions()}
-    facts |= {"precision": framework.chosen(config.precision)}
+    facts |= {"precision": framework.resolve_precision(config.precision)}
     bundle.save(
         folder,
         model,

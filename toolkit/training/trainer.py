@@ -138,7 +138,7 @@ class Training:
 
     def _build(self, precision: str) -> keras.Model:
         config = self.config
-        with framework.computing_in(precision):
+        with framework.compute_policy(precision):
             return networks.build(
                 config.network,
                 classes=len(self.manifest.classes),

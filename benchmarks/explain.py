@@ -50,7 +50,7 @@ def _visible(drawing: practice.Drawing) -> bool:
 def learned(train: Drawn, *, C: float = 0.1) -> bundle.Bundle:
     """A head on the shipped backbone, learned from these pictures."""
     size = train.pictures.shape[1]
-    seen = networks.backbone("xception", size=size, weights="cifar10", pooling="average")
+    seen = networks.get("xception").backbone(size=size, weights="cifar10", pooling="average")
     parts = [train.pictures[start : start + 32] for start in range(0, len(train.pictures), 32)]
     features = np.concatenate([np.asarray(seen.predict_on_batch(part)) for part in parts])
     ((_, head),) = probe.path(features, train.labels, strengths=(C,))

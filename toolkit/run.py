@@ -65,7 +65,7 @@ def pipeline(
     """
     configs = [config.resolved() for config in configs]
     for config in configs:
-        networks.check(config.network, size=config.size, style=config.style, **config.options)
+        networks.get(config.network).check(size=config.size, style=config.style, **config.options)
         train.check(config)
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
@@ -123,7 +123,7 @@ def configs_for(
         names: of networks; none takes the one that is stored, or those of the recipe.
         recipe: where the settings that are not given come from, see `recipes`; None takes the defaults.
         stored: settings that go before those of the recipe, such as those of `config.stored`.
-        weights: for networks that can start from some, see `networks.transfer.build`; None leaves it to the network.
+        weights: for networks that can start from some, see `networks.transfer.parse`; None leaves it to the network.
         settings: values of `train.Config` that all of them share, before all others; unknown ones raise ValueError.
             What only a head on features uses goes to the networks that have one, if any has.
         options: of the networks; each takes those it has, and one that none has raises ValueError.

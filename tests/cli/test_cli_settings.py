@@ -112,7 +112,7 @@ def test_the_file_in_the_documentation_can_be_trained_and_sets_every_inner_value
     assert config_from(values).resolved().fine_tune == FineTune(**values["fine_tune"])
     for name, kind in {"augmentation": Augmentation, "mixing": Mixing, "fine_tune": FineTune}.items():
         assert set(values[name]) == {entry.name for entry in dataclasses.fields(kind)}
-    networks.check(values["network"], size=64, style="modern", **{**values["options"], "weights": "none"})
+    networks.get(values["network"]).check(size=64, style="modern", **{**values["options"], "weights": "none"})
 
 
 def test_help_names_all_that_a_file_can_say_and_every_option_of_every_network():

@@ -175,9 +175,9 @@ def test_its_last_layers_learn_if_asked_to():
 
 
 def test_whether_it_can_be_used_is_known_before_training():
-    networks.check("xception", size=64, style="modern", weights="cifar10")
+    networks.get("xception").check(size=64, style="modern", weights="cifar10")
     with pytest.raises(ValueError, match="at least 32 pixels"):
-        networks.check("xception", size=31, style="modern", weights="cifar10")
+        networks.get("xception").check(size=31, style="modern", weights="cifar10")
 
 
 @pytest.mark.slow

@@ -254,7 +254,7 @@ def test_xception_without_a_network_names_the_file_and_its_folder(monkeypatch):
 )
 def test_a_transfer_network_refuses_what_it_cannot_do(mobilenet, options, message):
     with pytest.raises(ValueError, match=message):
-        networks.check("mobilenet", style="modern", **{"size": 64, "weights": str(mobilenet), **options})
+        networks.get("mobilenet").check(style="modern", **{"size": 64, "weights": str(mobilenet), **options})
 
 
 def test_what_check_would_refuse_build_refuses_too(mobilenet):
@@ -344,9 +344,9 @@ def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(nam
 @pytest.mark.parametrize(("style", "pooling", "parts"), [("classic", "average", 1), ("modern", "pyramid", 5)])
 def test_the_modern_style_looks_at_the_quarters_of_a_picture_too(style, pooling, parts):
     model = networks.build("mobilenet", classes=3, size=64, style=style, weights="none")
-    assert networks.pooling("mobilenet", style=style) == pooling
+    assert networks.get("mobilenet").transfer(style=style).head.pooling == pooling
     assert model.layers[-1].kernel.shape == (parts * 1024, 3)
-    assert networks.pooling("mobilenet", style=style, pooling="flatten") == "flatten"
+    assert networks.get("mobilenet").transfer(style=style, pooling="flatten").head.pooling == "flatten"
 
 
 def test_efficientnet_from_a_file_is_scaled_as_if_it_had_been_downloaded():
@@ -359,7 +359,7 @@ def test_efficientnet_from_a_file_is_scaled_as_if_it_had_been_downloaded():
 
 
 def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
-    model = networks.backbone("mobilenet", size=32, weights="none")
+    model = networks.get("mobilenet").backbone(size=32, weights="none")
     assert (model.input_shape, model.output_shape) == ((None, 32, 32, 3), (None, 1024))
     assert model.output.dtype == "float32"
     assert model.trainable_variables == []
@@ -367,7 +367,7 @@ def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
     still, trained = np.asarray(model(shown, training=False)), np.asarray(model(shown, training=True))
     assert np.array_equal(still, trained)
     with framework.compute_policy("bfloat16"):
-        assert networks.backbone("xception", size=32, weights="none").output.dtype == "float32"
+        assert networks.get("xception").backbone(size=32, weights="none").output.dtype == "float32"
 
 
 def test_a_frozen_backbone_drops_nothing_out():
@@ -378,10 +378,11 @@ def test_a_frozen_backbone_drops_nothing_out():
     assert max(layer.rate for layer in base.layers[-30:] if isinstance(layer, layers.Dropout)) > 0.1
 
 
-@pytest.mark.parametrize("name", ["vgg", "resnet"])
-def test_a_network_without_a_backbone_gives_none(name):
-    with pytest.raises(ValueError, match=f"with a backbone, such as mobilenet.*got '{name}'"):
-        networks.backbone(name, size=32, weights="none")
+def test_a_network_without_a_backbone_gives_none():
+    with pytest.raises(ValueError, match="with a backbone, such as mobilenet.*got 'vgg'"):
+        networks.get("vgg").backbone(size=32, weights="none")
+    with pytest.raises(ValueError, match="of keras.applications in small letters .*got 'resnet'"):
+        networks.get("resnet")
 
 
 def test_every_backbone_of_keras_is_known_with_a_size_it_works_with():

@@ -52,7 +52,7 @@ def test_features_are_those_of_the_backbone_and_in_the_order_of_the_pictures(tab
 
     seen = of(table, weights)
     pictures = np.stack([images.prepare(file, 32) for file in table.files]).astype(np.float32)
-    expected = networks.backbone("mobilenet", size=32, weights=weights).predict(pictures, verbose=0)
+    expected = networks.get("mobilenet").backbone(size=32, weights=weights).predict(pictures, verbose=0)
     assert seen.shape == (len(table), 1, 1024)
     assert np.abs(seen[:, 0] - expected).max() < 1e-5 * np.abs(expected).max()
     backwards = of(manifest.Manifest(table.root, table.table[::-1], partial=True).where(split="train"), weights)

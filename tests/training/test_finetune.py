@@ -62,7 +62,7 @@ def build_small(*, classes, size, style, base=None):
 def register():
     """A pretrained network small enough to train here, under the name of a known one."""
     known, real = networks.get("vgg"), networks.get
-    small = networks.Network(**{**vars(known), "build": build_small, "options": ()})
+    small = networks.Network(**{**vars(known), "draw": build_small, "options": ()})
     networks.get = lambda name: small if name == "small" else real(name)
 
 

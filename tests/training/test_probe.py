@@ -203,4 +203,4 @@ def test_only_what_is_one_dense_layer_on_a_frozen_backbone_is_found_so(network, 
 
 
 def test_a_network_drawn_here_has_no_frozen_backbone():
-    assert not any(networks.linear(name) for name in networks.own())
+    assert not any(networks.get(name).is_linear() for name in networks.own())

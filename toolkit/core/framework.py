@@ -15,7 +15,6 @@ from toolkit.core import stderr
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; users can do nothing about it.
 warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
@@ -26,6 +25,8 @@ with stderr.silenced():
     tf.config.list_physical_devices()
 # In a notebook it would report temporary folders and retracing, which users can do nothing about.
 tf.get_logger().setLevel("ERROR")
+
+KerasTensor = keras.KerasTensor  # a symbolic value, while a network is being put together
 
 
 def home() -> Path:

@@ -1,6 +1,6 @@
 """Five convolutions whose filters double while their windows grow, and four dense layers: drawn for CIFAR-10."""
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 from toolkit.networks.registry import Network
 
 layers = keras.layers
@@ -37,13 +37,14 @@ def build(*, classes: int, size: int, style: str, width: float = 1.0) -> keras.M
     return keras.Model(inputs, outputs, name="deep_cnn")
 
 
-def _normalized(inputs: object, filters: int) -> object:
+def _normalized(inputs: KerasTensor, filters: int) -> KerasTensor:
     outputs = layers.Conv2D(filters, 3, padding="same", use_bias=False)(inputs)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(outputs))
 
 
 NETWORK = Network(
-    build=build,
+    name="deep_cnn",
+    draw=build,
     summary="five convolutions with ever more filters, and four dense layers",
     size=32,
     smallest=32,

@@ -1,6 +1,6 @@
 """Two stacks side by side: one looks with shrinking windows, one with growing ones, and a head reads both."""
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers
@@ -43,7 +43,7 @@ def build(
     return keras.Model(inputs, outputs, name="dual_stack")
 
 
-def _stack(inputs: object, kernels: tuple[int, ...], style: str, width: float) -> object:
+def _stack(inputs: KerasTensor, kernels: tuple[int, ...], style: str, width: float) -> KerasTensor:
     outputs = inputs
     for filters, kernel in zip((64, 128, 256), kernels, strict=True):
         for _ in range(2):
@@ -52,7 +52,7 @@ def _stack(inputs: object, kernels: tuple[int, ...], style: str, width: float) -
     return outputs
 
 
-def _convolution(inputs: object, filters: int, kernel: int, style: str) -> object:
+def _convolution(inputs: KerasTensor, filters: int, kernel: int, style: str) -> KerasTensor:
     if style == "classic":
         return layers.Conv2D(filters, kernel, padding="same", activation="relu")(inputs)
     outputs = layers.Conv2D(filters, kernel, padding="same", use_bias=False)(inputs)
@@ -60,7 +60,8 @@ def _convolution(inputs: object, filters: int, kernel: int, style: str) -> objec
 
 
 NETWORK = Network(
-    build=build,
+    name="dual_stack",
+    draw=build,
     summary="two stacks of convolutions, with shrinking and with growing kernels",
     size=64,
     smallest=16,

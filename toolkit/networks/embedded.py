@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 from toolkit.errors import BundleError
 
 layers = keras.layers
@@ -82,7 +82,7 @@ def network(size: int | None = None, *, normalization: Callable | None = None) -
     return keras.Model(inputs, layers.Concatenate()([middle, stages[-1]]), name="cifar10")
 
 
-def _stage(inputs: object, width: int, name: str, normalization: Callable | None) -> object:
+def _stage(inputs: KerasTensor, width: int, name: str, normalization: Callable | None) -> KerasTensor:
     shortcut = _convolution(inputs, width, f"{name}_first", normalization, pool=True)
     shortcut = layers.Activation("silu")(shortcut)
     outputs = _convolution(shortcut, width, f"{name}_second", normalization)
@@ -91,8 +91,8 @@ def _stage(inputs: object, width: int, name: str, normalization: Callable | None
 
 
 def _convolution(
-    inputs: object, width: int, name: str, normalization: Callable | None, *, pool: bool = False
-) -> object:
+    inputs: KerasTensor, width: int, name: str, normalization: Callable | None, *, pool: bool = False
+) -> KerasTensor:
     outputs = layers.Conv2D(width, 3, padding="same", use_bias=normalization is None, name=name)(inputs)
     outputs = layers.MaxPooling2D()(outputs) if pool else outputs
     if normalization is None:

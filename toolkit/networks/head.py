@@ -1,13 +1,25 @@
-"""What turns the features of a backbone into one probability per class."""
+"""Heads: the layers that turn the features of a backbone into one probability per class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypedDict, Unpack
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 
 layers = keras.layers
 
 POOLINGS = ("average", "pyramid", "flatten")
+
+
+class Changes(TypedDict, total=False):
+    """Options of a head, see `Head`; None leaves the style's value, and one dense layer may be a plain number."""
+
+    pooling: str | None
+    normalize: bool | None
+    dense: int | Sequence[int] | None
+    dropout: float | None
+    l1: float | None
+    l2: float | None
 
 
 @dataclass(frozen=True)
@@ -30,15 +42,16 @@ class Head:
     l1: float = 0.0
     l2: float = 0.0
 
-    def changed(self, *, dense: int | Sequence[int] | None = None, **changes: object) -> "Head":
+    def changed(self, **changes: Unpack[Changes]) -> "Head":
         """The same with other values where they are not None.
 
         Raises:
             ValueError: a value is out of range.
         """
-        if dense is not None:
-            changes["dense"] = (dense,) if isinstance(dense, int) else tuple(dense)
-        head = replace(self, **{name: value for name, value in changes.items() if value is not None})
+        values: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if "dense" in values:
+            values["dense"] = (values["dense"],) if isinstance(values["dense"], int) else tuple(values["dense"])
+        head = replace(self, **values)
         if head.pooling not in POOLINGS:
             raise ValueError(f"expected a pooling of {' or '.join(POOLINGS)}, got {head.pooling!r}")
         if not 0 <= head.dropout < 1:
@@ -47,7 +60,7 @@ class Head:
             raise ValueError("expected l1 and l2 of at least 0, and dense layers of at least 1 unit")
         return head
 
-    def __call__(self, features: object, classes: int) -> object:
+    def __call__(self, features: KerasTensor, classes: int) -> KerasTensor:
         """Probabilities, as a Keras tensor."""
         outputs = pooled(features, self.pooling)
         if self.normalize:
@@ -60,15 +73,15 @@ class Head:
         last = layers.Dense(classes, activation="softmax", dtype="float32", kernel_regularizer=self._penalty())
         return last(outputs)
 
-    def _dropped(self, outputs: object) -> object:
+    def _dropped(self, outputs: KerasTensor) -> KerasTensor:
         return layers.Dropout(self.dropout)(outputs) if self.dropout else outputs
 
     def _penalty(self) -> keras.Regularizer | None:
         return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
 
 
-def pooled(features: object, pooling: str, *, dtype: str | None = None) -> object:
-    """One vector per picture.
+def pooled(features: KerasTensor, pooling: str, *, dtype: str | None = None) -> KerasTensor:
+    """Pooling: one vector per picture from its map of features.
 
     Args:
         features: Keras tensor of shape (n, height, width, channels).

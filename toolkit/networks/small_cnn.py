@@ -1,6 +1,6 @@
 """Three convolutions, each with pooling, and a dense layer: the first network of many a tutorial."""
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 from toolkit.networks.registry import Network
 
 layers = keras.layers
@@ -28,7 +28,7 @@ def build(*, classes: int, size: int, style: str, width: float = 1.0) -> keras.M
     return keras.Model(inputs, outputs, name="small_cnn")
 
 
-def _pair(inputs: object, filters: int, style: str, width: float) -> object:
+def _pair(inputs: KerasTensor, filters: int, style: str, width: float) -> KerasTensor:
     if style == "classic":
         outputs = layers.Conv2D(max(1, round(filters * width)), 3, padding="same", activation="relu")(inputs)
     else:
@@ -38,7 +38,8 @@ def _pair(inputs: object, filters: int, style: str, width: float) -> object:
 
 
 NETWORK = Network(
-    build=build,
+    name="small_cnn",
+    draw=build,
     summary="three convolutions, each with pooling",
     size=180,
     smallest=16,

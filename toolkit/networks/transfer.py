@@ -1,20 +1,20 @@
-"""Networks that have seen a million pictures before: a backbone of `keras.applications`, and a new head.
+"""Transfer learning: a pretrained backbone of `keras.applications`, and a new head.
 
-The backbone comes with its own scaling of the pixels, so that all networks take RGB from 0 to 255.
+The backbone comes with its own preprocessing, so that all networks take RGB from 0 to 255.
 """
 
 import importlib
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Unpack
 
-from toolkit.core.framework import home, keras
+from toolkit.core.framework import KerasTensor, home, keras
 from toolkit.errors import BundleError
 from toolkit.networks.applications import APPLICATIONS
-from toolkit.networks.head import HEADS, MODERN, PLAIN, Head, pooled
+from toolkit.networks.head import HEADS, MODERN, PLAIN, Changes, Head, pooled
 from toolkit.networks.registry import Network
 
 layers = keras.layers
@@ -24,98 +24,114 @@ STAND_INS = {"none": "separable", "cifar10": "embedded"}  # for Xception, by wei
 MEANS_BGR = (103.939, 116.779, 123.68)  # of blue, green and red, as the authors of VGG took them
 
 
-def build(
+@dataclass(frozen=True)
+class Transfer:
+    """Transfer learning: a backbone that stays frozen, or most of it, under a new head. See `parse`."""
+
+    name: str
+    head: Head
+    weights: str = "imagenet"
+    trainable_layers: int = 0
+    frozen_below: int | str | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether nothing learns but one dense layer on pooled features."""
+        frozen = self.weights != "none" and not self.trainable_layers and self.frozen_below is None
+        plain = replace(self.head, dropout=0.0, pooling=PLAIN.pooling) == PLAIN
+        return frozen and plain and self.head.pooling != "flatten"
+
+    def build(self, *, classes: int, size: int) -> keras.Model:
+        """Backbone and head."""
+        base = _base(self.name, size, self.weights)
+        if self.weights != "none":
+            freeze(base, self._first(base))
+        inputs = keras.Input((size, size, 3))
+        features = base(_scaled(inputs, self.name, self.weights))
+        return keras.Model(inputs, self.head(features, classes), name=self.name)
+
+    def backbone(self, *, size: int) -> keras.Model:
+        """The backbone alone, frozen, and the pooling of the head. See `registry.Network.backbone`."""
+        base = _base(self.name, size, self.weights)
+        freeze(base, len(base.layers))
+        inputs = keras.Input((size, size, 3))
+        features = pooled(base(_scaled(inputs, self.name, self.weights)), self.head.pooling, dtype="float32")
+        model = keras.Model(inputs, features, name=f"{self.name}_features")
+        model.trainable = False
+        return model
+
+    def check(self, *, size: int) -> None:
+        """See that the weights can be had, before hours of work go by."""
+        if self.weights != "none":
+            self._first(_base(self.name, size, self.weights))
+
+    def _first(self, base: keras.Model) -> int:
+        """Index of the first layer of the backbone that learns."""
+        count, below = len(base.layers), self.frozen_below
+        if self.trainable_layers < 0:
+            raise ValueError(f"expected trainable_layers of at least 0, got {self.trainable_layers}")
+        if below is None:
+            return max(0, count - self.trainable_layers)
+        if self.trainable_layers:
+            raise ValueError("expected trainable_layers or frozen_below, got both")
+        if isinstance(below, str):
+            return _first_of_name(base, below)
+        if not 0 <= below <= count:
+            raise ValueError(f"expected frozen_below from 0 to {count}, the layers of the backbone; got {below}")
+        return below
+
+
+def parse(
     name: str,
     *,
-    classes: int,
-    size: int,
     style: str,
     weights: str = "imagenet",
     trainable_layers: int = 0,
     frozen_below: int | str | None = None,
-    pooling: str | None = None,
-    normalize: bool | None = None,
-    dense: int | Sequence[int] | None = None,
-    dropout: float | None = None,
-    l1: float | None = None,
-    l2: float | None = None,
-) -> keras.Model:
-    """A backbone that is kept as it is, or most of it, and a head that learns.
-
-    classic: the head that the authors drew, see `head.HEADS`. modern: the features are averaged over the picture and
-    over each of its quarters, and one dense layer decides.
+    **head: Unpack[Changes],
+) -> Transfer:
+    """The options of a network with a backbone.
 
     Args:
         name: one of `networks.pretrained()`.
-        classes, size, style: see `networks.build`.
+        style: "classic", the head that the authors drew, see `head.HEADS`; or "modern", features averaged over the
+            picture and over each of its quarters, and one dense layer.
         weights: "imagenet" (Keras downloads them once), the path of a `.weights.h5` or `.h5` file without top, or
-            "none": then all of it learns from nothing. Xception has two stand-ins that need no download: with "none" a
-            small network of its kind, with "cifar10" the small one that comes with this package.
-        trainable_layers: how many of the backbone's last layers learn too, 0 for none. Batch normalization stays still
+            "none": then all of it learns from random weights. Xception has two stand-ins that need no download: with
+            "none" a small network of its kind, with "cifar10" the small one that comes with this package.
+        trainable_layers: how many of the backbone's last layers learn too, 0 for none. Batch normalization stays frozen
             in any case: its statistics come from a million pictures, a small dataset would only blur them.
-        frozen_below: the same said from the other end, the first layer that learns: its index, or the start of its name
-            such as "block14"; None leaves it to `trainable_layers`.
-        pooling, normalize, dense, dropout, l1, l2: see `head.Head`; None takes the style's.
+        frozen_below: the first layer that learns, counted from the input: its index, or the start of its name such as
+            "block14"; None leaves it to `trainable_layers`.
+        head: `pooling`, `normalize`, `dense`, `dropout`, `l1` and `l2`, see `head.Head`; None takes the style's.
 
     Raises:
-        BundleError: the weights cannot be had, with the name of the file to get.
+        ValueError: a value is out of range.
     """
-    head = _head(name, style, pooling=pooling, normalize=normalize, dense=dense, dropout=dropout, l1=l1, l2=l2)
-    base = _base(name, size, weights)
-    if weights != "none":
-        freeze(base, _first(base, trainable_layers, frozen_below))
-    inputs = keras.Input((size, size, 3))
-    return keras.Model(inputs, head(base(_scaled(inputs, name, weights)), classes), name=name)
+    drawn = HEADS.get(name, PLAIN) if style == "classic" else MODERN
+    return Transfer(name, drawn.changed(**head), weights, trainable_layers, frozen_below)
 
 
-def check(
-    name: str,
-    *,
-    size: int,
-    weights: str = "imagenet",
-    trainable_layers: int = 0,
-    frozen_below: int | str | None = None,
-    **head: object,
-) -> None:
-    """Have the weights at hand before hours of work go by."""
-    _head(name, "modern", **head)
-    if weights != "none":
-        _first(_base(name, size, weights), trainable_layers, frozen_below)
+@dataclass(frozen=True)
+class Pretrained(Network):
+    """A network with a backbone of `keras.applications`."""
+
+    def transfer(self, *, style: str = "classic", **options: Any) -> Transfer:
+        """The options of this network, parsed; see `parse`."""
+        return parse(self.name, style=style, **options)
+
+    def check(self, *, size: int, style: str, **options: Any) -> None:
+        """Raise what `build` would raise, the weights that cannot be had included."""
+        super().check(size=size, style=style, **options)
+        self.transfer(style=style, **options).check(size=size)
+
+    def is_linear(self, *, style: str = "classic", **options: Any) -> bool:
+        """Whether nothing learns but one dense layer on pooled features."""
+        return self.transfer(style=style, **options).is_linear
 
 
-def linear(
-    name: str,
-    *,
-    style: str,
-    weights: str = "imagenet",
-    trainable_layers: int = 0,
-    frozen_below: int | str | None = None,
-    **head: object,
-) -> bool:
-    """Whether nothing learns but one dense layer on pooled features. See `networks.linear`."""
-    drawn = _head(name, style, **head)
-    frozen = weights != "none" and not trainable_layers and frozen_below is None
-    return frozen and drawn.pooling != "flatten" and replace(drawn, dropout=0.0, pooling=PLAIN.pooling) == PLAIN
-
-
-def pooling(name: str, *, style: str, pooling: str | None = None) -> str:
-    """How the features are pooled. See `networks.pooling`."""
-    return _head(name, style, pooling=pooling).pooling
-
-
-def backbone(name: str, *, size: int, weights: str = "imagenet", pooling: str = "average") -> keras.Model:
-    """From RGB, 0 to 255, to one float32 vector per picture; nothing in it learns or moves. See `networks.backbone`."""
-    base = _base(name, size, weights)
-    freeze(base, len(base.layers))
-    inputs = keras.Input((size, size, 3))
-    features = pooled(base(_scaled(inputs, name, weights)), pooling, dtype="float32")
-    model = keras.Model(inputs, features, name=f"{name}_features")
-    model.trainable = False
-    return model
-
-
-def preprocessed(pictures: object, pixels: str) -> object:
-    """Scale RGB from 0 to 255 the way a backbone wants it.
+def preprocessed(pictures: KerasTensor, pixels: str) -> KerasTensor:
+    """Preprocessing: RGB from 0 to 255, scaled as the backbone learned it.
 
     Args:
         pictures: a Keras tensor of shape (n, side, side, 3).
@@ -124,17 +140,16 @@ def preprocessed(pictures: object, pixels: str) -> object:
     if pixels == "0 to 255":  # it has layers of its own for that
         return pictures
     if pixels == "-1 to 1":
-        scale, offset = 1 / 127.5, -1
-    elif pixels == "standardized":
+        return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(pictures)
+    if pixels == "standardized":
         scale = [1 / (255 * deviation) for deviation in DEVIATIONS]
         offset = [-mean / deviation for mean, deviation in zip(MEANS, DEVIATIONS, strict=True)]
-    else:
-        pictures = keras.ops.flip(pictures, axis=-1)
-        scale, offset = 1, [-mean for mean in MEANS_BGR]
-    return layers.Rescaling(scale, offset=offset, dtype="float32")(pictures)
+        return layers.Rescaling(scale, offset=offset, dtype="float32")(pictures)
+    pictures = keras.ops.flip(pictures, axis=-1)
+    return layers.Rescaling(1, offset=[-mean for mean in MEANS_BGR], dtype="float32")(pictures)
 
 
-def _scaled(pictures: object, name: str, weights: str) -> object:
+def _scaled(pictures: KerasTensor, name: str, weights: str) -> KerasTensor:
     if weights == "cifar10":  # it scales them itself
         return pictures
     if name.startswith("efficientnetb") and weights not in ("imagenet", "none"):
@@ -147,13 +162,14 @@ def _scaled(pictures: object, name: str, weights: str) -> object:
 
 
 def freeze(base: keras.Model, first: int) -> None:
-    """Let the layers from number `first` on learn, but no batch normalization.
+    """Freeze the layers below index `first`, and all batch normalization.
 
     Calling a base with `training=False` is not enough: `fit` overrides it, and the statistics of a batch normalization
     that may learn move on. What is frozen drops nothing out either, so its features are the same every time.
     """
-    for place, layer in enumerate(base.layers):
-        layer.trainable = place >= first
+    base.trainable = True
+    for index, layer in enumerate(base.layers):
+        layer.trainable = index >= first
     for layer in base._flatten_layers(include_self=False):
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
@@ -161,28 +177,25 @@ def freeze(base: keras.Model, first: int) -> None:
             layer.rate = 0.0
 
 
-def network(name: str) -> Network:
+def network(name: str) -> Pretrained:
     """The entry in the registry of a backbone of `keras.applications`."""
     application = APPLICATIONS[name]
-    return Network(
-        build=partial(build, name),
+    return Pretrained(
+        name=name,
+        draw=partial(_draw, name),
         summary=f"{application.function}, learned on ImageNet, with a new head",
         size=application.size,
         smallest=32 if name == "xception" else application.smallest,  # its stand-ins take less
         epochs=8,
         patience=3,
         learning_rates={"classic": {"xception": 1e-4, "vgg16": 5e-5}.get(name, 1e-3), "modern": 1e-3},
-        options=(
-            *("weights", "trainable_layers", "frozen_below"),
-            *("pooling", "normalize", "dense", "dropout", "l1", "l2"),
-        ),
-        check=partial(check, name),
+        options=("weights", "trainable_layers", "frozen_below", *Changes.__annotations__),
         sizes={"cifar10": 64} if name == "xception" else {},
     )
 
 
-def _head(name: str, style: str, **changes: object) -> Head:
-    return (HEADS.get(name, PLAIN) if style == "classic" else MODERN).changed(**changes)
+def _draw(name: str, *, classes: int, size: int, style: str, **options: Any) -> keras.Model:
+    return parse(name, style=style, **options).build(classes=classes, size=size)
 
 
 def _base(name: str, size: int, weights: str) -> keras.Model:
@@ -222,21 +235,10 @@ def _line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _first(base: keras.Model, trainable_layers: int, frozen_below: int | str | None) -> int:
-    """The number of the first layer that learns."""
-    count = len(base.layers)
-    if trainable_layers < 0:
-        raise ValueError(f"expected trainable_layers of at least 0, got {trainable_layers}")
-    if frozen_below is None:
-        return max(0, count - trainable_layers)
-    if trainable_layers:
-        raise ValueError("expected trainable_layers or frozen_below, got both")
-    if isinstance(frozen_below, str):
-        places = [place for place, layer in enumerate(base.layers) if layer.name.startswith(frozen_below)]
-        if not places:
-            blocks = ", ".join(dict.fromkeys(layer.name.partition("_")[0] for layer in base.layers[1:]))
-            raise ValueError(f"expected frozen_below to begin the name of a layer of {blocks}; got {frozen_below!r}")
-        return places[0]
-    if not 0 <= frozen_below <= count:
-        raise ValueError(f"expected frozen_below from 0 to {count}, the layers of the backbone; got {frozen_below}")
-    return frozen_below
+def _first_of_name(base: keras.Model, start: str) -> int:
+    """Index of the first layer whose name begins so."""
+    indices = [index for index, layer in enumerate(base.layers) if layer.name.startswith(start)]
+    if not indices:
+        blocks = ", ".join(dict.fromkeys(layer.name.partition("_")[0] for layer in base.layers[1:]))
+        raise ValueError(f"expected frozen_below to begin the name of a layer of {blocks}; got {start!r}")
+    return indices[0]

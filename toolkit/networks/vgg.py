@@ -1,6 +1,6 @@
 """A small network in the manner of VGG (Simonyan and Zisserman, 2014): blocks of convolutions, each half the size."""
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import KerasTensor, keras
 from toolkit.networks.registry import FROM_NOTHING, Network
 
 layers = keras.layers
@@ -33,7 +33,7 @@ def build(*, classes: int, size: int, style: str, width: float | None = None) ->
     return keras.Model(inputs, outputs, name="vgg")
 
 
-def classic_block(inputs: object, filters: int, *, kernel: int, dropout: float = 0.1) -> object:
+def classic_block(inputs: KerasTensor, filters: int, *, kernel: int, dropout: float = 0.1) -> KerasTensor:
     """Two convolutions, pooling, dropout."""
     outputs = inputs
     for _ in range(2):
@@ -42,7 +42,7 @@ def classic_block(inputs: object, filters: int, *, kernel: int, dropout: float =
     return layers.Dropout(dropout)(outputs) if dropout else outputs
 
 
-def _modern_block(inputs: object, filters: int) -> object:
+def _modern_block(inputs: KerasTensor, filters: int) -> KerasTensor:
     outputs = inputs
     for _ in range(2):
         outputs = layers.Conv2D(filters, 3, padding="same", use_bias=False)(outputs)
@@ -51,7 +51,8 @@ def _modern_block(inputs: object, filters: int) -> object:
 
 
 NETWORK = Network(
-    build=build,
+    name="vgg",
+    draw=build,
     summary="three blocks of two convolutions, in the manner of VGG",
     size=64,
     smallest=16,

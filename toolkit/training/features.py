@@ -47,7 +47,7 @@ def of(
         manifest: pictures that can be opened, in any order; usually `manifest.where(status="ok")`.
         network: one of `networks.pretrained()`.
         size: side in pixels at which the backbone sees them; None takes the network's own.
-        weights, pooling: see `networks.backbone`.
+        weights, pooling: see `Network.backbone`.
         resize_mode: how they are made square, see `images.square`.
         views: how many of each picture, see `view`; at least 1.
         precision: in which the backbone computes, see `framework.compute_policy`; the features are float32.
@@ -121,7 +121,7 @@ def _compiled(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The backbone as a function from uint8 pictures to float32 features."""
     with framework.compute_policy(precision):
-        model = networks.backbone(network, size=size, weights=weights, pooling=pooling)
+        model = networks.get(network).backbone(size=size, weights=weights, pooling=pooling)
     shape = tf.TensorSpec((BATCH, size, size, 3), tf.uint8)
     graph = tf.function(lambda pictures: model(tf.cast(pictures, tf.float32), training=False), [shape], autograph=False)
     return lambda pictures: graph(tf.constant(pictures)).numpy().astype(np.float32)

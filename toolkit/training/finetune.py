@@ -7,6 +7,7 @@ a million pictures to learn (Kumar et al., 2022, arXiv:2202.10054). Batch normal
 from dataclasses import dataclass
 
 from toolkit.core.framework import keras
+from toolkit.networks import transfer
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,14 @@ def base_of(model: keras.Model) -> keras.Model:
 
 
 def unfreeze(model: keras.Model, *, share: float) -> None:
-    """Let the last layers of the base learn, but no batch normalization.
-
-    Its statistics would move whenever it may learn, whatever `training` the base was called with.
+    """Let the last layers of the base learn, but no batch normalization; see `transfer.freeze`.
 
     Args:
         model: a network whose base is frozen.
         share: of the base's layers, from its end.
     """
     base = base_of(model)
-    base.trainable = True
-    first = round(len(base.layers) * (1 - share))
-    for place, layer in enumerate(base.layers):
-        layer.trainable = place >= first
-    for layer in base._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+    transfer.freeze(base, round(len(base.layers) * (1 - share)))
 
 
 def rates(model: keras.Model, *, decay: float) -> dict[str, float]:

@@ -76,7 +76,7 @@ class Learned:
 def suits(config: Config) -> bool:
     """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nobody forbids it."""
     wanted = config.features_once and config.strategy == "none"
-    return wanted and networks.linear(config.network, style=config.style, **config.options)
+    return wanted and networks.get(config.network).is_linear(style=config.style, **config.options)
 
 
 def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
@@ -84,8 +84,7 @@ def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndar
 
     None if some are not known yet and nothing is to be computed.
     """
-    given = {"weights": config.options["weights"]} if config.options.get("weights") else {}
-    pooling = networks.pooling(config.network, style=config.style, pooling=config.options.get("pooling"))
+    transfer = networks.get(config.network).transfer(style=config.style, **config.options)
     return features.of(
         manifest.where(status="ok"),
         config.network,
@@ -94,8 +93,8 @@ def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndar
         resize_mode=config.resize_mode,
         precision=config.precision,
         compute=compute,
-        pooling=pooling,
-        **given,
+        weights=transfer.weights,
+        pooling=transfer.head.pooling,
     )
 
 

@@ -3,12 +3,14 @@ PYTHON ?= python3
 SOURCE ?= practice:
 WEIGHTS ?= cifar10
 DATASET ?= practice
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check notebooks docs report clean
+.PHONY: help setup demo test test-slow test-all coverage check notebooks docs report clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +20,17 @@ setup: $(READY) ## make .venv and install the toolkit with everything the other 
 demo: $(READY) ## run the notebooks in order on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
 	$(BIN)/toolkit demo --source "$(SOURCE)" --weights "$(WEIGHTS)"
 
-test: $(READY) ## run all tests but the notebooks
-	$(BIN)/python -m pytest -m "not notebook"
+test: $(READY) ## run the quick tests, which go through every module (JOBS=2 processes)
+	$(PYTEST) -m "not slow and not notebook"
+
+test-slow: $(READY) ## run the slow tests: long trainings, kills, clusters, browsers, all export formats
+	$(PYTEST) -m "slow and not notebook" --durations=25
+
+test-all: test test-slow ## run all tests but the notebooks
+
+coverage: $(READY) ## print how many lines of the package the tests run (FAST=1 for the quick tests alone)
+	$(PYTEST) -m "$(if $(FAST),not slow and )not notebook" --cov --cov-report=
+	@$(BIN)/coverage report --format=total
 
 check: $(READY) ## lint and format check, notebooks too; no stored outputs, no big files but the weights
 	$(BIN)/ruff check .

@@ -275,7 +275,7 @@ def judged(data: Manifest, name: str, config: Config, asked: Namespace, *, ask: 
     for seed in asked.seeds:
         started = time.perf_counter()
         how = {"folds": asked.folds, "seed": seed, "ask": ask}
-        outcome = crossval.run(data, config, **how, name=f"seed {seed}", overwrite=True, say=told)
+        outcome = crossval.run(data, config, **how, name=f"seed {seed}", overwrite=True, log=told)
         seconds.append(time.perf_counter() - started)
         reports.append(outcome.report)
         print(f"{name}, seed {seed}, {seconds[-1]:.1f} s: {outcome}", flush=True)

@@ -13,6 +13,7 @@ from toolkit.dataset import label_issues
 from toolkit.errors import DatasetError
 from toolkit.review.journal import FILE, Journal
 from toolkit.review.queues import build
+from toolkit.training.config import Config
 
 WRONG = 8  # of 150 of each class
 
@@ -162,6 +163,14 @@ def test_the_command_line_doubts_and_a_person_relabels_or_takes_back(tmp_path, c
     assert manifest.load(table.root).table.set_index("path").loc[path, "label"] == "cars"
     assert main(["relabel", str(table.root), path]) == 2
     assert "expected --label with one of cars, tanks, or --undo" in capsys.readouterr().err
+
+
+def test_the_judge_is_the_usual_network_unless_another_is_chosen():
+    assert labels.config_for(lambda defaults: Config(**defaults)) == labels.USUAL
+    assert labels.config_for(lambda defaults: Config("vgg", **defaults), network="vgg") == Config("vgg", style="modern")
+    one = labels.config_for(lambda defaults: Config(**{**defaults, "views": 1}), views=1)
+    trained = labels.config_for(lambda defaults: Config(**{**defaults, "features_once": False}))
+    assert (one.views, trained.views) == (1, 1)
 
 
 def test_a_check_is_always_done_anew_so_nothing_is_to_be_overwritten(capsys):

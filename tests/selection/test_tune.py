@@ -94,10 +94,10 @@ def test_a_grid_tries_every_point_once(table, config):
 
 
 def test_of_a_grid_with_too_many_points_some_from_all_over_it_are_tried(table, config):
-    said, space = [], {"C": [0.001, 0.01, 0.1, 1.0, 10.0], "views": [1, 2]}
+    lines, space = [], {"C": [0.001, 0.01, 0.1, 1.0, 10.0], "views": [1, 2]}
     how = {"space": space, "method": "grid", "folds": 2, "name": "large grid"}
-    trials = tune.search(table, config, trials=4, say=said.append, **how).trials
-    assert said[0] == "4 of 10 points of the grid" and said[-1].startswith("trial 4 of 4: ")
+    trials = tune.search(table, config, trials=4, log=lines.append, **how).trials
+    assert lines[0] == "4 of 10 points of the grid" and lines[-1].startswith("trial 4 of 4: ")
     assert trials["C"].nunique() > 2
     rest = tune.search(table, config, trials=30, **how).trials
     assert len(rest) == 10 and not rest.duplicated(["C", "views"]).any()
@@ -236,12 +236,17 @@ def test_what_cannot_be_varied_is_refused_before_anything_is_tried(space, why):
 
 
 def test_a_dot_leads_into_settings_within_others():
-    changed = search_space.changed(Config("vgg"), {"options.width": 0.5, "augmentation.rotation": 3.0, "batch_size": 8})
+    changed = search_space.with_settings(
+        Config("vgg"), {"options.width": 0.5, "augmentation.rotation": 3.0, "batch_size": 8}
+    )
     assert changed.options == {"width": 0.5}
     assert changed.augmentation.rotation == 3.0
     assert changed.augmentation.brightness == Config("vgg").resolved().augmentation.brightness
     assert changed.batch_size == 8
-    assert search_space.changed(Config("vgg", augmentation=None), {"augmentation.zoom": 0.2}).augmentation.zoom == 0.2
+    assert (
+        search_space.with_settings(Config("vgg", augmentation=None), {"augmentation.zoom": 0.2}).augmentation.zoom
+        == 0.2
+    )
 
 
 @pytest.mark.parametrize("network", ["vgg", "mobilenet", "xception"])
@@ -250,6 +255,6 @@ def test_what_is_usually_varied_can_be_varied(network):
     search_space.check(config, search_space.usual(config))
     assert paths.check_label(network)
     assert all(
-        train.config_from(vars(search_space.changed(config, {name: choice[0]})))
+        train.config_from(vars(search_space.with_settings(config, {name: choice[0]})))
         for name, choice in search_space.usual(config).items()
     )

@@ -3,7 +3,6 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,11 +66,12 @@ def crossval(arguments: Namespace) -> dict:
     from toolkit.core import parallel
     from toolkit.dataset import resize
     from toolkit.selection import crossval
+    from toolkit.training import probe
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
-    if not crossval.by_probe(config.resolved()):
+    if not probe.uses_cached_features(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
-    how = _folds(arguments) | common.given(arguments, "name", "jobs", "seed", "ask") | {"say": common.say(arguments)}
+    how = _folds(arguments) | common.given(arguments, "name", "jobs", "seed", "ask") | {"log": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         outcome = crossval.run(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder}")
@@ -94,13 +94,20 @@ def labels(arguments: Namespace) -> dict:
     """Doubt labels; change none. A head on the small backbone that comes with the package judges, or what is named."""
     from toolkit.core import parallel
     from toolkit.dataset import resize
-    from toolkit.selection import crossval, labels
+    from toolkit.selection import labels
+    from toolkit.training import probe
 
-    config = _judge(arguments)
+    if arguments.recipe or arguments.config:
+        config = _one(arguments)
+    else:
+        chosen = common.given(arguments, "views")
+        config = labels.config_for(
+            lambda defaults: _one(arguments, usual=defaults), network=arguments.network, **chosen
+        )
     table = manifest.load(arguments.dataset)
-    if not crossval.by_probe(config.resolved()):
+    if not probe.uses_cached_features(config.resolved()):
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
-    how = _folds(arguments) | common.given(arguments, "jobs", "seed") | {"say": common.say(arguments)}
+    how = _folds(arguments) | common.given(arguments, "jobs", "seed") | {"log": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         found = labels.check(table, config, **_spread(arguments, how))
     say = common.say(arguments)
@@ -110,20 +117,6 @@ def labels(arguments: Namespace) -> dict:
         say(f"look at them with `toolkit review {arguments.dataset}`; settle them there, or with `toolkit relabel`")
     _shown(arguments, lambda plot: plot.suspects(found, table))
     return {"suspects": found.to_dict(orient="records")}
-
-
-def _judge(arguments: Namespace) -> "Config":
-    """Who doubts labels: what is named, and else what does so usually, with its views if it is a head still."""
-    from toolkit.selection import labels
-    from toolkit.training import probe
-
-    if arguments.recipe or arguments.config:
-        return _one(arguments)
-    usual = vars(labels.USUAL)
-    if arguments.network:
-        return _one(arguments, usual={"style": usual["style"]})
-    config = _one(arguments, usual={**usual, "views": 1})
-    return config if "views" in arguments or not probe.suits(config) else replace(config, views=usual["views"])
 
 
 def tune_options(parser: ArgumentParser) -> None:
@@ -148,7 +141,7 @@ def tune(arguments: Namespace) -> dict:
     config, table = _one(arguments), manifest.load(arguments.dataset)
     how = _folds(arguments) | common.given(arguments, "trials", "method", "name", "jobs", "seed")
     how["space"] = dict(map(_choices, arguments.vary)) or None
-    how["say"] = common.say(arguments)
+    how["log"] = common.say(arguments)
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
         outcome = tune.search(table, config, overwrite=arguments.overwrite, **_spread(arguments, how))
     common.say(arguments)(f"{outcome}\n{outcome.folder / tune.BEST}")

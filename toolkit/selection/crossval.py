@@ -6,35 +6,39 @@ learn from it: what finds wrong labels.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from toolkit.core import parallel, paths, runs
-from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.errors import BundleError, ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.model import bundle, calibrate
+from toolkit.selection.folds import divided
 from toolkit.training import probe, train
 from toolkit.training.config import Config
 
+__all__ = ["CrossValidation", "divided", "load", "run"]
+
 FOLDER, FACTS = "crossval", "crossval.json"
-VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or the strength
+SPLIT = "cross-validated"
+
+Judge = Callable[[Manifest, Path], None]  # learns from a fold's train and val, and stores its answers about test
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of a cross-validation.
+class CrossValidation:
+    """The answers of all folds together.
 
     Args:
-        folder: where `predictions.csv`, `history.csv` and `crossval.json` lie.
-        report: of all answers together, each by the network of its fold; the predictions have a column `fold` too.
+        folder: holds `predictions.csv`, `history.csv` and `crossval.json`.
+        report: of all answers, each by the network of its fold; the predictions have a column `fold` too.
         history: of all trainings, with a column `fold`.
     """
 
@@ -44,7 +48,7 @@ class Outcome:
 
     @property
     def folds(self) -> pd.DataFrame:
-        """A row per fold: pictures, and the share named right."""
+        """A row per fold: number of pictures, and accuracy."""
         right = (self.report.predictions["label"] == self.report.predictions["predicted"]).rename("accuracy")
         grouped = right.groupby(self.report.predictions["fold"])
         return grouped.agg(pictures="size", accuracy="mean")
@@ -52,6 +56,13 @@ class Outcome:
     def __str__(self) -> str:
         low, high = self.folds["accuracy"].min(), self.folds["accuracy"].max()
         return f"{self.report}; folds from {low:.1%} to {high:.1%}"
+
+
+class FoldResult(NamedTuple):
+    """The answers about the pictures that a fold judges, and the history of its training."""
+
+    predictions: pd.DataFrame
+    history: pd.DataFrame
 
 
 def run(
@@ -65,14 +76,14 @@ def run(
     overwrite: bool = False,
     jobs: int = 1,
     ask: int = 1,
-    say: Callable[[str], None] = lambda line: None,
-) -> Outcome:
-    """Train and judge one network per fold, and put their answers together.
+    log: Callable[[str], None] = lambda line: None,
+) -> CrossValidation:
+    """Stratified, grouped k-fold cross-validation: train and judge one network per fold, and gather their answers.
 
-    Folds are stratified and grouped: each has its share of every class, and near-duplicates are in one fold. Where the
-    backbone is frozen, all of it takes seconds (see `probe`), and each head is found again from all that its fold does
-    not judge when C is chosen, as `refit` does; otherwise every fold is a training of its own, and one that was killed
-    goes on from its checkpoint.
+    Each fold has its share of every class, and near-duplicates are in one fold. Where the backbone is frozen, all of it
+    takes seconds: each head is found from cached features, and again from train and val when C is chosen, as with
+    `refit` (see `probe`). Otherwise every fold is a training of its own, and an interrupted one goes on from its
+    checkpoint.
 
     Args:
         manifest: pictures in use, deduplicated; their splits do not matter. To choose between networks, give
@@ -82,57 +93,40 @@ def run(
         seed: of the division; any integer from 0.
         name: of the result, in `models/<dataset>/crossval/<name>/`; None takes the network's.
         into: folder of the result; None is the one above.
-        overwrite: do it again although there is one of that name with other settings or other pictures.
+        overwrite: replace a result of that name with other settings or other pictures.
         jobs: folds at the same time; within `parallel.cluster`, -1 for as many as it has workers. Trainings are each in
             a process of their own, so that the seed gives the same networks as with one job; one graphics card has
             memory for a single one.
-        ask: views of a picture to ask a head on features about, from 1 to `config.views`; the answer is their mean.
-        say: takes a line on each fold when it is done.
+        ask: views of a picture to ask a head about (test-time augmentation), from 1 to `config.views`; the answer is
+            their mean.
+        log: takes a line on each fold when it is done.
 
     Returns:
-        The outcome; it is on disk too.
+        The gathered answers, which are stored too.
 
     Raises:
         DatasetError: a class has too few pictures, or groups of them, for so many folds.
-        BundleError: there is one of that name that was done differently.
+        BundleError: there is a result of that name with other settings or other pictures.
         ValueError: more views to ask about than there are.
 
     >>> print(run(manifest.load("cars_tanks"), Config("mobilenet")))  # doctest: +SKIP
     mobilenet: 97.8% right on 1101 cross-validated pictures (95 % interval 96.8% to 98.5%); folds from 97.3% to 98.6%
     """
     config, used = config.resolved(), manifest.where(status="ok")
+    _check_views(config, ask)
     folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
-    most = config.views if by_probe(config) else 1
-    if not 1 <= ask <= most:
-        raise ValueError(f"expected to ask about 1 to {most} views, as many as the head learns from, got {ask}")
-    asked = {"ask": ask} if ask > 1 else {}  # what was done before this could be asked for stays known
-    identity = {**train.identity(config, used), "folds": folds, "seed": seed, **asked}
+    views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry
+    identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views}
     runs.claim(folder / FACTS, {"identity": identity}, kind="cross-validation", overwrite=overwrite)
     parts = divided(used, folds=folds, seed=seed)
-    known = probe.seen(config, used) if by_probe(config) else None
-    if known is not None:
-        say(probe.IN_WORDS)
-    one = partial(_fold, config=config, known=known, ask=ask, folder=folder)
-    kind: parallel.Kind = "trainings" if known is None else "threads"
-    numbered = list(enumerate(parts, start=1))
-    done = parallel.map(one, numbered, description=f"crossval {config.network}", jobs=jobs, kind=kind)
-    tables, histories = [], []
-    for number, result in enumerate(done, start=1):
-        if isinstance(result, parallel.Failure):
-            raise ToolkitError(f"fold {number} of {folds} stopped: {result.reason}")
-        tables.append(result[0].assign(fold=number))
-        histories.append(result[1].assign(fold=number))
-        right = (tables[-1]["label"] == tables[-1]["predicted"]).mean()
-        say(f"fold {number} of {folds}: {right:.1%} right on {len(tables[-1])} pictures")
-    predictions = pd.concat(tables).sort_values("path", ignore_index=True)
-    report = evaluate.Report(folder.name, manifest.classes, predictions, split="cross-validated")
-    outcome = Outcome(folder, report, pd.concat(histories, ignore_index=True))
-    _write(outcome)
-    return outcome
+    judge = _judge(config, used, ask, log)
+    result = _gather(folder, manifest.classes, _fold_results(config, parts, folder, judge, jobs, log))
+    _write(result)
+    return result
 
 
-def load(manifest: Manifest, name: str) -> Outcome:
-    """The outcome of an earlier `run`.
+def load(manifest: Manifest, name: str) -> CrossValidation:
+    """The result of an earlier `run`.
 
     Raises:
         BundleError: there is none.
@@ -140,114 +134,95 @@ def load(manifest: Manifest, name: str) -> Outcome:
     folder = paths.models(manifest.root) / FOLDER / name
     if not (folder / bundle.PREDICTIONS).exists():
         raise BundleError(f"expected a cross-validation at {folder}, found none; run `toolkit crossval` first")
-    report = evaluate.Report(name, manifest.classes, _table(folder), split="cross-validated")
-    return Outcome(folder, report, pd.read_csv(folder / bundle.HISTORY))
+    predictions, history = _read(folder)
+    return CrossValidation(folder, evaluate.Report(name, manifest.classes, predictions, split=SPLIT), history)
 
 
-def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
-    """The manifest once per fold, with what the fold judges as "test", and the others as "train" and "val".
-
-    Args:
-        manifest: pictures in use.
-        folds: at least 2.
-        seed: any integer from 0.
-
-    Raises:
-        DatasetError: a class has too few pictures, or groups of them, for so many folds.
-    """
-    if folds < 2:
-        raise ValueError(f"expected at least 2 folds, got {folds}")
-    table = manifest.table
-    groups = split.groups(table).to_numpy()
-    labels = table["label"].to_numpy()
-    counts = pd.Series(groups).groupby(labels).nunique()
-    if not len(counts) or counts.min() <= folds:
-        few = f"{counts.min()} of {counts.idxmin()!r}" if len(counts) else "none"
-        raise DatasetError(f"expected more than {folds} pictures of every class for {folds} folds, got {few}")
-    parts = []
-    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, groups), start=1):
-        splits = np.full(len(table), "train", dtype=object)
-        splits[judged], splits[rest[_chosen_by(labels[rest], groups[rest], seed)]] = "test", "val"
-        missing = sorted(set(labels) - set(labels[splits == "train"]))
-        if missing:
-            raise DatasetError(
-                f"expected pictures of every class to learn from in fold {number} of {folds}, got none of "
-                f"{missing[0]!r}: too many of them are near-duplicates of one another, which stay together; take "
-                "another seed or number of folds, or add pictures"
-            )
-        parts.append(manifest.assign(split=splits))
-    return parts
+def _check_views(config: Config, ask: int) -> None:
+    most = config.views if probe.uses_cached_features(config) else 1
+    if not 1 <= ask <= most:
+        raise ValueError(f"expected to ask about 1 to {most} views, as many as the head learns from, got {ask}")
 
 
-def _chosen_by(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
-    """Places of the pictures to choose by: of the first division that leaves some of every class on both sides.
-
-    Large groups may allow none: then of the first one that leaves some to learn from, or else of the very first.
-    """
-    most = min(VAL_PARTS, int(pd.Series(groups).groupby(labels).nunique().min()))
-    divisions = list(_folds(max(2, most), seed).split(labels, labels, groups))
-    kinds = len(set(labels))
-
-    def lacking(division: tuple[np.ndarray, np.ndarray]) -> tuple[bool, bool]:
-        train, val = (len(set(labels[part])) < kinds for part in division)
-        return train, val
-
-    return min(divisions, key=lacking)[1]  # the first of the best
+def _judge(config: Config, used: Manifest, ask: int, log: Callable[[str], None]) -> Judge:
+    """What learns and answers in each fold: a head on cached features, or a training."""
+    if not probe.uses_cached_features(config):
+        return partial(_train_fold, config)
+    features = probe.seen(config, used)
+    log(probe.IN_WORDS)
+    return partial(_probe_fold, config, features, ask)
 
 
-def _folds(count: int, seed: int) -> StratifiedGroupKFold:
-    return StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+def _fold_results(
+    config: Config, parts: Sequence[Manifest], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
+) -> Iterator[FoldResult]:
+    """The result of each fold, in order and as it is done."""
+    kind: parallel.Kind = "threads" if probe.uses_cached_features(config) else "trainings"
+    results = parallel.map(
+        partial(_fold, judge=judge, folder=folder),
+        list(enumerate(parts, start=1)),
+        description=f"crossval {config.network}",
+        jobs=jobs,
+        kind=kind,
+    )
+    for number, result in enumerate(results, start=1):
+        if isinstance(result, parallel.Failure):
+            raise ToolkitError(f"fold {number} of {len(parts)} stopped: {result.reason}")
+        right = (result.predictions["label"] == result.predictions["predicted"]).mean()
+        log(f"fold {number} of {len(parts)}: {right:.1%} right on {len(result.predictions)} pictures")
+        yield result
 
 
-def by_probe(config: Config) -> bool:
-    """Whether folds are heads on features that are computed once, and so take seconds."""
-    return probe.suits(config) and not config.fine_tune
-
-
-def _fold(
-    task: tuple[int, Manifest], *, config: Config, known: np.ndarray | None, ask: int, folder: Path
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The answers of one fold and its history, from disk if they are there."""
+def _fold(task: tuple[int, Manifest], *, judge: Judge, folder: Path) -> FoldResult:
+    """The result of one fold, read from disk if it was done before."""
     number, part = task
-    place = folder / f"fold-{number}"
-    if not (place / bundle.PREDICTIONS).exists():
-        if known is None:
-            _trained(config, part, place)
-        else:
-            _probed(config, part, place, known, ask)
-    return _table(place), pd.read_csv(place / bundle.HISTORY)
+    into = folder / f"fold-{number}"
+    if not (into / bundle.PREDICTIONS).exists():
+        judge(part, into)
+    return _read(into)
 
 
-def _probed(config: Config, part: Manifest, place: Path, known: np.ndarray, ask: int) -> None:
-    learned = probe.learn(replace(config, refit=True), part, known)
+def _probe_fold(config: Config, features: np.ndarray, ask: int, part: Manifest, into: Path) -> None:
+    learned = probe.learn(replace(config, refit=True), part, features)
     judged = (part.table["split"] == "test").to_numpy()
-    shares = np.mean([learned.probe.probabilities(known[judged, view]) for view in range(ask)], axis=0)
+    answers = np.mean([learned.probe.probabilities(features[judged, view]) for view in range(ask)], axis=0)
     if config.calibrate:
-        shares = calibrate.rescale(shares, calibrate.temperature(learned.val, learned.val_labels))
-    answers = evaluate.predictions(part.table.loc[judged, ["path", "label"]], shares, part.classes)
-    paths.write(place / bundle.HISTORY, learned.history.to_csv(index=False))
-    paths.write(place / bundle.PREDICTIONS, answers.to_csv(index=False))
+        answers = calibrate.rescale(answers, calibrate.temperature(learned.val, learned.val_labels))
+    predictions = evaluate.predictions(part.table.loc[judged, ["path", "label"]], answers, part.classes)
+    paths.write(into / bundle.HISTORY, learned.history.to_csv(index=False))
+    paths.write(into / bundle.PREDICTIONS, predictions.to_csv(index=False))
 
 
-def _trained(config: Config, part: Manifest, place: Path) -> None:
+def _train_fold(config: Config, part: Manifest, into: Path) -> None:
     """A training like any other; of the network nothing is kept but its answers and its history."""
-    trained = train.fit(config, part, into=place)
+    trained = train.fit(config, part, into=into)
     evaluate.measure(trained, part, record=False)
     for name in (bundle.FACTS, bundle.MODEL, bundle.SEEN, bundle.METRICS):
-        (place / name).unlink()
+        (into / name).unlink()
 
 
-def _table(folder: Path) -> pd.DataFrame:
-    words = {"path": str, "label": str, "predicted": str}
-    return pd.read_csv(folder / bundle.PREDICTIONS, keep_default_na=False, dtype=words)
+def _read(folder: Path) -> FoldResult:
+    strings = {"path": str, "label": str, "predicted": str}
+    predictions = pd.read_csv(folder / bundle.PREDICTIONS, keep_default_na=False, dtype=strings)
+    return FoldResult(predictions, pd.read_csv(folder / bundle.HISTORY))
 
 
-def _write(outcome: Outcome) -> None:
-    report, file = outcome.report, outcome.folder / FACTS
+def _gather(folder: Path, classes: tuple[str, ...], results: Iterable[FoldResult]) -> CrossValidation:
+    predictions, histories = [], []
+    for number, result in enumerate(results, start=1):
+        predictions.append(result.predictions.assign(fold=number))
+        histories.append(result.history.assign(fold=number))
+    table = pd.concat(predictions).sort_values("path", ignore_index=True)
+    report = evaluate.Report(folder.name, classes, table, split=SPLIT)
+    return CrossValidation(folder, report, pd.concat(histories, ignore_index=True))
+
+
+def _write(result: CrossValidation) -> None:
+    report, file = result.report, result.folder / FACTS
     low, high = report.interval
     facts = json.loads(file.read_text())
     facts |= {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
-    facts["folds"] = outcome.folds.reset_index().to_dict(orient="records")
-    paths.write(outcome.folder / bundle.HISTORY, outcome.history.to_csv(index=False))
-    paths.write(outcome.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
+    facts["folds"] = result.folds.reset_index().to_dict(orient="records")
+    paths.write(result.folder / bundle.HISTORY, result.history.to_csv(index=False))
+    paths.write(result.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
     paths.write(file, json.dumps(facts, indent=2) + "\n")

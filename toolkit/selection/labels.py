@@ -1,11 +1,12 @@
-"""Find labels that are likely wrong: confident learning, on answers by networks that have not seen the picture.
+"""Find label issues by confident learning, on answers by networks that have not seen the picture.
 
-A network that learned from the others says what each picture likely is. Where it is as sure of another class as it is,
-on average, of that class's own pictures, the label is doubted (Northcutt et al., 2021, arXiv:1911.00068). A person
-looks at what is found, on the review page or on the contact sheet; nothing is changed by a check.
+The self-confidence threshold of a class is the mean probability that its own pictures get for it. A picture is flagged
+where another class reaches its threshold (Northcutt et al., 2021, arXiv:1911.00068). A person looks at what is flagged,
+on the review page or on the contact sheet; a check changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.selection import crossval
+from toolkit.training import probe
 from toolkit.training.config import Config
 
 NAME = "labels"  # of the cross-validation
-LOOKED_AT = ("keep", "label")  # what a person said of a label
+REVIEWED = ("keep", "label")  # what a person decided about a label
 USUAL = Config("xception", style="modern", views=2, options={"weights": "cifar10"})  # comes with the package
 
 
@@ -29,34 +31,54 @@ def check(
     folds: int = 5,
     seed: int = 7,
     jobs: int = 1,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> pd.DataFrame:
-    """Cross-validate, doubt labels, and write what is found to `suspects.csv` for `review`.
+    """Find label issues by cross-validation, and write them to `suspects.csv` for `review`.
 
-    Labels that a person has looked at are not doubted again. Test pictures are checked too: a wrong label there makes
+    Labels that a person has looked at are not flagged again. Test pictures are checked too: a wrong label there makes
     every figure wrong.
 
     Args:
         manifest: pictures in use, deduplicated; their splits do not matter.
-        config: the network that judges; None takes the small backbone that comes with the package. One that knows more
+        config: the network that judges; None takes the small backbone that comes with the package. A better network
             finds more.
-        folds, seed, jobs, say: see `crossval.run`.
+        folds, seed, jobs, log: see `crossval.run`.
 
     Returns:
-        The suspects, see `suspects.load`: the most suspicious first.
+        The label issues, see `label_issues.load`: the most suspicious first.
 
     >>> check(manifest.load("cars_tanks"), Config("mobilenet", style="modern"))  # doctest: +SKIP
     """
-    how = {"folds": folds, "seed": seed, "jobs": jobs, "name": NAME, "overwrite": True}
-    outcome = crossval.run(manifest, config or USUAL, say=say, **how)
-    found = doubted(outcome.report)
-    settled = manifest.table.loc[manifest.table["reviewed"].isin(LOOKED_AT), "path"]
-    label_issues.save(manifest.root, found[~found["path"].isin(settled)])
+    result = crossval.run(
+        manifest, config or USUAL, folds=folds, seed=seed, jobs=jobs, name=NAME, overwrite=True, log=log
+    )
+    issues = doubted(result.report)
+    reviewed = manifest.table.loc[manifest.table["reviewed"].isin(REVIEWED), "path"]
+    label_issues.save(manifest.root, issues[~issues["path"].isin(reviewed)])
     return label_issues.load(manifest.root)
 
 
+def config_for(
+    configure: Callable[[Mapping[str, object]], Config], *, network: str | None = None, views: int | None = None
+) -> Config:
+    """The config of the network that judges labels, where only some of its settings are chosen.
+
+    Args:
+        configure: gives the config that has these defaults where nothing was chosen.
+        network: the chosen one; None is the usual one, which comes with the package.
+        views: the chosen number; None is the usual number if the network is a linear probe.
+
+    >>> config_for(lambda defaults: Config(**defaults)) == USUAL
+    True
+    """
+    if network is not None:
+        return configure({"style": USUAL.style})
+    config = configure({**vars(USUAL), "views": 1})
+    return replace(config, views=USUAL.views) if views is None and probe.suits(config) else config
+
+
 def doubted(report: evaluate.Report) -> pd.DataFrame:
-    """The pictures whose label is likely wrong.
+    """The label issues: pictures whose label is likely wrong.
 
     Args:
         report: answers by networks that did not learn from the picture, such as those of `crossval.run`.
@@ -68,25 +90,23 @@ def doubted(report: evaluate.Report) -> pd.DataFrame:
         ToolkitError: cleanlab is not installed.
     """
     table = report.predictions.reset_index(drop=True)
-    shares = table[[f"p_{name}" for name in report.classes]].to_numpy(np.float64)
-    given = table["label"].map({name: place for place, name in enumerate(report.classes)}).to_numpy(np.int64)
-    found = table[_off_diagonal(given, shares)]
-    own = shares[found.index, given[found.index]]
-    words = [
-        f"{label} {share:.0%}, rather {other} {sure:.0%}"
-        for label, share, other, sure in zip(found["label"], own, found["predicted"], found["probability"], strict=True)
+    truth = report.truth
+    issues = table[_label_issues(truth, report.probabilities)]
+    own = report.probabilities[issues.index, truth[issues.index]]
+    reasons = [
+        f"{row.label} {share:.0%}, rather {row.predicted} {row.probability:.0%}"
+        for row, share in zip(issues.itertuples(), own, strict=True)
     ]
-    return pd.DataFrame(
-        {"path": found["path"], "label": found["label"], "suggested": found["predicted"], "score": 1 - own}
-    ).assign(reason=words)
+    columns = {"path": issues["path"], "label": issues["label"], "suggested": issues["predicted"]}
+    return pd.DataFrame({**columns, "score": 1 - own, "reason": reasons})
 
 
-def _off_diagonal(given: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Which pictures count, in the confident joint, as of another class than the given one."""
+def _label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Which pictures are off the diagonal of the confident joint: counted as of another class than their label."""
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
         raise ToolkitError(
             'expected cleanlab to check labels, found none; run `pip install "image-classifier-toolkit[train]"`'
         ) from error
-    return find_label_issues(given, shares, filter_by="confident_learning", n_jobs=1)
+    return find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)

@@ -1,7 +1,7 @@
-"""Which settings are varied in a search, and how far.
+"""The search space: which settings are varied, and how far.
 
-A space says for the name of a setting either a pair (from, to) of numbers or a list of choices. Settings within others
-have a dot.
+It maps the name of a setting to a pair (from, to) of numbers or to a list of choices. A dot leads to a setting within
+another.
 
 >>> space = {"learning_rate": (1e-5, 1e-2), "batch_size": [16, 32], "options.width": [0.5, 1.0]}
 >>> points(space["learning_rate"])
@@ -10,7 +10,7 @@ have a dot.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -23,42 +23,60 @@ if TYPE_CHECKING:
     import optuna
 
 STEPS = 5  # of a range, where a grid is laid over it
-LOGARITHMIC = 10  # a range whose end is so many times its start is searched by factors, not by differences
+LOGARITHMIC = 10  # a range whose end is so many times its start is searched on a logarithmic scale
 
-Space = Mapping[str, tuple[float, float] | Sequence[object]]
+Value = str | int | float | None
+Range = tuple[float, float]
+Choice = Range | Sequence[Value]  # a list, where it is no range
+Space = Mapping[str, Choice]
 
 
-def usual(config: Config) -> dict[str, tuple | list]:
-    """What is usually worth varying: of a head on features, or of a training."""
+def usual(config: Config) -> dict[str, Choice]:
+    """What is usually worth varying: of a head on cached features, or of a training."""
     config = config.resolved()
-    network = networks.get(config.network)
-    if probe.suits(config) and not config.fine_tune:
-        sizes = {max(network.smallest, round(config.size * share / 32) * 32) for share in (0.75, 1, 1.25)}
-        pooling = {"options.pooling": ["average", "pyramid"]}
-        return {"C": (1e-4, 10.0), "views": [1, 2, 4], "size": sorted(sizes), **pooling}
-    rate = config.learning_rate
-    space = {"learning_rate": (rate / 10, rate * 10), "batch_size": [16, 32, 64], "style": list(networks.STYLES)}
-    space |= {"augmentation.rotation": (0.0, 20.0), "augmentation.zoom": (0.0, 0.3)}
-    return space | ({"options.width": [0.25, 0.5, 1.0]} if "width" in network.options else {})
+    return _of_head(config) if probe.uses_cached_features(config) else _of_training(config)
 
 
-def changed(config: Config, values: Mapping[str, object]) -> Config:
-    """The config with these settings; a dot leads into settings within others.
+def _of_head(config: Config) -> dict[str, Choice]:
+    smallest = networks.get(config.network).smallest
+    sizes = {max(smallest, round(config.size * share / 32) * 32) for share in (0.75, 1, 1.25)}
+    return {
+        "C": (1e-4, 10.0),
+        "views": [1, 2, 4],
+        "size": sorted(sizes),
+        "options.pooling": ["average", "pyramid"],
+    }
 
-    >>> changed(Config("vgg"), {"options.width": 0.5, "batch_size": 16}).options
+
+def _of_training(config: Config) -> dict[str, Choice]:
+    space: dict[str, Choice] = {
+        "learning_rate": (config.learning_rate / 10, config.learning_rate * 10),
+        "batch_size": [16, 32, 64],
+        "style": list(networks.STYLES),
+        "augmentation.rotation": (0.0, 20.0),
+        "augmentation.zoom": (0.0, 0.3),
+    }
+    if "width" in networks.get(config.network).options:
+        space["options.width"] = [0.25, 0.5, 1.0]
+    return space
+
+
+def with_settings(config: Config, values: Mapping[str, object]) -> Config:
+    """The config with these settings; a dot leads to a setting within another.
+
+    >>> with_settings(Config("vgg"), {"options.width": 0.5, "batch_size": 16}).options
     {'width': 0.5}
     """
-    plain, usual = (as_stored(asdict(one)) for one in (config, config.resolved()))
-    for setting, value in values.items():
-        *outer, last = setting.split(".")
-        place = plain
-        for name in outer:
-            if not isinstance(place.get(name), dict):
-                place[name] = usual.get(name) if place.get(name) == "usual" else None
-            place[name] = place[name] or {}
-            place = place[name]
-        place[last] = value
-    return config_from(plain)
+    settings, defaults = as_stored(asdict(config)), as_stored(asdict(config.resolved()))
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        target = settings
+        for key in outer:
+            if not isinstance(target.get(key), dict):  # none of them is set, or all are the network's own
+                target[key] = (defaults.get(key) if target.get(key) == "usual" else None) or {}
+            target = target[key]
+        target[last] = value
+    return config_from(settings)
 
 
 def check(config: Config, space: Space) -> None:
@@ -68,30 +86,38 @@ def check(config: Config, space: Space) -> None:
     for name, choice in space.items():
         if not isinstance(choice, tuple | list) or not choice:
             raise ValueError(f"expected a pair (from, to) or a list of choices for {name}, got {choice!r}")
-        if isinstance(choice, tuple) and (len(choice) != 2 or not choice[0] < choice[1]):
+        if isinstance(choice, tuple) and not is_range(choice):
             raise ValueError(f"expected a pair (from, to) of rising numbers for {name}, got {choice!r}")
-        if isinstance(choice, list) and not all(one is None or isinstance(one, str | int | float) for one in choice):
+        if isinstance(choice, list) and not all(isinstance(value, str | int | float | None) for value in choice):
             raise ValueError(f"expected words and numbers as choices for {name}, got {choice!r}")
-        changed(config, {name: choice[0]})  # an unknown setting raises
+        with_settings(config, {name: choice[0]})  # an unknown setting raises
 
 
-def suggest(trial: "optuna.Trial", name: str, choice: tuple | list) -> object:
-    """The value of a setting that a trial of Optuna is to have."""
-    if isinstance(choice, list):
+def suggest(trial: "optuna.Trial", name: str, choice: Choice) -> object:
+    """The value of a setting that Optuna picks for a trial."""
+    if not is_range(choice):
         return trial.suggest_categorical(name, choice)
     low, high = choice
     suggest = trial.suggest_int if isinstance(low, int) and isinstance(high, int) else trial.suggest_float
-    return suggest(name, low, high, log=_by_factors(choice))
+    return suggest(name, low, high, log=is_logarithmic(choice))
 
 
-def points(choice: tuple | list) -> list:
+def points(choice: Choice) -> list[Value]:
     """The points of a grid on one axis."""
-    if isinstance(choice, list):
-        return choice
-    points = (np.geomspace if _by_factors(choice) else np.linspace)(*choice, STEPS)
-    whole = all(isinstance(end, int) for end in choice)
-    return sorted({round(point) if whole else float(f"{point:.6g}") for point in points.tolist()})
+    if not is_range(choice):
+        return list(choice)
+    low, high = choice
+    values = np.geomspace(low, high, STEPS) if is_logarithmic(choice) else np.linspace(low, high, STEPS)
+    if isinstance(low, int) and isinstance(high, int):
+        return sorted({round(value) for value in values.tolist()})
+    return sorted({float(f"{value:.6g}") for value in values.tolist()})
 
 
-def _by_factors(choice: tuple) -> bool:
+def is_logarithmic(choice: Range) -> bool:
+    """Whether a range is searched on a logarithmic scale."""
     return choice[0] > 0 and choice[1] / choice[0] >= LOGARITHMIC
+
+
+def is_range(choice: Choice) -> TypeGuard[Range]:
+    """Whether a choice is a range of rising numbers, and not a list of values."""
+    return isinstance(choice, tuple) and len(choice) == 2 and choice[0] < choice[1]

@@ -1,4 +1,4 @@
-"""One trial of a search: settings are judged on train and val, and what comes of them is a verdict, be it a bad one.
+"""One trial of a search: settings are judged on train and val, and even those that fail have a result.
 
 A trial knows nothing of the search, so that it can be sent to another process or machine.
 """
@@ -9,40 +9,44 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from toolkit.core.framework import tf
 from toolkit.dataset import resize
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.model import bundle, calibrate
+from toolkit.evaluation.evaluate import Report
+from toolkit.model import bundle
 from toolkit.selection import crossval, search_space
-from toolkit.training import train
+from toolkit.training import probe, train
 from toolkit.training.config import Config
 
 NO_MEMORY = "expected memory for these settings, there was too little; try a smaller size, width or batch_size"
 
+OnEpoch = Callable[[float, int], None]
 
-class GivenUp(Exception):
-    """Raised by who watches a training that lags behind."""
+
+class Pruned(Exception):
+    """Raised to stop a training that lags behind those of other trials."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of a trial.
+class TrialResult:
+    """What a trial achieved.
 
     Args:
-        state: "complete", "pruned" for one that was given up, or "failed".
+        state: "complete", "pruned" for one that was stopped early, or "failed".
         accuracy, loss: on pictures that were not learned from; nan unless it is complete.
         reason: why it failed, in words.
     """
 
-    state: str
+    state: Literal["complete", "pruned", "failed"]
     accuracy: float = float("nan")
     loss: float = float("nan")
     reason: str = ""
 
 
-def judge(
+def run_trial(
     values: Mapping[str, object],
     *,
     config: Config,
@@ -51,41 +55,41 @@ def judge(
     folds: int,
     seed: int,
     jobs: int = 1,
-    watch: Callable[[float, int], None] = lambda accuracy, epoch: None,
-) -> Verdict:
-    """Try settings.
+    on_epoch: OnEpoch = lambda accuracy, epoch: None,
+) -> TrialResult:
+    """Train with settings and judge them: by cross-validation, or on val.
 
     Args:
-        values: the settings that this trial has for itself.
-        config: what all trials share. Where it is a head on features, all are judged in folds, else all on val: judged
-            in two ways, they could not be compared.
+        values: the settings of this trial alone.
+        config: what all trials share. Where it is a head on features, all trials are judged in folds, otherwise all on
+            val: results of two methods could not be compared.
         used: pictures to learn from and choose by.
-        folder: of the search; the trial's own, in it, is called after its settings, so one that was killed goes on.
+        folder: of the search; a trial's own, in it, is named after its settings, so an interrupted one goes on.
         folds, seed, jobs: see `crossval.run`.
-        watch: takes the accuracy on val and the number of the epoch after each one; may raise `GivenUp`.
+        on_epoch: takes the accuracy on val and the number of the epoch after each one; may raise `Pruned`.
 
     Returns:
-        The verdict; settings that do not go together, or not into memory, have failed.
+        The result; settings that do not go together, or not into memory, have failed.
 
-    >>> judge({"C": 0.1}, config=config, used=used, folder=folder, folds=5, seed=7).state  # doctest: +SKIP
+    >>> run_trial({"C": 0.1}, config=config, used=used, folder=folder, folds=5, seed=7).state  # doctest: +SKIP
     'complete'
     """
     into = folder / key(values)
     try:
-        changed = search_space.changed(config, values).resolved()
-        if not crossval.by_probe(changed):
+        changed = search_space.with_settings(config, values).resolved()
+        if not probe.uses_cached_features(changed):
             resize.write(used, size=changed.size, mode=changed.resize_mode)
-        if crossval.by_probe(config):
-            return _in_folds(crossval.run(used, changed, folds=folds, seed=seed, into=into, jobs=jobs))
-        return _on_val(changed, used, into, watch)
-    except GivenUp:
-        verdict = Verdict("pruned")
+        if probe.uses_cached_features(config):
+            return _result_of(crossval.run(used, changed, folds=folds, seed=seed, into=into, jobs=jobs).report)
+        return _train_and_validate(changed, used, into, on_epoch)
+    except Pruned:
+        result = TrialResult("pruned")
     except (ToolkitError, ValueError) as error:  # settings that do not go together: the others may
-        verdict = Verdict("failed", reason=str(error))
+        result = TrialResult("failed", reason=str(error))
     except (MemoryError, tf.errors.ResourceExhaustedError):
-        verdict = Verdict("failed", reason=NO_MEMORY)
-    shutil.rmtree(into, ignore_errors=True)  # checkpoints that nobody will go on from
-    return verdict
+        result = TrialResult("failed", reason=NO_MEMORY)
+    shutil.rmtree(into, ignore_errors=True)  # checkpoints from which nothing will go on
+    return result
 
 
 def key(values: Mapping[str, object]) -> str:
@@ -97,20 +101,17 @@ def key(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _in_folds(outcome: crossval.Outcome) -> Verdict:
-    table, classes = outcome.report.predictions, outcome.report.classes
-    shares = table[[f"p_{label}" for label in classes]].to_numpy()
-    labels = table["label"].map({label: place for place, label in enumerate(classes)}).to_numpy()
-    return Verdict("complete", outcome.report.accuracy, calibrate.log_loss(shares, labels))
+def _result_of(report: Report) -> TrialResult:
+    return TrialResult("complete", report.accuracy, report.log_loss)
 
 
-def _on_val(config: Config, used: Manifest, into: Path, watch: Callable[[float, int], None]) -> Verdict:
-    def told(rows: list[dict]) -> None:
+def _train_and_validate(config: Config, used: Manifest, into: Path, on_epoch: OnEpoch) -> TrialResult:
+    def watch(rows: list[dict]) -> None:
         if "C" not in rows[-1]:  # a head on features, from which fine-tuning begins, is no epoch to be compared by
-            watch(bundle.kept(rows[-1], monitor=config.monitor).accuracy, len(rows))
+            on_epoch(bundle.kept(rows[-1], monitor=config.monitor).accuracy, len(rows))
 
-    run = train.fit(config, used, into=into, watch=told)
-    _, kept = run.kept
+    trained = train.fit(config, used, into=into, watch=watch)
+    _, kept = trained.kept
     (into / bundle.FACTS).unlink()
-    (into / bundle.MODEL).unlink()  # its settings are what is looked for
-    return Verdict("complete", kept.accuracy, kept.loss)
+    (into / bundle.MODEL).unlink()  # the search is for its settings
+    return TrialResult("complete", kept.accuracy, kept.loss)

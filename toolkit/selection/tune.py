@@ -1,13 +1,14 @@
-"""Look for better settings: by chance, over a grid, or where the trials so far were good (TPE), with Optuna.
+"""Hyperparameter search: random, over a grid, or by tree-structured Parzen estimators (TPE), with Optuna.
 
 Trials are judged on train and val alone; the test pictures stay closed. Where the backbone is frozen a trial is a
 cross-validation on features that are computed once, and takes seconds; otherwise it is a training, judged on val and
-given up when it lags behind the others. All trials are kept: the same command goes on where it was killed.
+stopped early (pruned) when it lags behind the others. All trials are kept: the same command goes on where it was
+killed.
 """
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,11 @@ import pandas as pd
 from toolkit.core import parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, ToolkitError
-from toolkit.selection import crossval, search_space, study
+from toolkit.selection import search_space, study
 from toolkit.selection.search_space import Space
 from toolkit.selection.study import Asked
-from toolkit.selection.trial import Verdict, judge, key
-from toolkit.training import train
+from toolkit.selection.trial import TrialResult, key, run_trial
+from toolkit.training import probe, train
 from toolkit.training.config import Config
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ METHODS = ("tpe", "random", "grid")
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of a search.
+class Search:
+    """The trials of a search, and the best settings of all.
 
     Args:
-        folder: where `trials.csv`, `best.json` and the journal lie.
+        folder: holds `trials.csv`, `best.json` and the journal.
         config: the best settings found.
         trials: a row per trial: number, state ("complete", "pruned" or "failed"), accuracy, loss, seconds, reason, and
             a column per setting that was varied.
@@ -52,14 +53,13 @@ class Outcome:
 
     @property
     def best(self) -> pd.Series:
-        """The row of the best trial: the highest accuracy, and of those the lowest loss."""
-        done = self.trials[self.trials["state"] == "complete"]
-        return done.sort_values(["accuracy", "loss"], ascending=[False, True], kind="stable").iloc[0]
+        """The row of the best trial."""
+        return _best(self.trials)
 
     def __str__(self) -> str:
-        found = ", ".join(f"{name} {_text(self.best[name])}" for name in self.space)
+        settings = ", ".join(f"{name} {_text(self.best[name])}" for name in self.space)
         count = f"{len(self.trials)} trials, {(self.trials['state'] == 'pruned').sum()} given up early"
-        return f"{self.config.network}: {self.best['accuracy']:.1%} with {found} ({count})"
+        return f"{self.config.network}: {self.best['accuracy']:.1%} with {settings} ({count})"
 
 
 def search(
@@ -74,35 +74,35 @@ def search(
     name: str | None = None,
     overwrite: bool = False,
     jobs: int = 1,
-    say: Callable[[str], None] = lambda line: None,
-) -> Outcome:
-    """Try settings, and give the best.
+    log: Callable[[str], None] = lambda line: None,
+) -> Search:
+    """Hyperparameter search: try settings, and give the best.
 
     The accuracy of the best trial is a little too good to be true, since it was chosen for it; only the test pictures
-    say how good it is.
+    tell how good it is.
 
     Args:
         manifest: a split manifest; its test pictures are not looked at.
         config: what all trials share.
-        space: what is varied, see `spaces`; None takes `spaces.usual`.
+        space: what is varied, see `search_space`; None takes `search_space.usual`.
         trials: how many in all, those of earlier calls included; a grid has no more than its points, and of a larger
             one the seed draws so many.
         method: "tpe" (Bergstra et al., 2011), "random" or "grid".
         folds: of each cross-validation, at least 2.
         seed: any integer from 0; the same one tries the same settings, with the same number of jobs.
         name: of the search, in `models/<dataset>/tune/<name>/`; None takes the network's.
-        overwrite: begin anew although there is one of that name over other settings or pictures.
+        overwrite: replace a search of that name with other settings or other pictures.
         jobs: trainings at the same time, each in a process of its own, see `crossval.run`; of heads on features, folds.
             Within `parallel.cluster` trials of any kind, -1 for as many as it has workers. Trials at the same time do
-            not know how the others do: none is given up early.
-        say: takes a line on each trial when it is done.
+            not know how the others do: none is stopped early.
+        log: takes a line on each trial when it is done.
 
     Returns:
-        The outcome; it is on disk too.
+        The trials and the best settings, which are stored too.
 
     Raises:
         ToolkitError: Optuna is not installed, or no trial came to an end.
-        BundleError: there is a search of that name over other settings or pictures.
+        BundleError: there is a search of that name with other settings or other pictures.
 
     >>> search(table, Config("xception"), space={"views": [1, 2], "C": (0.001, 1)}).config  # doctest: +SKIP
     """
@@ -116,55 +116,83 @@ def search(
     folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
     identity = {**train.identity(config.resolved(), used), "space": space, "method": method, "folds": folds}
     runs.claim(folder / FACTS, {**identity, "seed": seed}, kind="search", overwrite=overwrite)
-    known = study.begin(folder / JOURNAL)
+    journal = study.open_journal(folder / JOURNAL)
     if method == "grid":
-        points = _points(space, trials, seed, say)
-        study.enqueue(known, space, points)
+        points = _grid(space, trials, seed, log)
+        study.enqueue(journal, space, points)
         trials = len(points)
-    trainings = not crossval.by_probe(config)
-    at_once = parallel.n_parallel(jobs) if trainings or parallel.is_distributed() else 1
-    judging = partial(judge, config=config, used=used, folder=folder, folds=folds, seed=seed)
+    attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
+    runner = _Runner(attempt, jobs, trains=not probe.uses_cached_features(config))
     with parallel.progress(None, total=trials, description=f"tune {config.network}") as bar:
-        while (tried := len(study.ended(known))) < trials:
-            bar.update(tried - bar.n)
-            numbers = range(tried, min(trials, (tried // at_once + 1) * at_once))  # the same after it was killed
-            asked = [study.ask(known, space, method=method, seed=seed + number) for number in numbers]
-            verdicts = _together(asked, judging, jobs, trainings) if at_once > 1 else _alone(asked, judging, jobs)
-            for number, verdict in zip(numbers, study.told(known, asked, verdicts), strict=True):
-                say(f"trial {number + 1} of {trials}: {_line(verdict, asked[number - tried][1])}")
-    return _outcome(folder, config, space, known)
+        while (done := len(study.finished(journal))) < trials:
+            bar.update(done - bar.n)
+            batch = range(done, min(trials, (done // runner.at_once + 1) * runner.at_once))  # the same if it was killed
+            asked = [study.ask(journal, space, method=method, seed=seed + number) for number in batch]
+            results = study.record(journal, asked, runner.run(asked))
+            for number, (_, values), result in zip(batch, asked, results, strict=True):
+                log(f"trial {number + 1} of {trials}: {_line(result, values)}")
+    return _gather(folder, config, space, journal)
 
 
-def _points(space: Space, trials: int, seed: int, say: Callable[[str], None]) -> list[tuple]:
-    """All points of a grid; of too many, some from all over it."""
+def _grid(space: Space, trials: int, seed: int, log: Callable[[str], None]) -> list[tuple]:
+    """All points of a grid; of too many, as many as there are trials, from all over it."""
     points = list(itertools.product(*(search_space.points(choice) for choice in space.values())))
     if trials >= len(points):
         return points
-    say(f"{trials} of {len(points)} points of the grid")
-    return [points[place] for place in np.random.default_rng(seed).permutation(len(points))[:trials]]
+    log(f"{trials} of {len(points)} points of the grid")
+    return [points[index] for index in np.random.default_rng(seed).permutation(len(points))[:trials]]
 
 
-def _alone(asked: list[Asked], judging: Callable[..., Verdict], jobs: int) -> Iterator[Verdict]:
-    """Verdicts, one after the other: a training may be given up early."""
-    for trial, values in asked:
-        yield judging(values, jobs=jobs, watch=partial(study.prune, trial))
+class _Runner:
+    """Runs trials in turn, or several at a time.
+
+    Args:
+        attempt: tries settings, see `run_trial`.
+        jobs: see `search`.
+        trains: whether a trial is a training, and not a cross-validation on cached features.
+    """
+
+    def __init__(self, attempt: Callable[..., TrialResult], jobs: int, *, trains: bool):
+        self.attempt, self.jobs = attempt, jobs
+        self.kind: parallel.Kind = "trainings" if trains else "threads"
+        self.at_once = parallel.n_parallel(jobs) if trains or parallel.is_distributed() else 1
+
+    def run(self, asked: list[Asked]) -> Iterator[TrialResult]:
+        """The results of trials, in their order."""
+        return self._together(asked) if self.at_once > 1 else self._in_turn(asked)
+
+    def _in_turn(self, asked: list[Asked]) -> Iterator[TrialResult]:
+        for trial, values in asked:
+            yield self.attempt(values, jobs=self.jobs, on_epoch=partial(study.prune, trial))
+
+    def _together(self, asked: list[Asked]) -> Iterator[TrialResult]:
+        """What two trials ask for is tried once."""
+        different = {key(values): values for _, values in asked}
+        results = parallel.map(self.attempt, list(different.values()), jobs=self.jobs, kind=self.kind)
+        finished: dict[str, TrialResult] = {}
+        for name in (key(values) for _, values in asked):
+            if name not in finished:
+                result = next(results)
+                if isinstance(result, parallel.Failure):
+                    raise ToolkitError(f"a trial stopped: {result.reason}")
+                finished[name] = result
+            yield finished[name]
 
 
-def _together(asked: list[Asked], judging: Callable[..., Verdict], jobs: int, trainings: bool) -> Iterator[Verdict]:
-    """Verdicts on trials at the same time; what two of them ask for is tried once."""
-    different = {key(values): values for _, values in asked}
-    kind: parallel.Kind = "trainings" if trainings else "threads"
-    results = parallel.map(judging, list(different.values()), jobs=jobs, kind=kind)
-    known: dict[str, Verdict] = {}
-    for name in (key(values) for _, values in asked):
-        known[name] = known[name] if name in known else next(results)
-        if isinstance(known[name], parallel.Failure):
-            raise ToolkitError(f"a trial stopped: {known[name].reason}")
-        yield known[name]
+def _gather(folder: Path, config: Config, space: Space, journal: "optuna.Study") -> Search:
+    finished = study.finished(journal)
+    table = _table(finished, space)
+    if not (table["state"] == "complete").any():
+        raise ToolkitError(f"expected a trial that came to an end, none of {len(table)} did; {table['reason'].iloc[0]}")
+    params = finished[int(_best(table).name)].params  # of the journal: a table makes floats of integers beside None
+    best = search_space.with_settings(config, {name: params[name] for name in space})
+    paths.write(folder / TABLE, table.to_csv(index=False))
+    paths.write(folder / BEST, json.dumps(asdict(best), indent=2) + "\n")
+    return Search(folder, best, table, space)
 
 
-def _outcome(folder: Path, config: Config, space: Space, known: "optuna.Study") -> Outcome:
-    tried = study.ended(known)
+def _table(finished: list["optuna.trial.FrozenTrial"], space: Space) -> pd.DataFrame:
+    """A row per trial, see `Search`."""
     rows = [
         {
             "number": number,
@@ -174,26 +202,25 @@ def _outcome(folder: Path, config: Config, space: Space, known: "optuna.Study") 
             "seconds": trial.duration.total_seconds() if trial.duration else np.nan,
             "reason": trial.user_attrs.get("reason", ""),
         }
-        for number, trial in enumerate(tried, start=1)
+        for number, trial in enumerate(finished, start=1)
     ]
-    varied = {
-        name: pd.Series([trial.params.get(name) for trial in tried], dtype=object if None in choice else None)
-        for name, choice in space.items()  # None among numbers would become one, and they fractions
+    settings = {
+        name: pd.Series([trial.params.get(name) for trial in finished], dtype=object if None in choice else None)
+        for name, choice in space.items()  # None among numbers would become nan, and integers floats
     }
-    table = pd.DataFrame(rows).assign(**varied)
-    if not (table["state"] == "complete").any():
-        raise ToolkitError(f"expected a trial that came to an end, none of {len(table)} did; {table['reason'].iloc[0]}")
-    best = tried[Outcome(folder, config, table, space).best.name].params
-    outcome = Outcome(folder, search_space.changed(config, {name: best[name] for name in space}), table, space)
-    paths.write(folder / TABLE, table.to_csv(index=False))
-    paths.write(folder / BEST, json.dumps(asdict(outcome.config), indent=2) + "\n")
-    return outcome
+    return pd.DataFrame(rows).assign(**settings)
 
 
-def _line(verdict: Verdict, values: dict[str, object]) -> str:
+def _best(trials: pd.DataFrame) -> pd.Series:
+    """The row with the highest accuracy, and of those the lowest loss."""
+    complete = trials[trials["state"] == "complete"]
+    return complete.sort_values(["accuracy", "loss"], ascending=[False, True], kind="stable").iloc[0]
+
+
+def _line(result: TrialResult, values: Mapping[str, object]) -> str:
     settings = ", ".join(f"{name} {_text(value)}" for name, value in values.items())
-    found = {"complete": f"{verdict.accuracy:.1%}", "pruned": "given up"}
-    return f"{found.get(verdict.state, 'failed')}  {settings}"
+    outcomes = {"complete": f"{result.accuracy:.1%}", "pruned": "given up", "failed": "failed"}
+    return f"{outcomes[result.state]}  {settings}"
 
 
 def _text(value: object) -> str:

@@ -79,6 +79,11 @@ def suits(config: Config) -> bool:
     return wanted and networks.get(config.network).is_linear(style=config.style, **config.options)
 
 
+def uses_cached_features(config: Config) -> bool:
+    """Whether the head is all that is ever trained, so that a training takes seconds."""
+    return suits(config) and not config.fine_tune
+
+
 def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
     """The features that a config means, of every picture in use; shape (pictures, views, features).
 

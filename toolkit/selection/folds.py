@@ -1,0 +1,71 @@
+"""The folds of a cross-validation: stratified, and near-duplicates stay together."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from toolkit.dataset import split
+from toolkit.dataset.manifest import Manifest
+from toolkit.errors import DatasetError
+
+VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or C
+
+
+def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
+    """The manifest once per fold, with what the fold judges as "test", and the others as "train" and "val".
+
+    Args:
+        manifest: pictures in use.
+        folds: at least 2.
+        seed: any integer from 0.
+
+    Raises:
+        DatasetError: a class has too few pictures, or groups of them, for so many folds.
+        ValueError: fewer than 2 folds.
+    """
+    table = manifest.table
+    groups, labels = split.groups(table).to_numpy(), table["label"].to_numpy()
+    _check_groups(labels, groups, folds)
+    parts = []
+    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, groups), start=1):
+        splits = np.full(len(table), "train", dtype=object)
+        splits[judged] = "test"
+        splits[rest[_validation_rows(labels[rest], groups[rest], seed)]] = "val"
+        missing = sorted(set(labels) - set(labels[splits == "train"]))
+        if missing:
+            raise DatasetError(
+                f"expected pictures of every class to learn from in fold {number} of {folds}, got none of "
+                f"{missing[0]!r}: too many of them are near-duplicates of one another, which stay together; take "
+                "another seed or number of folds, or add pictures"
+            )
+        parts.append(manifest.assign(split=splits))
+    return parts
+
+
+def _check_groups(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
+    if folds < 2:
+        raise ValueError(f"expected at least 2 folds, got {folds}")
+    counts = pd.Series(groups).groupby(labels).nunique()
+    if not len(counts) or counts.min() <= folds:
+        few = f"{counts.min()} of {counts.idxmin()!r}" if len(counts) else "none"
+        raise DatasetError(f"expected more than {folds} pictures of every class for {folds} folds, got {few}")
+
+
+def _validation_rows(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Which rows are validation pictures: those of the first division that leaves every class on both sides.
+
+    Large groups may allow none: then of the first one with every class in train, or else of the very first.
+    """
+    fewest = int(pd.Series(groups).groupby(labels).nunique().min())
+    divisions = list(_folds(max(2, min(VAL_PARTS, fewest)), seed).split(labels, labels, groups))
+    classes = len(set(labels))
+
+    def lacks_a_class(division: tuple[np.ndarray, np.ndarray]) -> tuple[bool, bool]:
+        train_rows, val_rows = division
+        return len(set(labels[train_rows])) < classes, len(set(labels[val_rows])) < classes
+
+    return min(divisions, key=lacks_a_class)[1]  # the first of the best
+
+
+def _folds(count: int, seed: int) -> StratifiedGroupKFold:
+    return StratifiedGroupKFold(count, shuffle=True, random_state=seed)

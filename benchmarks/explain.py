@@ -53,7 +53,7 @@ def learned(train: Drawn, *, C: float = 0.1) -> bundle.Bundle:
     seen = networks.get("xception").backbone(size=size, weights="cifar10", pooling="average")
     parts = [train.pictures[start : start + 32] for start in range(0, len(train.pictures), 32)]
     features = np.concatenate([np.asarray(seen.predict_on_batch(part)) for part in parts])
-    ((_, head),) = probe.path(features, train.labels, strengths=(C,))
+    ((_, head),) = probe.regularization_path(features, train.labels, Cs=(C,))
     model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10", pooling="average")
     head.put_into(model)
     return named(model, size)

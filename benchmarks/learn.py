@@ -182,7 +182,7 @@ def planted(data: Manifest, name: str, config: Config, share: float, asked: Name
 
 def correct(some: Manifest, config: Config, truth: pd.Series, data: Manifest, seed: int) -> float:
     """Share of all pictures named as they truly are, by folds that learn from these labels alone."""
-    known = crossval.probe.seen(config.resolved(), data)
+    known = crossval.probe.features_for(config.resolved(), data)
     answers = []
     for part in crossval.divided(data, folds=5, seed=seed):
         judged_ = set(part.table.loc[part.table["split"] == "test", "path"])
@@ -224,7 +224,7 @@ def curve(asked: Namespace) -> Iterator[dict]:
         seen.append({"epoch": len(rows), "minutes": round(minutes, 2), "held out": rows[-1]["val_accuracy"]})
 
     seen: list[dict] = []
-    run = train.fit(config, data, name="deep_cnn", watch=watch)
+    run = train.fit(config, data, name="deep_cnn", on_epoch=watch)
     report = evaluate.measure(run, data)
     for row in seen[:: max(1, len(seen) // 10)]:
         yield {"way": f"epoch {row['epoch']}", "pictures": HELD_OUT, "right": f"{row['held out']:.1%}"} | {

@@ -25,7 +25,7 @@ def main() -> None:
         print(f"{stages[-1]['second']:8.1f} s  {line}", flush=True)
 
     configs = run.configs_for(asked.networks.split(","), weights=asked.weights)
-    outcome = run.pipeline(asked.sources, into=asked.into, configs=configs, say=say)
+    outcome = run.pipeline(asked.sources, into=asked.into, configs=configs, log=say)
     rows = [
         {
             "network": name,

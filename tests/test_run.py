@@ -17,7 +17,7 @@ small = {"style": "modern", "size": 16, "options": {"width": 0.1}, "precision": 
 config = train.Config("vgg", epochs=12, patience=11, **small)
 train_fit = train.fit
 train.fit = lambda *a, **k: train_fit(*a, **k, checkpoint_seconds=0)
-run.pipeline(f"folder:{sys.argv[1]}", into="mine", configs=[config], say=lambda line: print(line, flush=True))
+run.pipeline(f"folder:{sys.argv[1]}", into="mine", configs=[config], log=lambda line: print(line, flush=True))
 """
 
 
@@ -111,7 +111,7 @@ def test_the_stages_in_between_are_saved_and_can_be_repeated(pictures):
 
     table = scrape.collect(f"folder:{pictures}", into="mine")
     said = []
-    table = run.prepare(table, sizes=[16, 24], say=said.append)
+    table = run.prepare(table, sizes=[16, 24], log=said.append)
     assert [line.split()[0] for line in said] == ["verify", "dedup", "resize", "split"]
     before = (paths.dataset("mine") / manifest.FILE).read_bytes()
     run.prepare(manifest.load("mine"), sizes=[16, 24])

@@ -169,7 +169,7 @@ def test_a_fold_that_fails_says_which_and_why(table):
 def test_an_answer_about_several_views_is_their_mean(table, config):
     config = replace(config, views=2, calibrate=False).resolved()
     told = crossval.run(table, config, folds=4, ask=2, name="both").report.predictions
-    part, known = crossval.divided(table, folds=4, seed=7)[0], probe.seen(config, table)
+    part, known = crossval.divided(table, folds=4, seed=7)[0], probe.features_for(config, table)
     head = probe.learn(replace(config, refit=True), part, known).probe
     judged = part.table["split"] == "test"
     straight, mirrored = (head.probabilities(known[judged, view])[:, 0] for view in (0, 1))

@@ -17,7 +17,7 @@ from toolkit import bundle, paths
 from toolkit.core.framework import tf
 from toolkit.errors import ToolkitError
 from toolkit.training import batches, distribution
-from toolkit.training.distribution import Share
+from toolkit.training.distribution import Shard
 
 CONFIG = {"network": "vgg", "style": "modern", "size": 32, "batch_size": 8, "options": {"width": 0.1}, "ema": 0.9}
 CONFIG |= {"epochs": 4, "precision": "float32"}
@@ -31,12 +31,12 @@ if int(devices) > 1:
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(devices)
     )
 from toolkit import errors, manifest, train
-from toolkit.training import Training
-finish = Training.finish
-def finish_and_tell(run):
-    finish(run)
-    np.savez(out, *run.model.get_weights(), *run.best)
-Training.finish = finish_and_tell
+from toolkit.training.trainer import Trainer
+run = Trainer.run
+def run_and_report(trainer):
+    run(trainer)
+    np.savez(out, *trainer.model.get_weights(), *trainer.best)
+Trainer.run = run_and_report
 try:
     train.fit(train.config_from(json.loads(config)), manifest.load(root), name=name, checkpoint_seconds=0)
 except errors.ToolkitError as error:
@@ -104,8 +104,8 @@ def test_the_parts_of_all_replicas_are_the_batches_of_one(table):
     how = {"batch_size": 8, "augmentation": None, "seed": 3, "epoch": 1}
     whole = [labels.numpy() for _, labels, _ in batches.training(examples, **how)]
     parts = []
-    for share in (Share(0, 2, 4), Share(2, 2, 4)):
-        mine = list(batches.training(examples, **how, share=share))
+    for shard in (Shard(0, 2, 4), Shard(2, 2, 4)):
+        mine = list(batches.training(examples, **how, shard=shard))
         assert {len(labels) for _, labels, _ in mine} == {2}
         assert len(mine) == 2 * len(whole) == 2 * batches.steps(examples, batch_size=8)
         parts.append(mine)
@@ -120,7 +120,7 @@ def test_the_parts_of_all_replicas_are_the_batches_of_one(table):
 def test_a_batch_that_cannot_be_divided_is_refused(table):
     examples = batches.examples(table, split="val", size=32)
     with pytest.raises(ValueError, match="divided by 3 replicas, got 8"):
-        batches.evaluation(examples, batch_size=8, share=Share(0, 1, 3))
+        batches.evaluation(examples, batch_size=8, shard=Shard(0, 1, 3))
 
 
 def test_one_process_is_its_own_chief(monkeypatch):
@@ -193,8 +193,8 @@ def test_workers_with_different_settings_do_not_start(start, tmp_path):
 def test_a_lost_worker_is_said_in_one_line_but_other_errors_stay_what_they_are(monkeypatch):
     failure = tf.errors.UnavailableError(None, None, "peer is gone\nand more")
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
-    with pytest.raises(ToolkitError, match="lost one"), distribution.together():
+    with pytest.raises(ToolkitError, match="lost one"), distribution.worker_lost_in_one_line():
         raise failure
     monkeypatch.delenv("TF_CONFIG")
-    with pytest.raises(tf.errors.UnavailableError), distribution.together():
+    with pytest.raises(tf.errors.UnavailableError), distribution.worker_lost_in_one_line():
         raise failure

@@ -20,11 +20,12 @@ from toolkit.core.framework import keras, tf
 from toolkit.core.runs import as_stored
 from toolkit.errors import BundleError
 from toolkit.training import finetune
+from toolkit.training.checkpoint import Checkpoint
 from toolkit.training.finetune import FineTune
 from toolkit.training.loop import Loop
 from toolkit.training.mixing import Mixing
 from toolkit.training.train import Config
-from toolkit.training.trainer import Training
+from toolkit.training.trainer import Trainer
 
 layers = keras.layers
 SCRIPT = """
@@ -108,12 +109,12 @@ def test_batch_normalization_stands_still_and_the_last_layers_move(small, table)
 
 
 def test_the_average_moves_no_statistics_either(small, table):
-    training = Training(config().resolved(), table, paths.models(table.root) / "average", {}, 1e9)
-    before = statistics(training.model)
-    training.finish()
-    for model in (training.model, training.average):
+    trainer = Trainer(config().resolved(), table, Checkpoint(paths.models(table.root) / "average", {}, 1e9))
+    before = statistics(trainer.model)
+    trainer.run()
+    for model in (trainer.model, trainer.average):
         assert all(np.array_equal(*pair) for pair in zip(statistics(model), before, strict=True))
-    assert not np.array_equal(training.average.get_weights()[-1], training.model.get_weights()[-1])
+    assert not np.array_equal(trainer.average.get_weights()[-1], trainer.model.get_weights()[-1])
 
 
 def test_deeper_layers_take_smaller_steps():

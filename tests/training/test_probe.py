@@ -40,7 +40,7 @@ def config():
 @pytest.fixture(scope="module")
 def trained(place, table, config):
     said = []
-    run = train.fit(config, table, say=said.append)
+    run = train.fit(config, table, log=said.append)
     assert said == [probe.IN_WORDS]
     return run
 
@@ -48,13 +48,13 @@ def trained(place, table, config):
 def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like_any_other(trained, table):
     assert evaluate.measure(trained, table).accuracy > 0.6
     history = trained.history
-    assert history["C"].tolist() == list(probe.STRENGTHS)
+    assert history["C"].tolist() == list(probe.CS)
     assert trained.facts["best_epoch"] == history["val_loss"].argmin()
     assert history["loss"].is_monotonic_decreasing
 
 
 def test_the_whole_network_answers_as_the_head_does_on_kept_features(trained, table, config):
-    known, learned = probe.seen(config, table), probe.learn(config.resolved(), table)
+    known, learned = probe.features_for(config, table), probe.learn(config.resolved(), table)
     pictures = np.stack([images.prepare(file, 32) for file in table.files])
     expected = calibrate.rescale(learned.probe.probabilities(known[:, 0]), trained.facts["temperature"])
     assert np.abs(trained.probabilities(pictures) - expected).max() < 1e-4
@@ -74,7 +74,7 @@ def test_a_probe_is_logistic_regression_on_standardized_features(classes, count)
     labels = np.arange(count) % classes
     seen = (random.normal(0, 2, (count, 60)) + labels[:, None] * random.normal(0, 1, 60)).astype(np.float32)
     seen[:, 7] = 3.0  # says nothing
-    ((_, found),) = probe.path(seen, labels, strengths=(0.1,), weighted=True)
+    ((_, found),) = probe.regularization_path(seen, labels, Cs=(0.1,), weighted=True)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", tol=1e-8, max_iter=5000))
     expected = model.fit(seen.astype(np.float64), labels).predict_proba(seen)
     assert np.abs(found.probabilities(seen) - expected).max() < 0.01
@@ -84,7 +84,7 @@ def test_a_probe_is_logistic_regression_on_standardized_features(classes, count)
 @pytest.mark.parametrize("count", [8, 60])  # fewer and more pictures than features
 def test_features_that_are_the_same_for_all_pictures_leave_how_frequent_each_class_is(count):
     seen, labels = np.full((count, 20), 3.0, np.float32), (np.arange(count) % 4 == 0).astype(int)
-    for _, found in probe.path(seen, labels, strengths=(0.01, 1.0), weighted=False):
+    for _, found in probe.regularization_path(seen, labels, Cs=(0.01, 1.0), weighted=False):
         assert np.allclose(found.probabilities(seen), [0.75, 0.25], atol=1e-3)
 
 
@@ -96,11 +96,11 @@ def test_a_given_strength_is_not_chosen(table, config):
 def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, config):
     plain, refit = (Config(**{**vars(config), "C": 0.1, "refit": again}) for again in (False, True))
     one, other = (probe.learn(some.resolved(), table) for some in (plain, refit))
-    used, known = table.where(status="ok"), probe.seen(refit, table)
+    used, known = table.where(status="ok"), probe.features_for(refit, table)
     both = used.table["split"].isin(["train", "val"]).to_numpy()
     labels = used.table["label"].map({label: place for place, label in enumerate(table.classes)}).to_numpy()
     flat = known[both].reshape(-1, known.shape[-1])
-    ((_, expected),) = probe.path(flat, np.repeat(labels[both], 2), strengths=(0.1,), weighted=True)
+    ((_, expected),) = probe.regularization_path(flat, np.repeat(labels[both], 2), Cs=(0.1,), weighted=True)
     assert np.abs(other.probe.probabilities(known[:, 0]) - expected.probabilities(known[:, 0])).max() < 0.01
     assert not np.allclose(other.probe.kernel, one.probe.kernel)
     run = train.fit(refit, table, name="refit")
@@ -160,15 +160,15 @@ def test_only_a_head_on_features_learns_from_views_and_has_a_strength(table, con
 def test_fine_tuning_begins_with_the_probe(table, config):
     tuned = Config(**{**vars(config), "fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8})
     history = train.fit(tuned, table, name="tuned").history
-    assert history["phase"].tolist() == ["probe"] * len(probe.STRENGTHS) + ["fine-tune"]
-    assert history["epoch"].tolist() == list(range(1, len(probe.STRENGTHS) + 2))
+    assert history["phase"].tolist() == ["probe"] * len(probe.CS) + ["fine-tune"]
+    assert history["epoch"].tolist() == list(range(1, len(probe.CS) + 2))
 
 
 def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_and_tensorboard_sees_both(table, config):
     tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "ema": 0.5}
     run = train.fit(Config(**{**vars(config), **tuned}), table, name="averaged", tensorboard=True)
-    assert run.history["average_val_loss"].notna().tolist() == [False] * len(probe.STRENGTHS) + [True]
-    row, kept = run.kept
+    assert run.history["average_val_loss"].notna().tolist() == [False] * len(probe.CS) + [True]
+    row, kept = run.best
     assert row["epoch"] == run.facts["best_epoch"] + 1
     assert kept.loss == run.history[["val_loss", "average_val_loss"]].min().min()
     assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation", "average"}
@@ -180,7 +180,7 @@ def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
 
 
 @pytest.mark.parametrize(
-    ("network", "settings", "suits"),
+    ("network", "settings", "is_probe"),
     [
         ("mobilenet", {}, True),
         ("mobilenet", {"style": "classic"}, True),
@@ -198,8 +198,8 @@ def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
         ("vgg", {}, False),
     ],
 )
-def test_only_what_is_one_dense_layer_on_a_frozen_backbone_is_found_so(network, settings, suits):
-    assert probe.suits(Config(network, **settings)) is suits
+def test_only_what_is_one_dense_layer_on_a_frozen_backbone_is_found_so(network, settings, is_probe):
+    assert Config(network, **settings).is_linear_probe is is_probe
 
 
 def test_a_network_drawn_here_has_no_frozen_backbone():

@@ -51,8 +51,7 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, o
     Raises:
         ValueError: nothing says which network, or a setting could have no effect.
     """
-    from toolkit import run
-    from toolkit.training import config, train
+    from toolkit.training import config, recipes
 
     recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
     stored = {**(usual or {}), **(config.stored(Path(file)) if file else {})}
@@ -62,19 +61,18 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, o
     mixing = given(arguments, *MIXING_OPTIONS)
     settings |= {"mixing": mixing} if mixing else {}
     how = {"recipe": recipe, "stored": stored, "settings": settings, "options": options}
-    found = run.configs_for(names, **how, **given(arguments, "weights"))
+    found = recipes.configs_for(names, **how, **given(arguments, "weights"))
     for one in found:
-        train.check(one)
+        one.resolved()
         _tell_unused(arguments, one)
     return found
 
 
 def _tell_unused(arguments: Namespace, config: "Config") -> None:
     """Say once which of the given settings a head on a frozen backbone has no use for; `run` gives them to all."""
-    from toolkit.training import probe
 
     idle = sorted(given(arguments, *(FIRST_PHASE if config.fine_tune else STEPPING)))
-    if idle and probe.suits(config):
+    if idle and config.is_linear_probe:
         words = ", ".join(name.replace("_", " ") for name in idle)
         say(arguments)(
             f"{config.network}: the backbone is frozen and its head is found at once, so these are not used: {words} "

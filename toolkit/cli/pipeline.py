@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> dict:
         options=scrape.Options(**common.given(arguments, *SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
         cluster=arguments.cluster,
-        say=common.say(arguments),
+        log=common.say(arguments),
         **common.given(arguments, "seed"),
     )
     result = common.compared(outcome.bundles, arguments)

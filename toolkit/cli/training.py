@@ -66,10 +66,9 @@ def crossval(arguments: Namespace) -> dict:
     from toolkit.core import parallel
     from toolkit.dataset import resize
     from toolkit.selection import crossval
-    from toolkit.training import probe
 
     config, table = _one(arguments), manifest.load(arguments.dataset)
-    if not probe.uses_cached_features(config.resolved()):
+    if not config.uses_cached_features:
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
     how = _folds(arguments) | common.given(arguments, "name", "jobs", "seed", "ask") | {"log": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
@@ -95,7 +94,6 @@ def labels(arguments: Namespace) -> dict:
     from toolkit.core import parallel
     from toolkit.dataset import resize
     from toolkit.selection import labels
-    from toolkit.training import probe
 
     if arguments.recipe or arguments.config:
         config = _one(arguments)
@@ -105,7 +103,7 @@ def labels(arguments: Namespace) -> dict:
             lambda defaults: _one(arguments, usual=defaults), network=arguments.network, **chosen
         )
     table = manifest.load(arguments.dataset)
-    if not probe.uses_cached_features(config.resolved()):
+    if not config.uses_cached_features:
         table = resize.write(table, size=config.resolved().size, mode=config.resize_mode).save()
     how = _folds(arguments) | common.given(arguments, "jobs", "seed") | {"log": common.say(arguments)}
     with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):

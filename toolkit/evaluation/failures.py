@@ -110,9 +110,9 @@ def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
     if "options" not in trained.facts.get("config", {}):
         return None
     config = config_from(trained.facts["config"])
-    if not probe.suits(config) or config.fine_tune or set(manifest.table["status"]) != {"ok"}:
+    if not config.uses_cached_features or set(manifest.table["status"]) != {"ok"}:
         return None
-    features, width = probe.seen(config, manifest, compute=False), trained.model.layers[-1].input.shape[-1]
+    features, width = probe.features_for(config, manifest, compute=False), trained.model.layers[-1].input.shape[-1]
     return None if features is None or features.shape[-1] != width else features[:, 0]  # an older head pooled otherwise
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,11 +32,14 @@ MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
 HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
 
 
-class Kept(NamedTuple):
-    """What the weights of an epoch that are kept are worth on val.
+Row = Mapping[str, Any]  # of a history: epoch, loss, accuracy, val_loss, …, and the name of the phase
+
+
+class EpochScore(NamedTuple):
+    """Validation score of the weights saved for an epoch.
 
     Args:
-        kind: whose they are: "val", the network's own, or "average_val", those of their moving average (`ema`).
+        kind: of the weights: "val", the network's own, or "average_val", their moving average (`ema`).
         loss, accuracy: on the val pictures.
     """
 
@@ -44,8 +47,8 @@ class Kept(NamedTuple):
     loss: float
     accuracy: float
 
-    def mark(self, monitor: str) -> float:
-        """By what epochs are compared: the lower, the better."""
+    def key(self, monitor: str) -> float:
+        """Sort key of epochs: the lower, the better."""
         return self.loss if monitor == "val_loss" else -self.accuracy
 
 
@@ -54,18 +57,20 @@ class Bundle(Classifier):
     """A trained model, its classes and how it came to be. The network itself is loaded when it is first needed.
 
     Args:
-        folder: where it lies.
+        folder: of the run, or a plain `.keras` file.
         classes: class names in the order of the model's outputs.
         size: side in pixels of the pictures it takes.
         facts: what `bundle.json` holds besides.
         resize_mode: how they are made square, see `images.square`.
+        _model: the network, where it was read already.
     """
 
     folder: Path
     classes: tuple[str, ...]
     size: int
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     resize_mode: str = "crop"
+    _model: "keras.Model | None" = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -75,6 +80,8 @@ class Bundle(Classifier):
     @cached_property
     def model(self) -> "keras.Model":
         """The Keras model, read in safe mode, which runs no code from the file."""
+        if self._model is not None:
+            return self._model
         return _read_model(self.folder / MODEL if self.folder.is_dir() else self.folder)
 
     @property
@@ -83,11 +90,11 @@ class Bundle(Classifier):
         return pd.read_csv(self.folder / HISTORY)
 
     @property
-    def kept(self) -> tuple[pd.Series, Kept]:
-        """The row of the history whose weights were kept, and what they are worth."""
+    def best(self) -> tuple[pd.Series, EpochScore]:
+        """The row of the history whose weights were saved, and their validation score."""
         history = self.history
         row = history.iloc[self.facts.get("best_epoch", history["val_loss"].argmin())]
-        return row, kept(row, monitor=self.facts.get("config", {}).get("monitor", "val_loss"))
+        return row, better_weights(row, monitor=self.facts.get("config", {}).get("monitor", "val_loss"))
 
     @property
     def seen(self) -> frozenset[str]:
@@ -117,19 +124,19 @@ class Bundle(Classifier):
         return np.asarray(self.model.predict_on_batch(pictures))
 
 
-def kept(row: Mapping[str, float], *, monitor: str) -> Kept:
-    """Which weights of an epoch are the better ones: the network's own, or their average where the row has one.
+def better_weights(row: Row, *, monitor: str) -> EpochScore:
+    """The score of the better weights of an epoch: the network's own, or their average where the row has one.
 
     Args:
         row: of a history.
         monitor: "val_loss" or "val_accuracy", see `Config`.
 
-    >>> kept({"val_loss": 0.4, "val_accuracy": 0.9}, monitor="val_loss")
-    Kept(kind='val', loss=0.4, accuracy=0.9)
+    >>> better_weights({"val_loss": 0.4, "val_accuracy": 0.9}, monitor="val_loss")
+    EpochScore(kind='val', loss=0.4, accuracy=0.9)
     """
-    known = [kind for kind in ("val", "average_val") if pd.notna(row.get(f"{kind}_loss"))]
-    both = [Kept(kind, float(row[f"{kind}_loss"]), float(row[f"{kind}_accuracy"])) for kind in known]
-    return min(both, key=lambda one: one.mark(monitor))
+    kinds = [kind for kind in ("val", "average_val") if pd.notna(row.get(f"{kind}_loss"))]
+    scores = [EpochScore(kind, float(row[f"{kind}_loss"]), float(row[f"{kind}_accuracy"])) for kind in kinds]
+    return min(scores, key=lambda score: score.key(monitor))
 
 
 def save(
@@ -145,7 +152,7 @@ def save(
 ) -> Bundle:
     """Write a bundle; `bundle.json` comes last, so a folder that has one is complete.
 
-    What is known of another model that lay there goes first: its measurements are not this one's.
+    Measurements of another model in that folder are removed first.
     """
     for name in (FACTS, METRICS, PREDICTIONS):
         (folder / name).unlink(missing_ok=True)
@@ -177,8 +184,8 @@ def load(run: str | Path) -> Bundle:
         return _plain(path)
     if not (path / FACTS).exists():
         near = sorted(file.parent for file in [*path.glob(f"*/{FACTS}"), *path.parent.glob(f"*/{FACTS}")])
-        known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in near)
-        raise BundleError(f"expected a trained run at {path}, found none; there are: {known or 'none yet'}")
+        names = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in near)
+        raise BundleError(f"expected a trained run at {path}, found none; there are: {names or 'none yet'}")
     try:
         facts = json.loads((path / FACTS).read_text())
         classes, size, sha256 = tuple(facts["classes"]), int(facts["size"]), facts["sha256"]
@@ -204,14 +211,14 @@ def _plain(path: Path) -> Bundle:
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise BundleError(f"expected a run's folder or a .keras file, got {path.name}; other kinds may run code")
     model = _read_model(path)
-    shape, outputs = getattr(model, "input_shape", ()), getattr(model, "output_shape", ())
+    shape: tuple = getattr(model, "input_shape", ())
+    outputs: tuple = getattr(model, "output_shape", ())
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] != 3:
         raise BundleError(f"expected a model of square RGB pictures, got the input shape {shape}")
     if len(outputs) != 2 or not isinstance(outputs[-1], int) or outputs[-1] < 2:
         raise BundleError(f"expected a model that gives one probability per class, got the output shape {outputs}")
-    bundle = Bundle(path, tuple(f"class {n}" for n in range(outputs[-1])), int(shape[1]), {"network": path.stem})
-    bundle.__dict__["model"] = model  # read already: fills the cached property
-    return bundle
+    classes = tuple(f"class {number}" for number in range(outputs[-1]))
+    return Bundle(path, classes, int(shape[1]), {"network": path.stem}, _model=model)
 
 
 def _read_model(file: Path) -> "keras.Model":

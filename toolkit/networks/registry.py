@@ -66,12 +66,12 @@ class Network:
         size = self.usual_size(options) if size is None else size
         if classes < 2:
             raise ValueError(f"expected at least 2 classes, got {classes}")
-        self._check_names(size, style, options)
+        self.check_names(size, style, options)
         return self.draw(classes=classes, size=size, style=style, **options)
 
     def check(self, *, size: int, style: str, **options: Any) -> None:
         """Raise what `build` would raise, without building: before pictures are scraped, not after."""
-        self._check_names(size, style, options)
+        self.check_names(size, style, options)
 
     def transfer(self, *, style: str = "classic", **options: Any) -> "Transfer":
         """The options of a network with a backbone, parsed; see `transfer.parse`.
@@ -103,7 +103,7 @@ class Network:
         (None, 1024)
         """
         size = self.usual_size({"weights": weights}) if size is None else size
-        self._check_names(size, "modern", {})
+        self.check_names(size, "modern", {})
         return self.transfer(style="modern", weights=weights, pooling=pooling).backbone(size=size)
 
     def is_linear(self, *, style: str = "classic", **options: Any) -> bool:
@@ -116,7 +116,8 @@ class Network:
         """
         return False
 
-    def _check_names(self, size: int, style: str, options: Options) -> None:
+    def check_names(self, size: int, style: str, options: Options) -> None:
+        """Raise ValueError for an unknown style or option, or too small a size, without looking for weights."""
         if size < self.smallest:
             raise ValueError(f"expected pictures of at least {self.smallest} pixels for {self.name}, got {size}")
         if style not in STYLES:

@@ -85,7 +85,7 @@ def curves(*runs: "Bundle") -> Figure:
     loss, accuracy = figure.subplots(1, 2)
     probes = [is_probe(run.history) for run in runs]
     for colour, run, probe in zip(COLOURS, runs, probes, strict=False):
-        history, (row, kept) = run.history, run.kept
+        history, (row, kept) = run.history, run.best
         for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
             axes.set(ylabel=name)
             plain(axes)

@@ -139,16 +139,16 @@ def load(manifest: Manifest, name: str) -> CrossValidation:
 
 
 def _check_views(config: Config, ask: int) -> None:
-    most = config.views if probe.uses_cached_features(config) else 1
+    most = config.views if config.uses_cached_features else 1
     if not 1 <= ask <= most:
         raise ValueError(f"expected to ask about 1 to {most} views, as many as the head learns from, got {ask}")
 
 
 def _judge(config: Config, used: Manifest, ask: int, log: Callable[[str], None]) -> Judge:
     """What learns and answers in each fold: a head on cached features, or a training."""
-    if not probe.uses_cached_features(config):
+    if not config.uses_cached_features:
         return partial(_train_fold, config)
-    features = probe.seen(config, used)
+    features = probe.features_for(config, used)
     log(probe.IN_WORDS)
     return partial(_probe_fold, config, features, ask)
 
@@ -157,7 +157,7 @@ def _fold_results(
     config: Config, parts: Sequence[Manifest], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
 ) -> Iterator[FoldResult]:
     """The result of each fold, in order and as it is done."""
-    kind: parallel.Kind = "threads" if probe.uses_cached_features(config) else "trainings"
+    kind: parallel.Kind = "threads" if config.uses_cached_features else "trainings"
     results = parallel.map(
         partial(_fold, judge=judge, folder=folder),
         list(enumerate(parts, start=1)),

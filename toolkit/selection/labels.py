@@ -16,7 +16,6 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.selection import crossval
-from toolkit.training import probe
 from toolkit.training.config import Config
 
 NAME = "labels"  # of the cross-validation
@@ -74,7 +73,7 @@ def config_for(
     if network is not None:
         return configure({"style": USUAL.style})
     config = configure({**vars(USUAL), "views": 1})
-    return replace(config, views=USUAL.views) if views is None and probe.suits(config) else config
+    return replace(config, views=USUAL.views) if views is None and config.is_linear_probe else config
 
 
 def doubted(report: evaluate.Report) -> pd.DataFrame:

@@ -16,8 +16,7 @@ import numpy as np
 
 from toolkit import networks
 from toolkit.core.runs import as_stored
-from toolkit.training import probe
-from toolkit.training.config import Config, config_from
+from toolkit.training.config import Config, Resolved, config_from
 
 if TYPE_CHECKING:
     import optuna
@@ -34,10 +33,10 @@ Space = Mapping[str, Choice]
 def usual(config: Config) -> dict[str, Choice]:
     """What is usually worth varying: of a head on cached features, or of a training."""
     config = config.resolved()
-    return _of_head(config) if probe.uses_cached_features(config) else _of_training(config)
+    return _of_head(config) if config.uses_cached_features else _of_training(config)
 
 
-def _of_head(config: Config) -> dict[str, Choice]:
+def _of_head(config: Resolved) -> dict[str, Choice]:
     smallest = networks.get(config.network).smallest
     sizes = {max(smallest, round(config.size * share / 32) * 32) for share in (0.75, 1, 1.25)}
     return {
@@ -48,7 +47,7 @@ def _of_head(config: Config) -> dict[str, Choice]:
     }
 
 
-def _of_training(config: Config) -> dict[str, Choice]:
+def _of_training(config: Resolved) -> dict[str, Choice]:
     space: dict[str, Choice] = {
         "learning_rate": (config.learning_rate / 10, config.learning_rate * 10),
         "batch_size": [16, 32, 64],

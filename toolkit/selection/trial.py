@@ -6,7 +6,7 @@ A trial knows nothing of the search, so that it can be sent to another process o
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation.evaluate import Report
 from toolkit.model import bundle
 from toolkit.selection import crossval, search_space
-from toolkit.training import probe, train
+from toolkit.training import train
 from toolkit.training.config import Config
 
 NO_MEMORY = "expected memory for these settings, there was too little; try a smaller size, width or batch_size"
@@ -77,9 +77,9 @@ def run_trial(
     into = folder / key(values)
     try:
         changed = search_space.with_settings(config, values).resolved()
-        if not probe.uses_cached_features(changed):
+        if not changed.uses_cached_features:
             resize.write(used, size=changed.size, mode=changed.resize_mode)
-        if probe.uses_cached_features(config):
+        if config.uses_cached_features:
             return _result_of(crossval.run(used, changed, folds=folds, seed=seed, into=into, jobs=jobs).report)
         return _train_and_validate(changed, used, into, on_epoch)
     except Pruned:
@@ -106,12 +106,12 @@ def _result_of(report: Report) -> TrialResult:
 
 
 def _train_and_validate(config: Config, used: Manifest, into: Path, on_epoch: OnEpoch) -> TrialResult:
-    def watch(rows: list[dict]) -> None:
+    def watch(rows: Sequence[bundle.Row]) -> None:
         if "C" not in rows[-1]:  # a head on features, from which fine-tuning begins, is no epoch to be compared by
-            on_epoch(bundle.kept(rows[-1], monitor=config.monitor).accuracy, len(rows))
+            on_epoch(bundle.better_weights(rows[-1], monitor=config.monitor).accuracy, len(rows))
 
-    trained = train.fit(config, used, into=into, watch=watch)
-    _, kept = trained.kept
+    trained = train.fit(config, used, into=into, on_epoch=watch)
+    _, kept = trained.best
     (into / bundle.FACTS).unlink()
     (into / bundle.MODEL).unlink()  # the search is for its settings
     return TrialResult("complete", kept.accuracy, kept.loss)

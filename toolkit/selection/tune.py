@@ -24,7 +24,7 @@ from toolkit.selection import search_space, study
 from toolkit.selection.search_space import Space
 from toolkit.selection.study import Asked
 from toolkit.selection.trial import TrialResult, key, run_trial
-from toolkit.training import probe, train
+from toolkit.training import train
 from toolkit.training.config import Config
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def search(
         study.enqueue(journal, space, points)
         trials = len(points)
     attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
-    runner = _Runner(attempt, jobs, trains=not probe.uses_cached_features(config))
+    runner = _Runner(attempt, jobs, trains=not config.uses_cached_features)
     with parallel.progress(None, total=trials, description=f"tune {config.network}") as bar:
         while (done := len(study.finished(journal))) < trials:
             bar.update(done - bar.n)

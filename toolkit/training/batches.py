@@ -13,7 +13,7 @@ from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.training.augment import Augmentation, apply, draw
-from toolkit.training.distribution import Share
+from toolkit.training.distribution import Shard
 from toolkit.training.mixing import Mixing, mix
 
 MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch
@@ -89,7 +89,7 @@ def training(
     epoch: int,
     weighted: bool = True,
     mixing: Mixing | None = None,
-    share: Share | None = None,
+    shard: Shard | None = None,
 ) -> tf.data.Dataset:
     """One epoch of training batches: shuffled, augmented, every picture once.
 
@@ -104,27 +104,33 @@ def training(
         epoch: number of the epoch, from 0.
         weighted: weight every picture by its class, see `Examples.class_weights`.
         mixing: how to blend pictures with one another after they were changed; None leaves them apart.
-        share: which part of every batch to give, see `distribution.spread`; None gives all of it.
+        shard: the part of every batch to give, see `distribution.distribute`; None gives all of it.
 
     Returns:
         A dataset of (pictures float32 (n, size, size, 3) from 0 to 255, one-hot labels, weights).
     """
-    share = share or Share()
+    shard = shard or Shard()
     order = np.random.default_rng((seed, epoch)).permutation(len(examples))
     weights = examples.class_weights()[examples.labels] if weighted else np.ones(len(examples), np.float32)
-    batches = _batches(examples, *_part(order, weights[order], batch_size, share), batch_size // share.of)
+    batches = _batches(examples, *_part(order, weights[order], batch_size, shard), batch_size // shard.total)
     if augmentation or mixing:
-        seeded = {"size": examples.size, "seed": seed * 100_003 + epoch, "share": share}
-        change = partial(_changed, augmentation=augmentation, mixing=mixing, **seeded)
+        change = partial(
+            _changed,
+            augmentation=augmentation,
+            mixing=mixing,
+            size=examples.size,
+            seed=seed * 100_003 + epoch,
+            shard=shard,
+        )
         batches = batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation(examples: Examples, *, batch_size: int, share: Share | None = None) -> tf.data.Dataset:
+def evaluation(examples: Examples, *, batch_size: int, shard: Shard | None = None) -> tf.data.Dataset:
     """The pictures in order, unchanged, as (pictures, one-hot labels, weights of 1); see `training` for the rest."""
-    share = share or Share()
+    shard = shard or Shard()
     order, ones = np.arange(len(examples)), np.ones(len(examples), np.float32)
-    batches = _batches(examples, *_part(order, ones, batch_size, share), batch_size // share.of)
+    batches = _batches(examples, *_part(order, ones, batch_size, shard), batch_size // shard.total)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -133,19 +139,19 @@ def steps(examples: Examples, *, batch_size: int) -> int:
     return -(-len(examples) // batch_size)
 
 
-def _part(order: np.ndarray, weights: np.ndarray, batch_size: int, share: Share) -> tuple[np.ndarray, np.ndarray]:
-    """What a share holds of every batch. The last batch is filled up with pictures that weigh nothing."""
-    if share.of == 1:
+def _part(order: np.ndarray, weights: np.ndarray, batch_size: int, shard: Shard) -> tuple[np.ndarray, np.ndarray]:
+    """What a shard holds of every batch. The last batch is filled up with pictures that weigh nothing."""
+    if shard.total == 1:
         return order, weights
-    if batch_size % share.of:
-        raise ValueError(f"expected a batch_size that can be divided by {share.of} replicas, got {batch_size}")
+    if batch_size % shard.total:
+        raise ValueError(f"expected a batch_size that can be divided by {shard.total} replicas, got {batch_size}")
     missing, last = -len(order) % batch_size, len(order) % batch_size
     weights = np.append(weights, np.zeros(missing, np.float32))
     if missing:  # the mean over the batch is one over its pictures
         weights[-batch_size:] *= batch_size / last
-    parts = slice(share.first, share.first + share.count)
+    parts = slice(shard.first, shard.first + shard.count)
     order, weights = (
-        cells.reshape(-1, share.of, batch_size // share.of)[:, parts].ravel()
+        cells.reshape(-1, shard.total, batch_size // shard.total)[:, parts].ravel()
         for cells in (np.append(order, np.resize(order, missing)), weights)
     )
     return order, weights
@@ -192,10 +198,10 @@ def _changed(
     mixing: Mixing | None,
     size: int,
     seed: int,
-    share: Share,
+    shard: Shard,
 ) -> tuple[tf.Tensor, ...]:
     pictures, labels, weights = batch
-    number = number // share.count * share.of + share.first + number % share.count  # among the parts of all replicas
+    number = number // shard.count * shard.total + shard.first + number % shard.count  # among the parts of all replicas
     seeds = tf.stack([tf.cast(seed, tf.int64), number])
     if augmentation:
         pictures = apply(pictures, draw(augmentation, tf.shape(pictures)[0], size=size, seed=seeds))

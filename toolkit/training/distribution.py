@@ -1,4 +1,4 @@
-"""One training on several devices of this machine, or on several machines: who does which part.
+"""Distribution strategies: one training on several devices of this machine, or on several machines.
 
 Every replica (a device that holds a copy of the network) gets its own part of each batch; their gradients are added up,
 so all copies stay the same. Which part is whose depends on the order of the pictures alone, as with one device.
@@ -19,22 +19,22 @@ STRATEGIES = ("none", "mirrored", "multi-worker")
 
 
 @dataclass(frozen=True)
-class Share:
-    """Which part of every batch the replicas of one machine take.
+class Shard:
+    """The part of every batch that the replicas of one machine take.
 
     Args:
         first: number of the machine's first replica, from 0.
         count: replicas on this machine, at least 1.
-        of: replicas on all machines; 1 leaves the batches whole.
+        total: replicas on all machines; 1 leaves the batches whole.
     """
 
     first: int = 0
     count: int = 1
-    of: int = 1
+    total: int = 1
 
 
 def strategy(name: str) -> tf.distribute.Strategy:
-    """How a training is spread.
+    """Strategy of `tf.distribute` by its name.
 
     Args:
         name: "none", one device; "mirrored", all graphics cards of this machine, or all its logical processors;
@@ -59,28 +59,28 @@ def is_chief() -> bool:
     )
 
 
-def spread(
-    strategy: tf.distribute.Strategy, make: Callable[[Share], tf.data.Dataset]
+def distribute(
+    strategy: tf.distribute.Strategy, make: Callable[[Shard], tf.data.Dataset]
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Batches for the replicas of this machine.
 
     Args:
         strategy: from `strategy`.
-        make: gives the batches of a share.
+        make: gives the batches of a shard.
     """
     if strategy.num_replicas_in_sync == 1:
-        return make(Share())
+        return make(Shard())
 
     def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = context.num_replicas_in_sync // context.num_input_pipelines
-        return make(Share(context.input_pipeline_id * count, count, context.num_replicas_in_sync))
+        return make(Shard(context.input_pipeline_id * count, count, context.num_replicas_in_sync))
 
     return strategy.distribute_datasets_from_function(local)
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Say in one line that another worker is gone; what is left of its group cannot go on without it.
+def worker_lost_in_one_line() -> Iterator[None]:
+    """Report in one line that another worker is gone; the rest of its group cannot go on without it.
 
     Raises:
         ToolkitError: instead of what TensorFlow raises.
@@ -96,19 +96,19 @@ def together() -> Iterator[None]:
         ) from error
 
 
-def agree(strategy: tf.distribute.Strategy, what: object) -> None:
-    """Wait until every worker is here, and make sure that all of them are about to do the same.
+def check_same_state(strategy: tf.distribute.Strategy, state: object) -> None:
+    """Wait for every worker, and compare their states.
 
     Args:
         strategy: from `strategy`.
-        what: the settings and the state of the training; must survive `json.dumps`.
+        state: of the training, its settings included; must survive `json.dumps`.
 
     Raises:
         ToolkitError: another worker has other settings, other pictures or another checkpoint.
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
-    number = int(hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8], 16) % 1_000_003
+    number = int(hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:8], 16) % 1_000_003
     mine = tf.constant([number, number * number], tf.int64)
     everyone = tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.identity(mine)), axis=None))
     total, squares = (int(part) for part in everyone())

@@ -1,7 +1,7 @@
-"""After the head has learned on a base that was kept as it is, let the last layers of the base learn too, carefully.
+"""Fine-tuning: after the head has learned on a frozen base, let the last layers of the base learn too.
 
 First the head, then the base: a head that still guesses would send large, meaningless gradients into features that took
-a million pictures to learn (Kumar et al., 2022, arXiv:2202.10054). Batch normalization stays still all the while.
+a million pictures to learn (Kumar et al., 2022, arXiv:2202.10054). Batch normalization stays frozen all the while.
 """
 
 from dataclasses import dataclass
@@ -68,10 +68,10 @@ def unfreeze(model: keras.Model, *, share: float) -> None:
 
 
 def rates(model: keras.Model, *, decay: float) -> dict[str, float]:
-    """Share of the learning rate for each weight of the base, by its path: the deeper, the slower.
+    """Layer-wise learning rate decay: a factor on the rate for each weight of the base, by its path.
 
-    The layers below saw edges and colours in a million pictures and need no correction; those above saw dogs and
-    teapots. One step of `decay` for each layer with weights that learn, the last of the base first.
+    The first layers know edges and colours and need little correction, the last ones dogs and teapots. One factor of
+    `decay` for each layer with weights that learn, counted from the last one of the base.
 
     >>> rates(model, decay=0.9)["block14_sepconv2/pointwise_kernel"]  # doctest: +SKIP
     0.9

@@ -1,4 +1,4 @@
-"""What makes a step out of a gradient, and how long the steps are as a training goes on."""
+"""Optimizers, and learning rate schedules."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def check(
 
     Args:
         optimizer: one of `OPTIMIZERS`.
-        schedule: one of `SCHEDULES`, or epochs that are done and the learning rate from then on.
+        schedule: one of `SCHEDULES`, or the learning rate by how many epochs are done when it begins.
         momentum: of "sgd", 0 up to but not 1.
         decay: weight decay of "adamw", at least 0.
         warm_up: share of the steps in which a cosine rises before it falls, 0 up to but not 1.
@@ -45,7 +45,7 @@ def make(
     epochs: int,
     steps: int,
 ) -> keras.optimizers.Optimizer:
-    """A fresh optimizer. How far a schedule is depends on the steps done alone, which its checkpoints hold.
+    """A fresh optimizer. Its schedule depends only on the number of steps done, which its checkpoints hold.
 
     Args:
         optimizer, schedule, momentum, decay, warm_up: see `check`.
@@ -66,16 +66,16 @@ def make(
 def rates(
     learning_rate: float, schedule: str | Mapping[int, float], *, warm_up: float, epochs: int, steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate, or what gives it for every step."""
+    """The learning rate, or a schedule that gives it for every step."""
+    schedules = keras.optimizers.schedules
     if schedule == "constant":
         return learning_rate
-    if schedule == "cosine":
+    if isinstance(schedule, str):  # cosine
         rising = round(warm_up * epochs * steps)
+        falling = epochs * steps - rising
         if not rising:
-            return keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-        return keras.optimizers.schedules.CosineDecay(
-            0.0, epochs * steps - rising, warmup_target=learning_rate, warmup_steps=rising
-        )
+            return schedules.CosineDecay(learning_rate, falling)
+        return schedules.CosineDecay(0.0, falling, warmup_target=learning_rate, warmup_steps=rising)
     boundaries = [epoch * steps - 1 for epoch in sorted(schedule)]  # the last step with the rate before
     values = [learning_rate, *(schedule[epoch] for epoch in sorted(schedule))]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+    return schedules.PiecewiseConstantDecay(boundaries, values)

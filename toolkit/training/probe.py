@@ -1,8 +1,8 @@
-"""A linear probe: the head of a network whose backbone does not learn, found from features that are computed once.
+"""Linear probe: the head of a network with a frozen backbone, fitted on features that are computed once.
 
 One dense layer with a softmax on standardized features is multinomial logistic regression: it has one best solution,
-which is found directly instead of epoch by epoch (Alain and Bengio, 2016, arXiv:1610.01644). How strongly it is held
-back from learning the pictures by heart is chosen on the validation pictures.
+which is found directly instead of epoch by epoch (Alain and Bengio, 2016, arXiv:1610.01644). C, the inverse of its
+regularization strength, is chosen on the validation pictures.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ from toolkit.model import calibrate
 from toolkit.training import features
 from toolkit.training.config import Config
 
-STRENGTHS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # C of scikit-learn, from strict on
+CS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # the strongest regularization first
 FOLDS = 5  # of train and val together, where a head is refit
-ENOUGH = 1000  # pictures to choose a strength by
+ENOUGH = 1000  # pictures to choose C by
 STEPS = 500  # of the solver, at most; it needs about 50
 IN_WORDS = "the backbone is frozen: its features are computed once"
 
@@ -44,26 +44,26 @@ class Probe:
     kernel: np.ndarray
     bias: np.ndarray
 
-    def probabilities(self, seen: np.ndarray) -> np.ndarray:
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
         """For features of shape (n, features): float32 array of shape (n, classes); rows sum to 1."""
-        return softmax(seen @ self.kernel + self.bias, axis=1)
+        return softmax(features @ self.kernel + self.bias, axis=1)
 
-    def put_into(self, model: "keras.Model") -> None:
-        """Make it the last layer of a network with the same backbone, which then answers as it does."""
+    def copy_into(self, model: keras.Model) -> None:
+        """Set the weights of the last layer of a network with the same backbone, which then answers as the probe."""
         model.layers[-1].set_weights([self.kernel, self.bias])
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
-    """What came of learning.
+class ProbeFit:
+    """A fitted linear probe, and how it was chosen.
 
     Args:
-        probe: the one with the lowest validation loss; with `refit`, learned again from train and val together.
-        history: a row per strength that was tried: epoch (its number), C, loss, accuracy, val_loss, val_accuracy.
-        best: place of its row.
-        val: probabilities for the validation pictures, by a probe that did not learn from them; with `refit`, for those
-            of train and val together that were judged in turn.
-        val_labels: their classes, as places.
+        probe: the one with the lowest validation loss; with `refit`, fitted again on train and val together.
+        history: a row per C that was tried: epoch (its number), C, loss, accuracy, val_loss, val_accuracy.
+        best: index of its row.
+        val: probabilities for the validation pictures, by a probe that did not learn from them; with `refit`, for the
+            pictures of train and val that were held out in turn.
+        val_labels: indices of their classes.
     """
 
     probe: Probe
@@ -73,46 +73,41 @@ class Learned:
     val_labels: np.ndarray
 
 
-def suits(config: Config) -> bool:
-    """Whether all that is to learn is one dense layer on a backbone that is kept as it is, and nobody forbids it."""
-    wanted = config.features_once and config.strategy == "none"
-    return wanted and networks.get(config.network).is_linear(style=config.style, **config.options)
+def features_for(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
+    """Cached features of every picture in use, at the size, views and weights of a config.
 
+    Args:
+        config: one that `is_linear_probe`.
+        manifest: a split manifest.
+        compute: False only looks them up.
 
-def uses_cached_features(config: Config) -> bool:
-    """Whether the head is all that is ever trained, so that a training takes seconds."""
-    return suits(config) and not config.fine_tune
-
-
-def seen(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
-    """The features that a config means, of every picture in use; shape (pictures, views, features).
-
-    None if some are not known yet and nothing is to be computed.
+    Returns:
+        float32 array of shape (pictures, views, features); None if some are missing and not to be computed.
     """
     transfer = networks.get(config.network).transfer(style=config.style, **config.options)
     return features.of(
         manifest.where(status="ok"),
         config.network,
         size=config.size,
-        views=config.views,
-        resize_mode=config.resize_mode,
-        precision=config.precision,
-        compute=compute,
         weights=transfer.weights,
         pooling=transfer.head.pooling,
+        resize_mode=config.resize_mode,
+        views=config.views,
+        precision=config.precision,
+        compute=compute,
     )
 
 
-def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -> Learned:
-    """Find the head on the train pictures, and its strength on the val pictures.
+def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) -> ProbeFit:
+    """Fit a linear probe on the train pictures, and choose its C on the val pictures.
 
-    With `config.refit`, both are divided into folds, each of which is judged by heads that learn from the others: so
-    many more pictures choose a strength closer to the best one. The head is then found from all of them.
+    With `config.refit`, C is chosen by cross-validation on both, on many more pictures, and the probe is then fitted on
+    all of them.
 
     Args:
-        config: resolved, one that `suits`.
+        config: one that `is_linear_probe`.
         manifest: a split manifest.
-        known: what `seen` gives for it; None asks for it.
+        cached: what `features_for` gives for it; None asks for it.
 
     Raises:
         DatasetError: a class has no picture to learn from.
@@ -120,82 +115,102 @@ def learn(config: Config, manifest: Manifest, known: np.ndarray | None = None) -
     >>> learn(Config("mobilenet").resolved(), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
     table = manifest.where(status="ok").table
-    known = seen(config, manifest) if known is None else known
+    vectors = features_for(config, manifest) if cached is None else cached
+    if vectors is None:
+        raise DatasetError(f"expected the features of {manifest.name}, got none")
     labels = manifest.class_indices(table["label"])
     train, val = (np.flatnonzero(table["split"] == part) for part in ("train", "val"))
-    missing = sorted(set(range(len(manifest.classes))) - set(labels[train]))
+    _check_classes(manifest, labels[train], val)
+
+    used = np.union1d(train, val) if config.refit else train
+    folds = (_folds(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
+    Cs = CS if config.C is None else (config.C,)
+    solver = _Solver(vectors[used])
+
+    def fit(indices: np.ndarray, Cs: tuple[float, ...]) -> list[Probe]:
+        rows = np.searchsorted(used, indices)
+        return solver.path(rows, labels[indices], Cs, config.class_weights)
+
+    # a probe per fold and C, and what each says of the pictures it was fitted on and of those that were held out
+    probes = [fit(learned, Cs) for learned, _ in folds]
+    fitted_on, held_out = zip(*folds, strict=True)
+    train_answers, val_answers = _answers(probes, vectors, fitted_on), _answers(probes, vectors, held_out)
+    train_labels, val_labels = labels[np.concatenate(fitted_on)], labels[np.concatenate(held_out)]
+
+    history = pd.DataFrame({"epoch": range(1, len(Cs) + 1), "C": Cs})
+    history = history.assign(**_scores("", train_answers, train_labels), **_scores("val_", val_answers, val_labels))
+    best = int(history["val_loss"].argmin())
+    chosen = fit(used, (Cs[best],))[0] if config.refit else probes[0][best]
+    return ProbeFit(chosen, history, best, val_answers[best], val_labels)
+
+
+def _check_classes(manifest: Manifest, train_labels: np.ndarray, val: np.ndarray) -> None:
+    missing = sorted(set(range(len(manifest.classes))) - set(train_labels))
     if missing or not len(val):
         lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
         raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
-    used = np.union1d(train, val) if config.refit else train
-    parts = (_folds(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
-    span, strengths = _Span(known[used]), STRENGTHS if config.C is None else (config.C,)
-
-    def heads(places: np.ndarray, strengths: tuple[float, ...]) -> list[Probe]:
-        rows = np.searchsorted(used, places)
-        return [probe for _, probe in span.path(rows, labels[places], strengths, config.class_weights)]
-
-    found = [heads(learned, strengths) for learned, _ in parts]
-    history = pd.DataFrame({"epoch": range(1, len(strengths) + 1), "C": strengths})
-    for prefix, places in (("", [learned for learned, _ in parts]), ("val_", [judged for _, judged in parts])):
-        answers, truth = _answers(found, known, places), labels[np.concatenate(places)]
-        history[f"{prefix}loss"] = [calibrate.log_loss(shares, truth) for shares in answers]
-        history[f"{prefix}accuracy"] = [float((shares.argmax(axis=1) == truth).mean()) for shares in answers]
-    best = int(history["val_loss"].argmin())
-    chosen = heads(used, (strengths[best],))[0] if config.refit else found[0][best]
-    return Learned(chosen, history, best, answers[best], truth)
 
 
-def _answers(heads: Sequence[Sequence[Probe]], known: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
-    """What the heads of each part say of its pictures: shape (strengths, pictures of all parts, classes)."""
-    parts = []
-    for some, judged in zip(heads, places, strict=True):
-        kernel, bias = np.hstack([head.kernel for head in some]), np.hstack([head.bias for head in some])
-        scores = known[judged, 0] @ kernel + bias
-        parts.append(softmax(scores.reshape(len(judged), len(some), -1), axis=2))
-    return np.concatenate(parts).swapaxes(0, 1)
+def _scores(prefix: str, answers: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:
+    """Loss and accuracy for each C, of answers of shape (Cs, pictures, classes)."""
+    return {
+        f"{prefix}loss": [calibrate.log_loss(shares, labels) for shares in answers],
+        f"{prefix}accuracy": [float((shares.argmax(axis=1) == labels).mean()) for shares in answers],
+    }
+
+
+def _answers(probes: Sequence[Sequence[Probe]], vectors: np.ndarray, folds: Sequence[np.ndarray]) -> np.ndarray:
+    """Probabilities for the pictures of each fold by the probes of that fold: (Cs, pictures of all folds, classes)."""
+    answers = []
+    for of_fold, indices in zip(probes, folds, strict=True):
+        kernel, bias = np.hstack([probe.kernel for probe in of_fold]), np.hstack([probe.bias for probe in of_fold])
+        scores = vectors[indices, 0] @ kernel + bias
+        answers.append(softmax(scores.reshape(len(indices), len(of_fold), -1), axis=2))
+    return np.concatenate(answers).swapaxes(0, 1)
 
 
 def _folds(table: pd.DataFrame, labels: np.ndarray, used: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Places to learn from and to judge, in turn until enough are judged; none if a class has too few for that."""
+    """Indices to fit on and to hold out, fold by fold until enough were held out; none if a class is too small."""
     groups = split.groups(table.iloc[used]).to_numpy()
     if pd.Series(groups).groupby(labels[used]).nunique().min() <= FOLDS:
         return []
     divide = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(used, labels[used], groups)
-    parts, judged = [], 0
-    for learned, some in divide:
-        if judged < ENOUGH and len(np.unique(labels[used[learned]])) == labels.max() + 1:
-            parts.append((used[learned], used[some]))
-            judged += len(some)
-    return parts
+    folds: list[tuple[np.ndarray, np.ndarray]] = []
+    count = 0
+    for learned, held_out in divide:
+        if count < ENOUGH and len(np.unique(labels[used[learned]])) == labels.max() + 1:
+            folds.append((used[learned], used[held_out]))
+            count += len(held_out)
+    return folds
 
 
-def path(
-    pictures: np.ndarray, labels: np.ndarray, *, strengths: tuple[float, ...], weighted: bool = True
+def regularization_path(
+    vectors: np.ndarray, labels: np.ndarray, *, Cs: tuple[float, ...], weighted: bool = True
 ) -> list[tuple[float, Probe]]:
-    """Probes from the most to the least held back, each begun where the one before ended.
+    """Regularization path: a probe per C, from the strongest regularization on, each begun where the last one ended.
 
     Args:
-        pictures: features of shape (n, features), or (n, views, features).
-        labels: shape (n,), places of the classes, from 0 without a gap.
-        strengths: C of `sklearn.linear_model.LogisticRegression`, above 0, in rising order.
+        vectors: features of shape (n, features), or (n, views, features).
+        labels: shape (n,), indices of the classes, from 0 without a gap.
+        Cs: as of `sklearn.linear_model.LogisticRegression`, above 0, in rising order.
         weighted: weight rare classes up.
 
     Returns:
         (C, probe) for each.
     """
-    return _Span(pictures).path(np.arange(len(pictures)), labels, strengths, weighted)
+    probes = _Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted)
+    return list(zip(Cs, probes, strict=True))
 
 
-class _Span:
-    """Standardized features in no more columns than tell the pictures apart, and the way back from there.
+class _Solver:
+    """Logistic regression on standardized features, in no more columns than there are pictures.
 
     Args:
-        pictures: see `path`.
+        vectors: see `regularization_path`.
     """
 
-    def __init__(self, pictures: np.ndarray):
-        flat = pictures.reshape(-1, pictures.shape[-1])
+    def __init__(self, vectors: np.ndarray):
+        flat = vectors.reshape(-1, vectors.shape[-1])
         self.mean = flat.mean(axis=0, dtype=np.float64)
         self.scaled = flat - self.mean.astype(np.float32)
         deviation = np.sqrt(np.square(self.scaled).mean(axis=0)).astype(np.float64)
@@ -204,40 +219,37 @@ class _Span:
         self.deviation = deviation
         self.lower = _root(self.scaled) if self.scaled.shape[0] < self.scaled.shape[1] else None
         rows = self.scaled if self.lower is None else self.lower
-        self.rows = rows.reshape(len(pictures), -1, rows.shape[1])
+        self.rows = rows.reshape(len(vectors), -1, rows.shape[1])
 
-    def path(
-        self, places: np.ndarray, labels: np.ndarray, strengths: tuple[float, ...], weighted: bool
-    ) -> list[tuple[float, Probe]]:
-        """See `path`, of the pictures at these places alone."""
-        some, views = self.rows[places].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
-        model = LogisticRegression(
-            max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None
-        )
-        found = []
+    def path(self, indices: np.ndarray, labels: np.ndarray, Cs: tuple[float, ...], weighted: bool) -> list[Probe]:
+        """See `regularization_path`, of the pictures at these indices alone."""
+        rows, views = self.rows[indices].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
+        class_weight = "balanced" if weighted else None
+        model = LogisticRegression(max_iter=STEPS, tol=1e-3, warm_start=True, class_weight=class_weight)
+        solutions = []
         with threadpool_limits(1):  # many small products are slower with more
-            for strength in strengths:
-                found.append(_of_all_classes(model.set_params(C=strength).fit(some, np.repeat(labels, views))))
-            return list(zip(strengths, self._probes(found), strict=True))
+            for C in Cs:
+                solutions.append(_of_all_classes(model.set_params(C=C).fit(rows, np.repeat(labels, views))))
+            return self._probes(solutions)
 
-    def _probes(self, found: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:
-        """The heads on features that answer as these do on rows."""
-        kernels = np.hstack([kernel for kernel, _ in found])
+    def _probes(self, solutions: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:
+        """The probes on features that answer as these kernels and biases do on rows."""
+        kernels = np.hstack([kernel for kernel, _ in solutions])
         if self.lower is not None:
             kernels = self.scaled.T @ solve_triangular(self.lower, kernels, lower=True, trans="T")
         kernels = kernels.astype(np.float64) / self.deviation[:, None]  # features are taken as they are
         return [
             Probe(kernel.astype(np.float32), (bias - self.mean @ kernel).astype(np.float32))
-            for kernel, (_, bias) in zip(np.split(kernels, len(found), axis=1), found, strict=True)
+            for kernel, (_, bias) in zip(np.split(kernels, len(solutions), axis=1), solutions, strict=True)
         ]
 
 
 def _root(scaled: np.ndarray) -> np.ndarray:
-    """The same problem in fewer columns: n pictures span n directions only, however many features they have.
+    """Cholesky factor: the same problem in fewer columns, for n pictures span n directions only.
 
     Returns:
-        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. What is learned of it, w, is Xᵀ L⁻ᵀ w of X, and as
-        long as w, so a penalty on the length is the same.
+        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. Weights w on L are Xᵀ L⁻ᵀ w on X, of the same
+        norm, so the penalty is the same.
     """
     products = (scaled @ scaled.T).astype(np.float64)
     mean = np.trace(products) / len(scaled) or 1.0  # 0 where no feature tells any pictures apart

@@ -1,4 +1,4 @@
-"""How the five projects that this one builds on trained their networks, by name.
+"""Recipes: how the five projects that this one builds on trained their networks, by name; and the order of settings.
 
 >>> sorted(RECIPES)
 ['cars_tanks', 'cifar10', 'hand_digits', 'pizza', 'thumbs']
@@ -6,10 +6,12 @@
 5e-05
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from toolkit.training.config import Config
+from toolkit import networks as registry
+from toolkit.training.config import Config, Values, config_from
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def recipe(name: str) -> Recipe:
-    """All of a recipe.
+    """A recipe by its name.
 
     Raises:
         ValueError: there is none of that name.
@@ -91,8 +93,8 @@ def recipe(name: str) -> Recipe:
 
 def networks(name: str) -> tuple[str, ...]:
     """What a recipe trains if no network is named: all its networks, or the first where they are alternatives."""
-    found = recipe(name)
-    return tuple(config.network for config in found.configs[: 1 if found.alternatives else None])
+    configs = recipe(name).configs
+    return tuple(config.network for config in (configs[:1] if recipe(name).alternatives else configs))
 
 
 def get(name: str, *, network: str | None = None) -> Config:
@@ -111,4 +113,68 @@ def get(name: str, *, network: str | None = None) -> Config:
     """
     configs = {config.network: config for config in recipe(name).configs}
     first = next(iter(configs.values()))
-    return configs.get(network or first.network) or replace(first, network=network)
+    network = network or first.network
+    return configs.get(network) or replace(first, network=network)
+
+
+def configs_for(
+    names: Sequence[str],
+    *,
+    recipe: str | None = None,
+    stored: Values | None = None,
+    weights: str | None = None,
+    settings: Values | None = None,
+    options: registry.Options | None = None,
+) -> list[Config]:
+    """A config per network, from what is set in several places: `settings`, then `stored`, then the recipe.
+
+    Args:
+        names: of networks; none takes the one that is stored, or those of the recipe.
+        recipe: whose settings come last, see `RECIPES`; None takes the defaults of the network.
+        stored: settings that come second, such as those of `config.stored`.
+        weights: for networks that can start from some, see `networks.transfer.parse`; None leaves it to the network.
+        settings: values of `train.Config` that all of them share, and that come first; unknown ones raise ValueError.
+            What only a linear probe uses goes to the networks that are one, if any is.
+        options: of the networks; each takes those it has, and one that none has raises ValueError.
+
+    >>> [config.options for config in configs_for(["vgg", "mobilenet"], options={"width": 0.5})]
+    [{'width': 0.5}, {}]
+    """
+    stored, settings = stored or {}, settings or {}
+    shared = {**({"weights": weights} if weights else {}), **(options or {})}
+    usual = [stored["network"]] if stored.get("network") else networks(recipe) if recipe else []
+    names = list(dict.fromkeys(names or usual))
+    _check_options(names, set(shared) - {"weights"})
+    configs = []
+    for name in names:
+        merged = _merged(name, recipe, stored, settings)
+        own = {option: shared[option] for option in registry.get(name).options if option in shared}
+        merged["options"] = {**merged.get("options", {}), **own}
+        _check_options([name], merged["options"])
+        configs.append(config_from(merged))
+    if not any(config.is_linear_probe for config in configs):
+        return configs  # `Config.resolved` refuses what only a linear probe uses
+    return [config if config.is_linear_probe else config.without_probe() for config in configs]
+
+
+def _merged(name: str, recipe: str | None, stored: Values, settings: Values) -> dict[str, Any]:
+    """The settings of a network, the first place last; a patience gives way to fewer epochs that are set later."""
+    merged: dict[str, Any] = {}
+    for values in (vars(get(recipe, network=name)) if recipe else {}, stored, settings):
+        if merged.get("patience") and values.get("epochs"):
+            merged["patience"] = min(merged["patience"], max(1, int(values["epochs"]) - 1))
+        before, after = merged.get("fine_tune"), values.get("fine_tune")
+        merged |= values
+        if isinstance(before, Mapping) and isinstance(after, Mapping):  # other epochs of it leave its rate as it is
+            merged["fine_tune"] = {**before, **after}
+    return {**merged, "network": name}
+
+
+def _check_options(names: Sequence[str], given: Iterable[str]) -> None:
+    """Raise ValueError for an option that none of the networks has."""
+    known = dict.fromkeys(option for name in names for option in registry.get(name).options)
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"expected options of {', '.join(names)} from {', '.join(known) or 'none'}, got {unknown[0]!r}"
+        )

@@ -1,26 +1,32 @@
-"""The course of a training as TensorBoard shows it: `tensorboard --logdir models`."""
+"""TensorBoard: the curves of a training, for `tensorboard --logdir models`.
+
+Why not Keras' callback: it writes what `Model.fit` does, and there is none here; nor `tf.summary.scalar`: it needs
+TensorBoard installed, and only who looks at the curves should.
+"""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.core.framework import tf
+from toolkit.model.bundle import Row
 
 FOLDER = "events"
 KINDS = {"val_": "validation", "average_val_": "average", "": "train"}  # by how the name of a value begins
 
 
 class Events:
-    """Writes event files as epochs are done. After an interruption the files begin anew with all that is known.
+    """Writes event files as epochs are done. After an interruption the files begin anew, from the first epoch on.
 
     Args:
         folder: of the run; the files go into `events/` in it.
     """
 
     def __init__(self, folder: Path):
-        self.folder, self.writers, self.written = folder / FOLDER, {}, 0
+        self.folder, self.written = folder / FOLDER, 0
+        self.writers: dict[str, tf.summary.SummaryWriter] = {}
 
-    def __call__(self, rows: Sequence[Mapping[str, object]]) -> None:
+    def __call__(self, rows: Sequence[Row]) -> None:
         """Write what is new.
 
         Args:
@@ -37,7 +43,7 @@ class Events:
             writer.flush()
 
     def _write(self, name: str, value: float, *, step: int) -> None:
-        start = next(start for start in sorted(KINDS, key=len, reverse=True) if name.startswith(start))
+        start = max((start for start in KINDS if name.startswith(start)), key=len)
         kind = KINDS[start]
         if kind not in self.writers:
             self.writers[kind] = tf.summary.create_file_writer(str(self.folder / kind))
@@ -46,7 +52,7 @@ class Events:
 
 
 def _scalars() -> tf.compat.v1.SummaryMetadata:
-    """What marks a value as a point of a curve; `tf.summary.scalar` would want TensorBoard itself for that."""
+    """Metadata that marks a value as a point of a curve."""
     metadata = tf.compat.v1.SummaryMetadata()
     metadata.plugin_data.plugin_name = "scalars"
     return metadata

@@ -2,11 +2,12 @@
 
 import platform
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import __version__ as pillow_version
 
 import toolkit
@@ -15,16 +16,17 @@ from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
-from toolkit.model.bundle import Bundle
+from toolkit.model.bundle import Bundle, Row
 from toolkit.training import distribution, probe
+from toolkit.training.checkpoint import Checkpoint
 from toolkit.training.config import Config, config_from
+from toolkit.training.probe import ProbeFit
 from toolkit.training.tensorboard import Events
-from toolkit.training.trainer import Training
+from toolkit.training.trainer import Trainer
 
-__all__ = ["CHECKPOINT", "Config", "check", "config_from", "fit", "identity"]
+__all__ = ["CHECKPOINT", "Config", "config_from", "fit", "identity"]
 
 CHECKPOINT = "checkpoint"
-OF_HEADS = {"views": 1, "C": None, "refit": False}  # what only a head on features uses, and its value where it is off
 
 
 def fit(
@@ -35,9 +37,9 @@ def fit(
     into: Path | None = None,
     overwrite: bool = False,
     checkpoint_seconds: float = 30.0,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     tensorboard: bool = False,
-    watch: Callable[[list[dict]], None] = lambda rows: None,
+    on_epoch: Callable[[Sequence[Row]], None] = lambda rows: None,
 ) -> Bundle:
     """Train a network and write its bundle to `models/<dataset>/<name>/`.
 
@@ -51,9 +53,9 @@ def fit(
         into: folder of the run; None is the one above.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
         checkpoint_seconds: seconds of training that may be lost when it is killed; 0 writes after every epoch.
-        say: takes a line when the training is done in another way than epoch by epoch.
+        log: takes a line when the training is done in another way than epoch by epoch.
         tensorboard: write the course of the training for TensorBoard too, into `events/` in the folder of the run.
-        watch: takes the rows of the history after every epoch, and after a head that is found at once; what it raises
+        on_epoch: takes the rows of the history after every epoch, and after a linear probe is fitted; what it raises
             ends the training.
 
     Returns:
@@ -61,92 +63,104 @@ def fit(
 
     Raises:
         BundleError: there is a run of that name that was trained differently.
-        ValueError: a setting could have no effect, see `check`.
+        ValueError: a setting is out of range, or has no effect, see `Config.resolved`.
 
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
     config = config.resolved()
     folder = into or paths.models(manifest.root) / paths.check_label(name or config.network)
-    known = _finished(folder, identity(config, manifest), overwrite)
-    if known:
-        return known
-    check(config)
-    if probe.suits(config):
-        say(probe.IN_WORDS)
-    run = Training(config, manifest, folder / CHECKPOINT, identity(config, manifest), checkpoint_seconds)
-    watchers = [watch, *([Events(folder)] if tensorboard and distribution.is_chief() else [])]
-    run.watch = lambda rows: [told(rows) for told in watchers]
-    with distribution.together():
-        run.resume()
-        run.finish()
+    this = identity(config, manifest)
+    finished = _finished(folder, this, overwrite)
+    if finished:
+        return finished
+    is_linear_probe = config.is_linear_probe
+    if is_linear_probe:
+        log(probe.IN_WORDS)
+    events = Events(folder) if tensorboard and distribution.is_chief() else None
+
+    def report(rows: Sequence[Row]) -> None:
+        on_epoch(rows)
+        if events:
+            events(rows)
+
+    checkpoint = Checkpoint(folder / CHECKPOINT, this, checkpoint_seconds)
+    trainer = Trainer(config, manifest, checkpoint, head_is_fitted=is_linear_probe, on_epoch=report)
+    with distribution.worker_lost_in_one_line():
+        trainer.resume()
+        fitted = _start_from_probe(trainer) if is_linear_probe and not trainer.rows else None
+        trainer.run()
         if distribution.is_chief():
-            _save(run, folder, manifest)
+            _save(trainer, fitted, folder)
             shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-        distribution.agree(run.strategy, "done")
+        distribution.check_same_state(trainer.strategy, "done")
     return bundle.load(folder)
-
-
-def check(config: Config) -> None:
-    """Raise ValueError for a setting that only a head on a frozen backbone uses, where there is none, see `probe`.
-
-    >>> check(Config("mobilenet", views=4))  # of vgg it raises
-    """
-    suits = probe.suits(config)
-    idle = [name for name, off in OF_HEADS.items() if getattr(config, name) != off and not suits]
-    if idle or (config.refit and config.fine_tune):
-        raise ValueError(
-            f"expected {(*idle, 'refit')[0]} for one dense layer on a frozen backbone alone, see `probe`, got it for "
-            f"{config.network} as set; leave it out, or train such a head: mobilenet, say, without fine-tuning"
-        )
 
 
 def identity(config: Config, manifest: Manifest) -> dict[str, object]:
     """What makes a training the same as another one: its settings, resolved, and its pictures, labels and splits."""
-    return {"config": runs.as_stored(asdict(config)), "manifest": manifest.fingerprint(), "dataset": manifest.name}
+    return {"config": config.plain(), "manifest": manifest.fingerprint(), "dataset": manifest.name}
 
 
-def _save(run: Training, folder: Path, manifest: Manifest) -> None:
-    config, model = run.config, run.best_model()
+def _start_from_probe(trainer: Trainer) -> ProbeFit:
+    """Fit the head at once, as a linear probe; its rows of the history are one for each C that was tried."""
+    started, config = time.monotonic(), trainer.config
+    fitted = probe.learn(config, trainer.manifest)
+    fitted.probe.copy_into(trainer.model)
+    phase = {"phase": "probe"} if config.fine_tune else {}
+    rows = [{**row, **phase} for row in fitted.history.to_dict(orient="records")]
+    trainer.start_from(rows, best_epoch=fitted.best, seconds=time.monotonic() - started)
+    return fitted
+
+
+def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
+    config, manifest, model = trainer.config, trainer.manifest, trainer.best_model()
+    temperature = _calibrate(model, trainer, fitted) if config.calibrate else 1.0
     facts = {
-        **run.identity,
+        **trainer.checkpoint.identity,
         "network": config.network,
-        "train_seconds": round(run.seconds, 1),
-        "best_epoch": run.best_epoch,
-        "temperature": _calibrated(model, run) if config.calibrate else 1.0,
+        "train_seconds": round(trainer.seconds, 1),
+        "best_epoch": trainer.best_epoch,
+        "temperature": temperature,
+        "parameters": int(model.count_params()),
+        "pictures": len(manifest.where(split="train", status="ok")),
+        "versions": _versions(),
+        "precision": framework.resolve_precision(config.precision),
     }
-    facts |= {"parameters": int(model.count_params()), "pictures": len(manifest.where(split="train", status="ok"))}
-    facts |= {"versions": _versions()}
-    facts |= {"precision": framework.resolve_precision(config.precision)}
     bundle.save(
         folder,
         model,
         classes=manifest.classes,
         size=config.size,
         resize_mode=config.resize_mode,
-        history=run.history(),
+        history=pd.DataFrame(trainer.rows),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
     )
 
 
-def _calibrated(model: keras.Model, run: Training) -> float:
-    """Put the temperature that suits the validation pictures best into the model, and give it."""
-    found = calibrate.temperature(*run.answers(model))
-    calibrate.apply_temperature(model, found)
-    return found
+def _calibrate(model: keras.Model, trainer: Trainer, fitted: ProbeFit | None) -> float:
+    """Put the temperature with the lowest validation loss into the model, and return it."""
+    if fitted and trainer.best_epoch < len(fitted.history):  # fine-tuning did not make it better
+        answers, labels = fitted.val, fitted.val_labels
+    else:
+        answers, labels = trainer.answers(model)
+    temperature = calibrate.temperature(answers, labels)
+    calibrate.apply_temperature(model, temperature)
+    return temperature
 
 
-def _finished(folder: Path, identity: dict, overwrite: bool) -> Bundle | None:
+def _finished(folder: Path, identity: Mapping[str, object], overwrite: bool) -> Bundle | None:
+    """The run of that identity, if it is complete."""
     if not (folder / bundle.FACTS).exists():
         return None
     try:
-        known = bundle.load(folder)
+        run = bundle.load(folder)
     except BundleError:  # damaged
         if overwrite:
             return None
         raise
-    if runs.is_same(known.facts, identity):
-        return known
+    if runs.is_same(run.facts, identity):
+        return run
     runs.check_overwrite(folder, kind="run", overwrite=overwrite)
     return None
 

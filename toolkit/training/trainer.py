@@ -1,31 +1,25 @@
-"""A training under way: the model, how far it is, and its checkpoints.
+"""The trainer: epoch after epoch, in one phase or two: first the head on a frozen base, then its last layers too."""
 
-It has one phase, or two: first the head on a base that is kept as it is, then the last layers of the base as well. A
-head that is one dense layer is found at once, from features that are computed once (`probe`).
-"""
-
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
 
 from toolkit import networks
-from toolkit.core import framework, parallel, paths, runs
+from toolkit.core import framework, parallel
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle
-from toolkit.training import batches, distribution, finetune, optimizers, probe
-from toolkit.training.config import Config
+from toolkit.model.bundle import Row
+from toolkit.training import batches, distribution, finetune, optimizers
+from toolkit.training.checkpoint import Checkpoint, State
+from toolkit.training.config import Resolved
+from toolkit.training.finetune import FineTune
 from toolkit.training.loop import Loop
-
-STATE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -33,78 +27,91 @@ class Phase:
     """A part of a training with its own optimizer.
 
     Args:
-        verb: what it is called in the progress bar and the history.
+        name: what it is called in the progress bar and the history.
         epochs: passes over the training pictures, at most.
         patience: epochs without a better validation loss after which it stops.
+        tuning: how the last layers of the base learn; None where the base stays as it is.
     """
 
-    verb: str
+    name: str
     epochs: int
     patience: int
+    tuning: FineTune | None = None
 
 
-class Training:
+class Trainer:
     """A training that goes on where it was killed.
 
     Args:
-        config: resolved.
+        config: what to train, and how.
         manifest: a split manifest whose squares are there.
-        folder: of the checkpoints.
-        identity: what makes a checkpoint one of this training.
-        checkpoint_seconds: see `train.fit`.
+        checkpoint: where it goes on from.
+        head_is_fitted: leave out the phase in which the head learns; `start_from` brings its weights.
+        on_epoch: takes the rows of the history after every epoch; what it raises ends the training.
     """
 
-    def __init__(self, config: Config, manifest: Manifest, folder: Path, identity: dict, checkpoint_seconds: float):
-        self.config, self.folder, self.identity = config, folder, identity
-        self.checkpoint_seconds, self.written = checkpoint_seconds, time.monotonic()
+    def __init__(
+        self,
+        config: Resolved,
+        manifest: Manifest,
+        checkpoint: Checkpoint,
+        *,
+        head_is_fitted: bool = False,
+        on_epoch: Callable[[Sequence[Row]], None] = lambda rows: None,
+    ):
+        self.config, self.manifest, self.checkpoint, self.on_epoch = config, manifest, checkpoint, on_epoch
         self.strategy = distribution.strategy(config.strategy)
-        self.manifest, self.probed = manifest, None
         framework.reproducible(config.seed)
-        probing = probe.suits(config)
-        self.phases = [Phase("probe", 0, 0) if probing else Phase("train", config.epochs, config.patience)]
         with self.strategy.scope():
             self.model = self._build(config.precision)
             self.average = self._build(config.precision) if config.ema else None
-        if config.fine_tune:
-            finetune.base_of(self.model)
-            self.phases.append(Phase("fine-tune", config.fine_tune.epochs, config.fine_tune.epochs))
-        self.rows: list[dict] = []
+        self.phases = [] if head_is_fitted else [Phase("train", config.epochs, config.patience)]
+        if tuning := config.fine_tune:
+            finetune.base_of(self.model)  # raises where there is none, before the head has learned
+            self.phases.append(Phase("fine-tune", tuning.epochs, tuning.epochs, tuning))
+        self.rows: list[Row] = []
         self.best, self.best_epoch, self.seconds = self.model.get_weights(), -1, 0.0
-        self.watch: Callable[[list[dict]], None] = lambda rows: None  # takes the rows after every epoch, or a probe
-        self._enter(0)
-
-    def finish(self) -> None:
-        """Train until the epochs or the patience of the last phase run out."""
-        if self.phases[0].verb == "probe" and not self.rows:
-            self._probe()
-        for number in range(self.phase, len(self.phases)):
-            if number != self.phase:
-                self._enter(number)
-            phase = self.phases[number]
-            done = range(len(self.rows) - self.begun, phase.epochs)
-            bar = parallel.progress(done, description=f"{phase.verb} {self.config.network}")
-            for _ in bar:
-                if self._out_of_patience():
-                    break
-                self._epoch(len(self.rows))
-                if isinstance(bar, tqdm):
-                    bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
-                if time.monotonic() - self.written >= self.checkpoint_seconds:
-                    self._write()
+        self.phase = -1  # index of the one that has begun
+        self.begun = 0  # rows before it
 
     def resume(self) -> None:
         """Take up the last checkpoint of the same training, if there is one, and see that all workers do."""
-        state = self._state()
+        state = self.checkpoint.read()
         if state:
-            self.best = self._weights(state["best"])
-            self.rows, self.best_epoch, self.seconds = state["rows"], state["best_epoch"], state["seconds"]
-            self._enter(state["phase"])
-            self.begun = state["begun"]
-            self.model.load_weights(self.folder / state["last"])
-            if self.average:
-                self.average.set_weights(self._weights(state["average"]))
-        distribution.agree(self.strategy, {**self.identity, "rows": self.rows})
-        self._keep(*(state.get(name) for name in ("last", "best", "average")))  # the rest is half written, or another's
+            self.rows, self.best, self.best_epoch, self.seconds = (
+                state.rows,
+                state.best,
+                state.best_epoch,
+                state.seconds,
+            )
+            self._start_phase([phase.name for phase in self.phases].index(state.phase))
+            self.begun = state.begun
+            self.checkpoint.load_weights(self.model, self.average)
+        distribution.check_same_state(self.strategy, {**self.checkpoint.identity, "rows": self.rows})
+        self.checkpoint.clean()
+
+    def start_from(self, rows: Sequence[Row], *, best_epoch: int, seconds: float) -> None:
+        """Take the weights that the model has now as the best so far, and the rows that led to them."""
+        self.rows, self.best_epoch, self.seconds = list(rows), best_epoch, seconds
+        self.best = self.model.get_weights()
+        self.on_epoch(self.rows)
+
+    def run(self) -> None:
+        """Train until the epochs or the patience of the last phase run out."""
+        for number in range(max(0, self.phase), len(self.phases)):
+            if number != self.phase:
+                self._start_phase(number)
+            phase = self.phases[number]
+            done = range(len(self.rows) - self.begun, phase.epochs)
+            bar = parallel.progress(done, description=f"{phase.name} {self.config.network}")
+            for _ in bar:
+                if self._is_out_of_patience(phase):
+                    break
+                self._epoch(phase, len(self.rows))
+                if isinstance(bar, tqdm):
+                    bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
+                if self.checkpoint.is_due:
+                    self.checkpoint.write(self._state(phase), self.model, self.average)
 
     def best_model(self) -> keras.Model:
         """The network with its best weights, computing in float32 wherever it is used."""
@@ -112,52 +119,41 @@ class Training:
         model.set_weights(self.best)
         return model
 
-    @cached_property
-    def train(self) -> batches.Examples:
-        """The pictures it learns from."""
-        return batches.examples(self.manifest, split="train", **self._squares())
-
-    @cached_property
-    def val(self) -> batches.Examples:
-        """The pictures it is chosen by."""
-        return batches.examples(self.manifest, split="val", **self._squares())
-
     def answers(self, model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the best model for the val pictures, and their labels as places."""
-        if self.probed and self.best_epoch < len(self.probed.history):
-            return self.probed.val, self.probed.val_labels
+        """Probabilities for the val pictures, and the indices of their classes."""
         data = batches.evaluation(self.val, batch_size=self.config.batch_size)
         return model.predict(data, verbose=0), self.val.labels
 
-    def _squares(self) -> dict[str, object]:
-        return {"size": self.config.size, "resize_mode": self.config.resize_mode}
+    @cached_property
+    def train(self) -> batches.Examples:
+        """The pictures it learns from."""
+        return self._examples("train")
 
-    def history(self) -> pd.DataFrame:
-        """A row per epoch."""
-        return pd.DataFrame(self.rows)
+    @cached_property
+    def val(self) -> batches.Examples:
+        """The pictures that choose the best epoch."""
+        return self._examples("val")
+
+    def _examples(self, split: str) -> batches.Examples:
+        config = self.config
+        return batches.examples(self.manifest, split=split, size=config.size, resize_mode=config.resize_mode)
 
     def _build(self, precision: str) -> keras.Model:
-        config = self.config
+        config, classes = self.config, len(self.manifest.classes)
         with framework.compute_policy(precision):
             return networks.build(
-                config.network,
-                classes=len(self.manifest.classes),
-                size=config.size,
-                style=config.style,
-                **config.options,
+                config.network, classes=classes, size=config.size, style=config.style, **config.options
             )
 
-    def _enter(self, number: int) -> None:
-        """Begin a phase: from the best weights so far, with a fresh optimizer."""
-        config, self.phase, self.begun = self.config, number, len(self.rows)
-        if self.phases[number].verb == "probe":
-            return  # there is nothing to step through
-        tuning = config.fine_tune if number else None
+    def _start_phase(self, number: int) -> None:
+        """From the best weights so far, with a fresh optimizer."""
+        config, tuning = self.config, self.phases[number].tuning
+        self.phase, self.begun = number, len(self.rows)
         with self.strategy.scope():
             if tuning:
                 self.model.set_weights(self.best)
                 finetune.unfreeze(self.model, share=tuning.share)
-            self.model.compile(self._optimizer())
+            self.model.compile(self._optimizer(tuning))
             self.model.optimizer.build(self.model.trainable_variables)
             if self.average:
                 self.average.set_weights(self.model.get_weights())
@@ -165,18 +161,23 @@ class Training:
                 self.model,
                 self.strategy,
                 label_smoothing=config.label_smoothing,
-                clip=config.clip,
+                clip_norm=config.clip,
                 rates=finetune.rates(self.model, decay=tuning.decay) if tuning else None,
                 average=self.average,
                 momentum=config.ema,
             )
 
-    def _optimizer(self) -> keras.optimizers.Optimizer:
+    def _optimizer(self, tuning: FineTune | None) -> keras.optimizers.Optimizer:
         config, steps = self.config, batches.steps(self.train, batch_size=self.config.batch_size)
-        if self.phase:
-            tuning = config.fine_tune
-            how = {"learning_rate": tuning.learning_rate, "decay": tuning.weight_decay, "epochs": tuning.epochs}
-            return optimizers.make("adamw", schedule="cosine", steps=steps, **how)
+        if tuning:
+            return optimizers.make(
+                "adamw",
+                learning_rate=tuning.learning_rate,
+                schedule="cosine",
+                decay=tuning.weight_decay,
+                epochs=tuning.epochs,
+                steps=steps,
+            )
         return optimizers.make(
             config.optimizer,
             learning_rate=config.learning_rate,
@@ -188,43 +189,35 @@ class Training:
             steps=steps,
         )
 
-    def _probe(self) -> None:
-        """The head in one go; a row of the history for every strength that was tried."""
-        started = time.monotonic()
-        self.probed = probe.learn(self.config, self.manifest)
-        phase = {"phase": "probe"} if len(self.phases) > 1 else {}
-        self.rows = [{**row, **phase} for row in self.probed.history.to_dict(orient="records")]
-        self.probed.probe.put_into(self.model)
-        self.best, self.best_epoch = self.model.get_weights(), self.probed.best
-        self.seconds = time.monotonic() - started
-        self.watch(self.rows)
-
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, phase: Phase, epoch: int) -> None:
         config, started = self.config, time.monotonic()
+
+        # the random state of this epoch, whatever came before: an interruption must change nothing
         framework.reseed(self.model, config.seed, epoch)
+
+        # learn from every training picture once
         steps = batches.steps(self.train, batch_size=config.batch_size)
-        row = self.loop.learn(distribution.spread(self.strategy, lambda share: self._batches(epoch, share)), steps)
-        candidates = {"val": self.model} | ({"average_val": self.average} if self.average else {})
-        for name, model in candidates.items():
-            row |= {f"{name}_{key}": value for key, value in self._look(model).items()}
+        shards = distribution.distribute(self.strategy, lambda shard: self._training_batches(epoch, shard))
+        row = self.loop.train_epoch(shards, steps)
+
+        # validate the weights, and their moving average
+        models = {"val": self.model} | ({"average_val": self.average} if self.average else {})
+        for kind, model in models.items():
+            row |= {f"{kind}_{name}": value for name, value in self._validate(model).items()}
         for name in ("loss", "val_loss"):
             if not np.isfinite(row[name]):
                 raise BundleError(f"the {name} of {config.network} became {row[name]}; try a lower learning_rate")
-        self._judge(candidates, row, epoch)
-        phase = {"phase": self.phases[self.phase].verb} if len(self.phases) > 1 else {}
-        self.rows.append({"epoch": epoch + 1, **phase, **row})
+
+        # keep the better of the two if they are the best so far
+        self._keep_if_best(models, row, epoch)
+
+        # record
+        named: Row = {"phase": phase.name} if config.fine_tune else {}
+        self.rows.append({"epoch": epoch + 1, **named, **row})
         self.seconds += time.monotonic() - started
-        self.watch(self.rows)
+        self.on_epoch(self.rows)
 
-    def _judge(self, candidates: dict[str, keras.Model], row: dict, epoch: int) -> None:
-        """Keep the weights if they are the best so far: the model's, or those of its average."""
-        monitor = self.config.monitor
-        now = bundle.kept(row, monitor=monitor)
-        best = bundle.kept(self.rows[self.best_epoch], monitor=monitor) if self.best_epoch >= 0 else None
-        if best is None or now.mark(monitor) < best.mark(monitor):
-            self.best, self.best_epoch = candidates[now.kind].get_weights(), epoch
-
-    def _batches(self, epoch: int, share: distribution.Share) -> tf.data.Dataset:
+    def _training_batches(self, epoch: int, shard: distribution.Shard) -> tf.data.Dataset:
         config = self.config
         return batches.training(
             self.train,
@@ -234,51 +227,26 @@ class Training:
             seed=config.seed,
             epoch=epoch,
             weighted=config.class_weights,
-            share=share,
+            shard=shard,
         )
 
-    def _look(self, model: keras.Model) -> dict[str, float]:
+    def _validate(self, model: keras.Model) -> dict[str, float]:
         size = self.config.batch_size
-        data = distribution.spread(
-            self.strategy, lambda share: batches.evaluation(self.val, batch_size=size, share=share)
+        shards = distribution.distribute(
+            self.strategy, lambda shard: batches.evaluation(self.val, batch_size=size, shard=shard)
         )
-        return self.loop.look(model, data, batches.steps(self.val, batch_size=size))
+        return self.loop.evaluate(model, shards, batches.steps(self.val, batch_size=size))
 
-    def _out_of_patience(self) -> bool:
+    def _keep_if_best(self, models: dict[str, keras.Model], row: Row, epoch: int) -> None:
+        monitor = self.config.monitor
+        score = bundle.better_weights(row, monitor=monitor)
+        best = bundle.better_weights(self.rows[self.best_epoch], monitor=monitor) if self.best_epoch >= 0 else None
+        if best is None or score.key(monitor) < best.key(monitor):
+            self.best, self.best_epoch = models[score.kind].get_weights(), epoch
+
+    def _is_out_of_patience(self, phase: Phase) -> bool:
         last, best = len(self.rows) - 1, max(self.best_epoch, self.begun - 1)
-        return last - best >= self.phases[self.phase].patience
+        return last - best >= phase.patience
 
-    def _state(self) -> dict:
-        file = self.folder / STATE
-        if not file.exists():
-            return {}
-        state = json.loads(file.read_text())
-        return state if runs.is_same(state, {"identity": self.identity}) else {}
-
-    def _write(self) -> None:
-        """Weights under new names first, then the state that names them, then the old weights go."""
-        self.written = time.monotonic()
-        if not distribution.is_chief():
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        names = {"last": f"last-{len(self.rows)}.weights.h5", "best": f"best-{self.best_epoch + 1}.npz"}
-        self.model.save_weights(self.folder / names["last"])
-        if not (self.folder / names["best"]).exists():
-            np.savez(self.folder / names["best"], *self.best)
-        if self.average:
-            names["average"] = f"average-{len(self.rows)}.npz"
-            np.savez(self.folder / names["average"], *self.average.get_weights())
-        state = {"identity": self.identity, "rows": self.rows, "best_epoch": self.best_epoch, "seconds": self.seconds}
-        state |= {"phase": self.phase, "begun": self.begun}
-        paths.write(self.folder / STATE, json.dumps({**state, **names}))
-        self._keep(*names.values())
-
-    def _weights(self, name: str) -> list[np.ndarray]:
-        with np.load(self.folder / name, allow_pickle=False) as stored:
-            return [stored[f"arr_{place}"] for place in range(len(stored.files))]
-
-    def _keep(self, *names: str | None) -> None:
-        if distribution.is_chief():
-            for file in [*self.folder.glob("*.weights.h5"), *self.folder.glob("*.npz")]:
-                if file.name not in names:
-                    file.unlink()
+    def _state(self, phase: Phase) -> State:
+        return State(self.rows, self.best, self.best_epoch, self.seconds, phase.name, self.begun)

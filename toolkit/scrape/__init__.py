@@ -15,12 +15,12 @@ A source is written `kind:what=label`:
     practice:300                                 300 drawn pictures per class, served on this machine
     page:practice:cars=cars                      the same pictures on a result page of this machine
 
-Files are named by the hash of their content. Whatever was had once is not asked for again.
+Files are named by the hash of their content. What was downloaded once is not asked for again.
 """
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,25 +30,25 @@ from toolkit.core import paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
+from toolkit.scrape.downloads import Downloads
 from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
-from toolkit.scrape.rows import rows
-from toolkit.scrape.store import Store
+from toolkit.scrape.manifest_rows import manifest_rows
+
+Reader = Callable[[str, str, Options], Iterator[Item]]  # of an argument, a label and options
 
 __all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "in_words", "sources"]
 
 
-def sources(
-    *, root: Path | None = None, sleep: Callable[[float], None] = time.sleep
-) -> dict[str, Callable[[str, str, Options], Iterator[Item]]]:
+def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
     """The kinds of sources by name; each takes what follows the colon, a label, and options.
 
-    `root` is the folder of the dataset, for what a source has to remember until it is done.
+    `root` is the folder of the dataset, where a source keeps its progress.
     """
     # here, so that pictures from a folder need no PRAW
-    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, page, reddit, urls, wikimedia
+    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, reddit, result_page, urls, wikimedia
 
     return {
         "folder": folder.items,
@@ -60,7 +60,7 @@ def sources(
         "flickr": partial(flickr.items, sleep=sleep),
         "kaggle": partial(kaggle.items, sleep=sleep, into=root),
         "reddit": partial(reddit.items, folder=root, sleep=sleep),
-        "page": page.items,
+        "page": result_page.items,
     }
 
 
@@ -93,21 +93,21 @@ def collect(
     root = paths.local(paths.dataset(into), to="scrape into")
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     with _practising(names, options or Options()) as (names, options):
-        known = sources(root=root, sleep=sleep)
+        kinds = sources(root=root, sleep=sleep)
         for name in names:
-            _check(known, name)
-        readers = [partial(_items, known, name, options) for name in names]
+            _check(kinds, name)
+        readers = [partial(_items, kinds, name, options) for name in names]
         fetcher = Fetcher(options, sleep=sleep)
         with Ledger(root) as ledger:
-            with Store(root, ledger, fetcher) as store:
-                problems = [store.bring(reader) for reader in readers]
-            found = list(rows(ledger.records, root))
+            with Downloads(root, ledger, fetcher) as downloads:
+                problems = [downloads.fetch(reader) for reader in readers]
+            rows = list(manifest_rows(ledger.records, root))
     reasons = [problem for problem in problems if problem]
-    if reasons and (len(reasons) == len(names) or not found):
+    if reasons and (len(reasons) == len(names) or not rows):
         raise SourceError("; ".join(reasons))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
-    return _manifest(root, found).save()
+    return _manifest(root, rows).save()
 
 
 @contextmanager
@@ -143,32 +143,32 @@ def _practice_page(names: list[str], options: Options) -> Iterator[Options]:
         yield replace(options, endpoints=here, allow=(*options.allow, "127.0.0.1/32"))
 
 
-def _check(known: dict, name: str) -> None:
+def _check(kinds: Mapping[str, Reader], name: str) -> None:
     kind, colon, argument = name.partition(":")
-    if not colon or kind not in known or not argument.partition("=")[0]:
+    if not colon or kind not in kinds or not argument.partition("=")[0]:
         raise SourceError(
             f"expected a source such as folder:PICTURES or reddit:carporn=cars, got {name!r}; the kinds are "
-            f"{', '.join(known)}"
+            f"{', '.join(kinds)}"
         )
 
 
-def _items(known: dict, name: str, options: Options) -> Iterator[Item]:
+def _items(kinds: Mapping[str, Reader], name: str, options: Options) -> Iterator[Item]:
     kind, _, argument = name.partition(":")
     what, equals, label = argument.rpartition("=")
     if not equals or "/" in label or (kind != "reddit" and Path(argument).exists()):  # an equals sign in a path
         what, label = argument, ""
-    return known[kind](what, paths.check_label(label) if label else "", options)
+    return kinds[kind](what, paths.check_label(label) if label else "", options)
 
 
-def _manifest(root: Path, found: list[dict]) -> Manifest:
-    known = (root / manifest.FILE).exists()
-    if not found and not known:
+def _manifest(root: Path, rows: list[dict]) -> Manifest:
+    exists = (root / manifest.FILE).exists()
+    if not rows and not exists:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
-    table = manifest.merge(manifest.load(root), found) if known else manifest.from_rows(root, found)
+    table = manifest.merge(manifest.load(root), rows) if exists else manifest.from_rows(root, rows)
     # A placeholder is known as one only at its third address, perhaps in a later run; unless a person knows better.
     wanted = set(table.where(reviewed="use").table["path"])
-    gone = [row for row in found if row["status"] == "excluded" and row["path"] not in wanted]
-    table = table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in gone})
+    placeholders = [row for row in rows if row["status"] == "excluded" and row["path"] not in wanted]
+    table = table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in placeholders})
     if len(table.classes) < 2:
         raise DatasetError(
             f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "

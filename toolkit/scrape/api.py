@@ -12,6 +12,8 @@ from toolkit.errors import SourceError
 from toolkit.scrape.fetch import RETRIED, retry_after, user_agent
 from toolkit.scrape.item import Item, Options
 
+Query = Mapping[str, str | int]
+
 MAX_ANSWER = 64 << 20  # bytes; no page of any service comes near it
 NETWORK = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -64,7 +66,7 @@ class Service:
     def ask(
         self,
         path: str = "",
-        query: Mapping[str, object] | None = None,
+        query: Query | None = None,
         *,
         form: Mapping[str, str] | None = None,
         busy: Callable[[dict], bool] = lambda answer: False,
@@ -83,10 +85,14 @@ class Service:
         """
         return patiently(lambda: self._once(path, query, form, busy), self.name, self.options, sleep=self.sleep)
 
-    def _once(self, path: str, query: object, form: object, busy: Callable[[dict], bool]) -> dict:
-        how = {"params": query, "data": form, "timeout": self.options.timeout, "stream": True}
+    def _once(
+        self, path: str, query: Query | None, form: Mapping[str, str] | None, busy: Callable[[dict], bool]
+    ) -> dict:
+        method, timeout = "POST" if form else "GET", self.options.timeout
         try:
-            with self.session.request("POST" if form else "GET", self.url + path, **how) as response:
+            with self.session.request(
+                method, self.url + path, params=query, data=form, timeout=timeout, stream=True
+            ) as response:
                 body, wait = self._body(response), retry_after(response.headers.get("Retry-After"))
         except NETWORK as error:
             raise Busy(f"connection: {type(error).__name__}") from error
@@ -94,12 +100,12 @@ class Service:
             raise Busy(f"HTTP {response.status_code}", wait=wait)
         answer = _parsed(body)
         if response.status_code != 200:
-            message = f"{self.name} refused the request (HTTP {response.status_code}{_said(answer)}); {self.advice}"
+            message = f"{self.name} refused the request (HTTP {response.status_code}{_quoted(answer)}); {self.advice}"
             raise Rejected(message, status=response.status_code)
         if answer is None:
             raise Busy(f"{_start(body)!r} in place of JSON")
         if busy(answer):
-            raise Busy(f"busy{_said(answer)}", wait=wait)
+            raise Busy(f"busy{_quoted(answer)}", wait=wait)
         return answer
 
     def _body(self, response: requests.Response) -> bytes:
@@ -143,7 +149,7 @@ def patiently(
     raise SourceError("expected at least one attempt, got none; raise tries")
 
 
-def found(items: Iterable[Item], limit: int | None, *, what: str) -> Iterator[Item]:
+def unique(items: Iterable[Item], limit: int | None, *, what: str) -> Iterator[Item]:
     """Each item once, at most `limit` of them.
 
     Args:
@@ -154,14 +160,14 @@ def found(items: Iterable[Item], limit: int | None, *, what: str) -> Iterator[It
     Raises:
         SourceError: there is none.
     """
-    seen = set()
+    keys: set[str] = set()
     for item in items:
-        if item.key not in seen:
-            seen.add(item.key)
+        if item.key not in keys:
+            keys.add(item.key)
             yield item
-        if len(seen) == limit:
+        if len(keys) == limit:
             return
-    if not seen:
+    if not keys:
         raise SourceError(f"expected pictures for {what}, found none that may be used; try other words or licences")
 
 
@@ -173,7 +179,7 @@ def _parsed(body: bytes) -> dict | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _said(answer: dict | None) -> str:
+def _quoted(answer: dict | None) -> str:
     """What a service says about an error, in one of the fields they use for it."""
     error = (answer or {}).get("error")
     inner = error if isinstance(error, dict) else {}

@@ -1,4 +1,4 @@
-"""What could not be had, and why."""
+"""Failed downloads, and why they failed."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ COLUMNS = ["label", "source", "reason", "url", "page_url", "source_id"]
 
 
 def failures(dataset: str | Path) -> pd.DataFrame:
-    """The pictures that were tried and could not be had, each once, with the last reason.
+    """Failed downloads: the pictures that were tried in vain, each once, with the last reason.
 
     Args:
         dataset: name of a dataset in `data/`, or the path of its folder.
@@ -25,7 +25,8 @@ def failures(dataset: str | Path) -> pd.DataFrame:
     HTTP 404    12
     empty        3
     """
-    file, last = paths.dataset(dataset) / FILE, {}
+    file = paths.dataset(dataset) / FILE
+    last: dict[str, dict | None] = {}
     for line in file.read_bytes().splitlines() if file.exists() else []:
         try:
             record = json.loads(line)
@@ -41,5 +42,5 @@ def in_words(dataset: str | Path) -> str:
     if not len(table):
         return ""
     reasons = table["reason"].value_counts().head(3)
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return f"{len(table)} could not be had ({told}{', …' if table['reason'].nunique() > 3 else ''})"
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return f"{len(table)} could not be had ({counted}{', …' if table['reason'].nunique() > 3 else ''})"

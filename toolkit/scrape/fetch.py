@@ -17,7 +17,7 @@ import urllib3
 
 import toolkit
 from toolkit import images
-from toolkit.scrape import guard
+from toolkit.scrape import public_only
 from toolkit.scrape.item import Options
 
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
@@ -115,10 +115,10 @@ class Fetcher:
                 self.sleep(wait)
             yield host
 
-    def _session(self) -> guard.Session:
+    def _session(self) -> public_only.Session:
         """One session per thread: they are not thread-safe."""
         if not hasattr(self._local, "session"):
-            session = guard.session(self.options.allow, deadline=self.options.deadline)
+            session = public_only.session(self.options.allow, deadline=self.options.deadline)
             session.headers.update({"User-Agent": user_agent(), "Accept": "image/*", "Accept-Encoding": "identity"})
             self._local.session = session
         return self._local.session

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Service, found
+from toolkit.scrape.api import Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://api.flickr.com/services/rest/"
@@ -80,7 +80,7 @@ def items(
     address = options.endpoints.get("flickr", ADDRESS)
     service = Service("Flickr", address, options, advice="check FLICKR_API_KEY", sleep=sleep)
     pictures = (_item(photo, label, taken) for photo in photos(service, query, limit=options.limit))
-    yield from found(filter(None, pictures), options.limit, what=argument)
+    yield from unique(filter(None, pictures), options.limit, what=argument)
 
 
 def photos(service: Service, query: dict, *, limit: int | None = None) -> Iterator[dict]:

@@ -12,11 +12,11 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
@@ -34,7 +34,7 @@ MAX_RATIO = 200  # unpacked to packed size of an archive; pictures hardly compre
 class _File:
     parts: tuple[str, ...]  # below the folder or archive
     version: str  # changes when the content does
-    open: Callable[[], BinaryIO]
+    open: Callable[[], IO[bytes]]
 
 
 def items(argument: str, label: str, options: Options) -> Iterator[Item]:
@@ -50,10 +50,11 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
     """
     place = Path(argument).expanduser().resolve()
     taken: dict[str, int] = {}
-    files = _whole(place)
-    if place.is_dir():  # see all of it before anything is kept; an archive would have to be read twice
-        files = list(files)
-        _check_level(files, label, place)
+    files: Iterable[_File] = _whole(place)
+    if place.is_dir():  # list all of it before anything is kept; an archive would have to be read twice
+        listed = list(files)
+        _check_level(listed, label, place)
+        files = listed
     for file in files:
         split, name = _split_and_label(file, label, place)
         taken[name] = taken.get(name, 0) + 1
@@ -87,7 +88,7 @@ def _split_and_label(file: _File, label: str, place: Path) -> tuple[str, str]:
 
 def _check_level(files: list[_File], label: str, place: Path) -> None:
     """Refuse classes on different levels: `cars/red/1.jpg` beside `tanks/2.jpg` says two things."""
-    levels = {}
+    levels: dict[int, str] = {}
     for file in files:
         levels.setdefault(sum(name.lower() not in SPLIT_NAMES for name in file.parts[:-1]), "/".join(file.parts))
     if len(levels) > 1 and not label:
@@ -127,18 +128,22 @@ def _is_picture(parts: tuple[str, ...]) -> bool:
 
 
 def _in_folder(place: Path) -> Iterator[_File]:
-    seen = {_identity(place)}
+    visited = {_identity(place)}
     for folder, below, names in os.walk(place, onerror=_unreadable, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        below[:] = [name for name in below if _first_visit(Path(folder, name), seen)]
+        below[:] = [name for name in below if _first_visit(Path(folder, name), visited)]
         paths = [path for path in (Path(folder, name) for name in sorted(names)) if _is_picture((path.name,))]
         if not paths and not below:
             raise SourceError(f"expected pictures in {folder}, found none; fill the class or remove its folder")
         for path in paths:
             if path.is_file():  # not a dangling link
-                facts = path.stat()
-                version = f"{facts.st_size}-{facts.st_mtime_ns}"
-                yield _File(path.relative_to(place).parts, version, partial(path.open, "rb"))
+                status = path.stat()
+                version = f"{status.st_size}-{status.st_mtime_ns}"
+                yield _File(path.relative_to(place).parts, version, partial(_opened, path))
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _unreadable(error: OSError) -> None:
@@ -146,15 +151,16 @@ def _unreadable(error: OSError) -> None:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    facts = folder.stat()
-    return facts.st_dev, facts.st_ino
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
-def _first_visit(folder: Path, seen: set[tuple[int, int]]) -> bool:
-    """False if a link leads back to a folder that was seen: links may form a loop."""
-    known = _identity(folder) in seen
-    seen.add(_identity(folder))
-    return not known
+def _first_visit(folder: Path, visited: set[tuple[int, int]]) -> bool:
+    """False if a link leads back to a folder that was visited: links may form a loop."""
+    identity = _identity(folder)
+    first = identity not in visited
+    visited.add(identity)
+    return first
 
 
 def _in_zip(place: Path) -> Iterator[_File]:
@@ -175,8 +181,15 @@ def _in_tar(place: Path) -> Iterator[_File]:
                 yield _File(
                     parts,
                     f"{member.size}-{int(member.mtime)}-{member.offset_data}",
-                    partial(archive.extractfile, member),
+                    partial(_extracted, archive, member),
                 )
+
+
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(member)
+    if stream is None:
+        raise tarfile.TarError(f"expected a file, got another kind of member: {member.name}")
+    return stream
 
 
 def _bomb_checked(place: Path, members: Iterator[Any], *, size: Callable[[Any], int]) -> Iterator[Any]:

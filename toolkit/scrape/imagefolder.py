@@ -32,31 +32,31 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
     >>> next(items("pets", "", Options())).label  # doctest: +SKIP
     'cat'
     """
-    known = _metadata(Path(argument).expanduser().resolve())
-    if not known:
+    rows = _metadata(Path(argument).expanduser().resolve())
+    if not rows:
         yield from (replace(item, source="imagefolder") for item in folder.items(argument, label, options))
         return
     counts: dict[str, int] = {}
     for item in folder.items(argument, label or "unlabelled", replace(options, limit=None)):
-        place, row = known.pop(folder.name_within(item), ("", None))
+        where, row = rows.pop(folder.name_within(item), ("", None))
         if row is None:
-            continue  # the metadata says nothing of it
-        name = label or urls.row_label(row, place)
+            continue  # not in the metadata
+        name = label or urls.row_label(row, where)
         counts[name] = counts.get(name, 0) + 1
         if options.limit is None or counts[name] <= options.limit:
-            yield replace(item, label=name, source="imagefolder", **urls.told(row))
-    for name, (place, _) in known.items():
-        raise SourceError(f"{place}: expected a picture {name} in {argument}, found none; correct the line")
+            yield replace(item, label=name, source="imagefolder", **urls.metadata(row))
+    for name, (where, _) in rows.items():
+        raise SourceError(f"{where}: expected a picture {name} in {argument}, found none; correct the line")
 
 
-def _metadata(place: Path) -> dict[str, tuple[str, dict[str, str]]]:
-    """Where each picture is named, and the row that does, by its path below the folder."""
-    found = {}
+def _metadata(place: Path) -> dict[str, tuple[str, dict[str, str] | None]]:
+    """The row of each picture and where it is, by the picture's path below the folder."""
+    rows: dict[str, tuple[str, dict[str, str] | None]] = {}
     for file in sorted(file for name in NAMES for file in place.rglob(name)):
         for line, row in tables.rows(file):
             above = file.parent.relative_to(place)
             where = f"line {line} of {(above / file.name).as_posix()}"
             if not row.get("file_name"):
                 raise SourceError(f"{where}: expected a column file_name, got {', '.join(row)}; name the picture there")
-            found[PurePosixPath(above.as_posix(), row["file_name"]).as_posix()] = (where, row)
-    return found
+            rows[PurePosixPath(above.as_posix(), row["file_name"]).as_posix()] = (where, row)
+    return rows

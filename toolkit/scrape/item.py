@@ -1,8 +1,9 @@
-"""What a source gives: one picture to be had, with its label and where it comes from."""
+"""An item of a source: one picture to download, with its label and its metadata."""
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any, TypedDict
 
 from toolkit import images
 
@@ -10,14 +11,26 @@ SORTS = ("new", "hot", "top", "rising", "controversial", "all")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
 
 
+class Metadata(TypedDict, total=False):
+    """Metadata of a picture, as keyword arguments of `Item`."""
+
+    page_url: str
+    title: str
+    license: str
+    license_url: str
+    creator: str
+    attribution: str
+    resolution: str
+
+
 @dataclass(frozen=True)
 class Item:
-    """One picture to be had.
+    """One picture to download.
 
     Args:
         label: class name.
         source: name of the kind of source, such as "reddit".
-        source_id: the source's own name for it, by which the ledger knows whether it is there already.
+        source_id: the source's own name for it, by which the ledger finds it again.
         url: where to download it; "" if `read` gives the bytes.
         fallbacks: other addresses of the same picture, tried in order if `url` fails for good.
         page_url: where a person finds it.
@@ -51,14 +64,14 @@ class Item:
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def record(self) -> dict[str, str]:
-        """What the ledger keeps of it: the key, and all that is said of it in words."""
-        told = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.type is str}
-        return {"key": self.key, **told}
+        """Its record in the ledger: the key, and all fields that are text."""
+        texts = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.type is str}
+        return {"key": self.key, **texts}
 
 
 @dataclass(frozen=True)
 class Options:
-    """How sources are asked and pictures are downloaded.
+    """Options of a collection: how sources are asked and pictures are downloaded.
 
     Args:
         limit: pictures per source and label; None takes all there are.
@@ -88,7 +101,7 @@ class Options:
     sort: str = "hot"
     time_filter: str = "all"
     over_18: bool = False
-    reddit: Mapping[str, object] | None = None
+    reddit: Mapping[str, Any] | None = None
     permission: bool = False
     connections: int = 16
     per_host: int = 4

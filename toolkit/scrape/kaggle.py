@@ -25,7 +25,7 @@ from toolkit.errors import SourceError
 from toolkit.scrape import folder, licenses
 from toolkit.scrape.api import Busy, patiently
 from toolkit.scrape.fetch import RETRIED, retry_after
-from toolkit.scrape.item import Item, Options
+from toolkit.scrape.item import Item, Metadata, Options
 
 PINS = "kaggle.json"  # in the folder of a dataset: the version of each Kaggle set, and what is said of it
 PATIENCE = {"look": 120.0, "fetch": 3600.0}  # seconds that looking a set up, and fetching it, may take
@@ -65,37 +65,40 @@ def items(
     if importlib.util.find_spec("kagglehub") is None:
         raise SourceError("expected kagglehub for kaggle:, found none; pip install 'image-classifier-toolkit[kaggle]'")
     handle, version = parts[1], int(parts[2] or 0)
-    facts = _pinned(into).get(handle, {})
-    if not facts or version not in (0, facts["version"]):
-        facts = _asked("look", handle, options, sleep)
-        facts["version"] = version or facts["version"]
-    pinned = f"{handle}/versions/{facts['version']}"
+    pin = _pins(into).get(handle, {})
+    if not pin or version not in (0, pin["version"]):
+        pin = _asked("look", handle, options, sleep)
+        pin["version"] = version or pin["version"]
+    pinned = f"{handle}/versions/{pin['version']}"
     place = _asked("fetch", pinned, options, sleep)["folder"]
     if into:
-        paths.write(into / PINS, json.dumps(_pinned(into) | {handle: facts}, indent=2, sort_keys=True) + "\n")
-    told = _told(handle, facts)
+        paths.write(into / PINS, json.dumps(_pins(into) | {handle: pin}, indent=2, sort_keys=True) + "\n")
+    metadata = _metadata(handle, pin)
     for item in folder.items(place, label, options):
-        yield replace(item, source="kaggle", source_id=f"{pinned}/{folder.name_within(item)}", **told)
+        yield replace(item, source="kaggle", source_id=f"{pinned}/{folder.name_within(item)}", **metadata)
 
 
-def _pinned(into: Path | None) -> dict[str, dict]:
-    """What the dataset's folder remembers of each Kaggle set."""
+def _pins(into: Path | None) -> dict[str, dict]:
+    """The pinned version and the metadata of each Kaggle set, from the dataset's folder."""
+    if not into:
+        return {}
     try:
-        return json.loads((into / PINS).read_text(encoding="utf-8")) if into else {}
+        return json.loads((into / PINS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise SourceError(f"expected JSON in {into / PINS}, got: {error}; remove the file") from error
 
 
-def _told(handle: str, facts: dict) -> dict[str, str]:
-    """What the manifest says of every picture of the set."""
-    license, page = facts.get("license") or "", f"https://www.kaggle.com/datasets/{handle}"
-    told = {"page_url": page, "title": facts.get("title") or "", "license": license}
+def _metadata(handle: str, pin: dict) -> Metadata:
+    """The metadata of every picture of the set."""
+    title, license = pin.get("title") or "", pin.get("license") or ""
+    metadata = Metadata(page_url=f"https://www.kaggle.com/datasets/{handle}", title=title, license=license)
     if license and licenses.code(license) not in licenses.NAMELESS:
-        told["creator"] = facts.get("creator") or handle.partition("/")[0]
-        told["attribution"] = licenses.line(told["title"], told["creator"], license, "Kaggle")
-    return told
+        creator = pin.get("creator") or handle.partition("/")[0]
+        metadata["creator"] = creator
+        metadata["attribution"] = licenses.line(title, creator, license, "Kaggle")
+    return metadata
 
 
 def _asked(task: str, handle: str, options: Options, sleep: Callable[[float], None]) -> dict:
@@ -145,15 +148,20 @@ def _look(handle: str) -> dict:
     question.owner_slug, question.dataset_slug = handle.split("/")
     try:
         with build_kaggle_client() as client:
-            told = client.datasets.dataset_api_client.get_dataset(question)
+            dataset = client.datasets.dataset_api_client.get_dataset(question)
     except requests.exceptions.ConnectionError:
         marks = Path(get_cache_folder(), "datasets", handle).glob("*.complete")
         versions = [int(mark.stem) for mark in marks if mark.stem.isdecimal()]
         if not versions:
             raise
         return {"version": max(versions)}
-    license = "" if told.license_name.lower().startswith(("unknown", "other")) else told.license_name
-    return {"version": told.current_version_number, "license": license, "title": told.title, "creator": told.owner_name}
+    license = "" if dataset.license_name.lower().startswith(("unknown", "other")) else dataset.license_name
+    return {
+        "version": dataset.current_version_number,
+        "license": license,
+        "title": dataset.title,
+        "creator": dataset.owner_name,
+    }
 
 
 def _fetch(handle: str) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 from toolkit.core import paths
 
 FILE = "ledger.jsonl"
-REMOVED = "removed"  # status of what its author took back
+REMOVED = "removed"  # status of a picture that its author deleted
 
 
 class Ledger:
@@ -51,7 +51,7 @@ class Ledger:
             self.records[str(record["key"])] = dict(record)
 
     def has(self, key: str, *, root: Path, retry_failed: bool) -> bool:
-        """True if nothing is left to do for this key: its file is there, or it is not to be tried again."""
+        """Whether nothing is left to do for this key: its file exists, or it is not to be tried again."""
         record = self.records.get(key)
         if record is None or record["status"] == REMOVED:
             return record is not None
@@ -61,7 +61,7 @@ class Ledger:
 
 
 def is_whole(file: Path, size: int | None) -> bool:
-    """Whether a file is there, and as large as it was."""
+    """Whether a file exists with all of its bytes."""
     try:
         return file.stat().st_size == size or size is None
     except OSError:
@@ -85,7 +85,7 @@ def read(folder: Path) -> dict[str, dict]:
     end = content.rfind(b"\n") + 1
     if end < len(content):
         os.truncate(path, end)
-    records = {}
+    records: dict[str, dict] = {}
     for line in content[:end].splitlines():
         try:
             record = json.loads(line)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Rejected, Service, found
+from toolkit.scrape.api import Rejected, Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://api.openverse.org/v1/"
@@ -43,7 +43,7 @@ def items(
     service = connect(options, sleep=sleep)
     query = {"q": argument, "page_size": PAGE, "license": ",".join(taken), "mature": str(options.over_18).lower()}
     pictures = (_item(result, label, taken) for result in results(service, query))
-    yield from found(filter(None, pictures), options.limit, what=argument)
+    yield from unique(filter(None, pictures), options.limit, what=argument)
 
 
 def connect(options: Options, *, sleep: Callable[[float], None] = time.sleep) -> Service:
@@ -52,11 +52,11 @@ def connect(options: Options, *, sleep: Callable[[float], None] = time.sleep) ->
     Raises:
         SourceError: the account is refused.
     """
-    known = [os.environ.get(name, "") for name in CREDENTIALS]
-    advice = f"check {' and '.join(CREDENTIALS)}" if any(known) else "try other words, or again later"
+    account = [os.environ.get(name, "") for name in CREDENTIALS]
+    advice = f"check {' and '.join(CREDENTIALS)}" if any(account) else "try other words, or again later"
     service = Service("Openverse", options.endpoints.get("openverse", ADDRESS), options, advice=advice, sleep=sleep)
-    if all(known):
-        form = {"client_id": known[0], "client_secret": known[1], "grant_type": "client_credentials"}
+    if all(account):
+        form = {"client_id": account[0], "client_secret": account[1], "grant_type": "client_credentials"}
         token = service.ask("auth_tokens/token/", form=form).get("access_token")
         if not token:
             raise SourceError(f"expected a token from Openverse, got none; {advice}")
@@ -66,7 +66,8 @@ def connect(options: Options, *, sleep: Callable[[float], None] = time.sleep) ->
 
 def results(service: Service, query: dict) -> Iterator[dict]:
     """What is found, page by page, to the depth Openverse allows, each result once."""
-    number, pages, seen = 1, 1, set()
+    number, pages = 1, 1
+    ids: set[object] = set()
     while number <= pages:
         try:
             answer = service.ask("images/", query | {"page": number})
@@ -74,8 +75,9 @@ def results(service: Service, query: dict) -> Iterator[dict]:
             if number == 1:
                 raise
             return  # deeper than it lets this account look
-        fresh = [one for one in answer.get("results") or [] if isinstance(one, dict) and one.get("id") not in seen]
-        seen.update(one.get("id") for one in fresh)
+        batch = [result for result in answer.get("results") or [] if isinstance(result, dict)]
+        fresh = [result for result in batch if result.get("id") not in ids]
+        ids.update(result.get("id") for result in fresh)
         yield from fresh
         pages = answer.get("page_count") or 0
         number = number + 1 if fresh else pages + 1  # nothing fresh: it repeats itself

@@ -11,14 +11,14 @@ from toolkit.core import parallel
 from toolkit.dataset import manifest, signatures
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import SourceError
-from toolkit.scrape import journal, ledger, reddit
+from toolkit.scrape import ledger, listing_progress, reddit
 from toolkit.scrape.item import Options
-from toolkit.scrape.posts import removed
-from toolkit.scrape.rows import rows
+from toolkit.scrape.manifest_rows import manifest_rows
+from toolkit.scrape.reddit_posts import removed
 
 BATCH = 100  # posts Reddit tells about at a time, at most
 KEPT = ("path", "label", "class_index", "source", "mark")  # of a row whose picture was removed
-FOUND = ("label", "path", "source_id", "reason")
+COLUMNS = ("label", "path", "source_id", "reason")
 MISSING = "no longer on Reddit"
 
 
@@ -55,7 +55,7 @@ def posts(
     gone = {key: records[key] | {"reason": reasons[post]} for key, post in asked.items() if post in reasons}
     if delete and gone:
         _delete(table, records, gone)
-    columns = {name: [str(record.get(name, "")) for record in gone.values()] for name in FOUND}
+    columns = {name: [str(record.get(name, "")) for record in gone.values()] for name in COLUMNS}
     return pd.DataFrame({"key": list(gone), **columns})
 
 
@@ -68,33 +68,36 @@ def _reasons(ids: list[str], options: Options, sleep: Callable[[float], None]) -
     if not ids:
         return {}
     # Nobody has to say that they may remove what its author took back.
-    connection, found = reddit.connect(replace(options, permission=True)), {}
-    batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-    for batch in parallel.progress(batches, description="prune", unit="00 posts"):
-        names = {"id": ",".join(f"t3_{post_id}" for post_id in batch)}
-        answer, _ = next(reddit.pages(connection, "posts", "api/info", names, sleep=sleep))
-        found |= {str(post["id"]): removed(post) for post in answer}
-    if not found:
+    connection = reddit.connect(replace(options, permission=True))
+    answers: dict[str, str] = {}
+    with parallel.progress(None, total=len(ids), description="prune", unit=" posts") as bar:
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            query = {"id": ",".join(f"t3_{post_id}" for post_id in batch)}
+            posts_there, _ = next(reddit.pages(connection, "posts", "api/info", query, sleep=sleep))
+            answers |= {str(post["id"]): removed(post) for post in posts_there}
+            bar.update(len(batch))
+    if not answers:
         raise SourceError(
             f"expected Reddit to know some of {len(ids)} posts, got none; check that it is Reddit you ask"
         )
-    reasons = {post_id: found.get(post_id, MISSING) for post_id in ids}
+    reasons = {post_id: answers.get(post_id, MISSING) for post_id in ids}
     return {post_id: reason for post_id, reason in reasons.items() if reason}
 
 
 def _delete(table: Manifest, records: Mapping[str, dict], gone: Mapping[str, dict]) -> None:
     """Files first, then the table, the ledger last: a run that is killed finds the same posts again."""
     left = {key: record for key, record in records.items() if key not in gone}
-    shown = {row["path"]: row for row in rows(left, table.root)}
+    shown = {row["path"]: row for row in manifest_rows(left, table.root)}
     lost = {record["path"]: record["reason"] for record in gone.values() if record.get("path")}
     dead = {path: reason for path, reason in lost.items() if path not in shown}
     for file in _files(table.root, dead):
         file.unlink(missing_ok=True)
-    known = signatures.load(table.root)
-    if known:
-        signatures.save(table.root, {name: grey for name, grey in known.items() if name not in _stems(dead)})
+    kept = signatures.load(table.root)
+    if kept:
+        signatures.save(table.root, {name: grey for name, grey in kept.items() if name not in _stems(dead)})
     _blank(table, dead).update(_of_others(table, shown, lost)).save()
-    journal.forget(table.root)
+    listing_progress.forget(table.root)
     ledger.forget(table.root, {key: record["reason"] for key, record in gone.items()})
 
 
@@ -113,16 +116,16 @@ def _stems(dead: Mapping[str, str]) -> set[str]:
 def _blank(table: Manifest, dead: Mapping[str, str]) -> Manifest:
     """The table with nothing left of these pictures but that they are excluded, and why."""
     empty = {name: value for name, value in manifest.COLUMNS.items() if name not in KEPT}
-    there = set(table.table["path"])
+    listed = set(table.table["path"])
     return table.update(
-        {path: {**empty, "status": "excluded", "reason": reason} for path, reason in dead.items() if path in there}
+        {path: {**empty, "status": "excluded", "reason": reason} for path, reason in dead.items() if path in listed}
     )
 
 
 def _of_others(table: Manifest, shown: Mapping[str, dict], lost: Mapping[str, str]) -> dict[str, dict]:
     """Where pictures came from that another post still shows: from that one."""
-    there = set(table.table["path"])
-    shared = [shown[path] for path in lost if path in shown and path in there]
+    listed = set(table.table["path"])
+    shared = [shown[path] for path in lost if path in shown and path in listed]
     return {
         row["path"]: {name: row[name] for name in row if name not in ("path", "status", "reason")} for row in shared
     }

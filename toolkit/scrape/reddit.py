@@ -21,16 +21,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import praw
 import prawcore
+import requests
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape.item import TIME_FILTERS, Item, Options
-from toolkit.scrape.journal import Journal
-from toolkit.scrape.posts import found_in
+from toolkit.scrape.listing_progress import ListingProgress, Position
+from toolkit.scrape.reddit_posts import Post, pictures_or_none
 
 PAGE = 100  # posts Reddit gives at a time, at most
 TIMEOUT = (5, 30)  # seconds to connect, and to wait for bytes
@@ -52,8 +54,8 @@ PERMISSION = (
 class _Requestor(prawcore.Requestor):
     """PRAW's `timeout` setting does not reach its API calls; this one does."""
 
-    def request(self, *args: object, timeout: object = None, **options: object) -> object:
-        return super().request(*args, timeout=TIMEOUT, **options)
+    def request(self, *args: Any, timeout: float | None = None, **options: Any) -> requests.Response:
+        return super().request(*args, timeout=TIMEOUT, **options)  # type: ignore[arg-type]  # a pair is allowed, too
 
 
 def connect(options: Options) -> praw.Reddit:
@@ -66,7 +68,7 @@ def connect(options: Options) -> praw.Reddit:
     Raises:
         SourceError: no credentials, no permission, or a user agent that pretends to be a browser.
     """
-    settings = {"check_for_updates": False, "requestor_class": _Requestor, **(options.reddit or {})}
+    settings: dict[str, Any] = {"check_for_updates": False, "requestor_class": _Requestor, **(options.reddit or {})}
     try:
         reddit = praw.Reddit(**settings)
     except praw.exceptions.MissingRequiredAttributeException as error:
@@ -97,8 +99,8 @@ def items(
         argument: name of a subreddit, with or without `r/`; then perhaps `/search:WORDS` or `/flair:NAME`.
         label: class of its pictures; "" takes the subreddit's name.
         options: `sort`, `time_filter`, `limit` (pictures), `over_18`, `reddit`, `permission`.
-        folder: where the place in the listing is kept until it is complete, so that a killed run goes on there; None
-            keeps it nowhere.
+        folder: where progress in the listing is kept until it is complete, so that a killed run goes on there; None
+            keeps none.
         sleep: waits between attempts, given a number of seconds.
 
     Raises:
@@ -113,28 +115,28 @@ def items(
     name, kind, words = form.groups()
     label, reddit = check_label(label or name), connect(options)
     listings = _searches(name, kind, words, options) if kind else _listings(name, options)
-    journal = Journal(folder, json.dumps([reddit.config.oauth_url, options.over_18, listings]))
+    progress = ListingProgress(folder, json.dumps([reddit.config.oauth_url, options.over_18, listings]))
     seen: set[str] = set()
-    for item in _listed(reddit, name, listings, journal, options, sleep=sleep):
+    for item in _listed(reddit, name, listings, progress, options, sleep=sleep):
         if item.source_id not in seen:
             seen.add(item.source_id)
             yield replace(item, label=label)
         if len(seen) == options.limit:
             break
-    journal.finish()
+    progress.finish()
 
 
-def _listings(name: str, options: Options) -> list[tuple[str, dict]]:
+def _listings(name: str, options: Options) -> list[tuple[str, dict[str, str]]]:
     """Path and query of each listing to go through."""
     return [(f"r/{name}/{sort}", {"t": period}) for sort, period in _orders(options, TIMELESS, TIMED)]
 
 
-def _searches(name: str, kind: str, words: str, options: Options) -> list[tuple[str, dict]]:
+def _searches(name: str, kind: str, words: str, options: Options) -> list[tuple[str, dict[str, str]]]:
     quoted = words.replace('"', "")
     query = {"q": f'flair:"{quoted}"' if kind == "flair" else words, "restrict_sr": "1", "type": "link"}
     query |= {"include_over_18": "on"} if options.over_18 else {}
-    known = (*SEARCH_TIMELESS, *SEARCH_TIMED, "all")
-    options = options if options.sort in known else replace(options, sort="top")  # which is as near as search comes
+    sorts = (*SEARCH_TIMELESS, *SEARCH_TIMED, "all")
+    options = options if options.sort in sorts else replace(options, sort="top")  # which is as near as search comes
     orders = _orders(options, SEARCH_TIMELESS, SEARCH_TIMED)
     return [(f"r/{name}/search", {**query, "sort": sort, "t": period}) for sort, period in orders]
 
@@ -148,22 +150,22 @@ def _orders(options: Options, timeless: tuple[str, ...], timed: tuple[str, ...])
 def _listed(
     reddit: praw.Reddit,
     name: str,
-    listings: list[tuple[str, dict]],
-    journal: Journal,
+    listings: list[tuple[str, dict[str, str]]],
+    progress: ListingProgress,
     options: Options,
     *,
     sleep: Callable[[float], None],
 ) -> Iterator[Item]:
-    """What the listings show, first from the journal, and from where it ends from Reddit."""
-    place = {"listing": 0, "after": ""}
-    for known, place in journal.pages():  # noqa: B007 - the last place is where to go on
-        yield from known
-    start, cursor = place["listing"], place["after"]
+    """What the listings show, first the saved pages, and from where they end those of Reddit."""
+    position = Position(listing=0, after="")
+    for saved, position in progress.pages():  # noqa: B007 - the last position is where to go on
+        yield from saved
+    start, cursor = position["listing"], position["after"]
     for number, (path, query) in enumerate(listings[start:], start=start):
         for posts, after in pages(reddit, f"r/{name}", path, query, after=cursor, sleep=sleep):
-            found = [item for post in posts for item in found_in(post, options)]
-            journal.add(found, {"listing": number + (not after), "after": after})
-            yield from found
+            shown = [item for post in posts for item in pictures_or_none(post, options)]
+            progress.add(shown, Position(listing=number + (not after), after=after))
+            yield from shown
         cursor = ""
 
 
@@ -171,11 +173,11 @@ def pages(
     reddit: praw.Reddit,
     what: str,
     path: str,
-    query: Mapping[str, object],
+    query: Mapping[str, str],
     *,
     after: str = "",
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[list[dict], str]]:
+) -> Iterator[tuple[list[Post], str]]:
     """The pages of a listing: posts as Reddit's JSON describes them, each once, and the cursor after them.
 
     Args:
@@ -191,7 +193,8 @@ def pages(
     seen: set[str] = set()
     cursors = {after}
     while True:
-        params = {"limit": PAGE, **query, **({"after": after, "count": len(seen)} if after else {})}
+        params: dict[str, str | int] = {"limit": PAGE, **query}
+        params |= {"after": after, "count": len(seen)} if after else {}
         page = _patiently(partial(reddit.request, method="GET", path=path, params=params), what, sleep=sleep)
         data = page.get("data") if isinstance(page, dict) else None
         if not isinstance(data, dict) or not isinstance(data.get("children"), list):

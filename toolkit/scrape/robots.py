@@ -28,7 +28,8 @@ def check(address: str, *, timeout: float = 15.0) -> None:
             answer = session.get(urljoin(address, "/robots.txt"), headers={"User-Agent": user_agent()}, timeout=timeout)
     except (requests.exceptions.RequestException, ValueError) as error:
         raise SourceError(f"expected {host} to answer, got {type(error).__name__}; check the address") from error
-    robots.disallow_all = answer.status_code in (401, 403) or answer.status_code >= 500
+    forbidden = answer.status_code in (401, 403) or answer.status_code >= 500
+    robots.disallow_all = forbidden  # type: ignore[attr-defined]  # the stubs lack this attribute
     robots.parse(answer.text.splitlines() if answer.ok else [])
     if not robots.can_fetch(user_agent(), address):
         raise SourceError(

@@ -16,9 +16,7 @@ from pathlib import Path
 from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape import datauri, licenses, tables
-from toolkit.scrape.item import Item, Options
-
-TOLD = ("title", "license", "license_url", "creator", "attribution", "page_url", "resolution")
+from toolkit.scrape.item import Item, Metadata, Options
 
 
 def items(argument: str, label: str, options: Options) -> Iterator[Item]:
@@ -36,28 +34,30 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
     >>> next(items("list.csv", "", Options())).url  # doctest: +SKIP
     'https://example.org/1.jpg'
     """
-    path, counts, seen = Path(argument).expanduser(), {}, set()
+    path = Path(argument).expanduser()
+    counts: dict[str, int] = {}
+    keys: set[str] = set()
     for line, row in tables.rows(path):
-        place = f"line {line} of {path.name}"
+        where = f"line {line} of {path.name}"
         if "url" not in row:
             raise SourceError(
-                f"{place}: expected a column url, got {', '.join(row)}; name the columns in the first line"
+                f"{where}: expected a column url, got {', '.join(row)}; name the columns in the first line"
             )
-        item = _item(row, label or row_label(row, place), place, options)
-        if item.key not in seen and counts.get(item.label, 0) != options.limit:
-            seen.add(item.key)
+        item = _item(row, label or row_label(row, where), where, options)
+        if item.key not in keys and counts.get(item.label, 0) != options.limit:
+            keys.add(item.key)
             counts[item.label] = counts.get(item.label, 0) + 1
             yield item
-    if not seen:
+    if not keys:
         raise SourceError(f"expected addresses of pictures in {path.name}, found none; add a line for each")
 
 
-def row_label(row: dict[str, str], place: str) -> str:
+def row_label(row: dict[str, str], where: str) -> str:
     """The label of a row.
 
     Args:
         row: cells by column.
-        place: of the row, for the message.
+        where: the row is, for the message.
 
     Raises:
         SourceError: it has none, or one that cannot name a folder.
@@ -65,29 +65,37 @@ def row_label(row: dict[str, str], place: str) -> str:
     try:
         return check_label(row.get("label", ""))
     except DatasetError as error:
-        raise SourceError(f"{place}: {error} (column label)") from error
+        raise SourceError(f"{where}: {error} (column label)") from error
 
 
-def told(row: dict[str, str]) -> dict[str, str]:
-    """What a row says of a picture, with the line to name its creator if the licence asks for one."""
-    words = {name: row.get(name, "") for name in TOLD}
-    license = words["license"]
-    if license and not words["attribution"] and licenses.code(license) not in licenses.NAMELESS:
-        words["attribution"] = licenses.line(words["title"], words["creator"], license, "")
-    return words
+def metadata(row: dict[str, str]) -> Metadata:
+    """The metadata of a row, with the line to name its creator if the licence asks for one."""
+    title, license, creator = (row.get(name, "") for name in ("title", "license", "creator"))
+    attribution = row.get("attribution", "")
+    if license and not attribution and licenses.code(license) not in licenses.NAMELESS:
+        attribution = licenses.line(title, creator, license, "")
+    return Metadata(
+        page_url=row.get("page_url", ""),
+        title=title,
+        license=license,
+        license_url=row.get("license_url", ""),
+        creator=creator,
+        attribution=attribution,
+        resolution=row.get("resolution", ""),
+    )
 
 
-def _item(row: dict[str, str], label: str, place: str, options: Options) -> Item:
-    address, words, name = row["url"], told(row), row.get("source_id", "")
+def _item(row: dict[str, str], label: str, where: str, options: Options) -> Item:
+    address, fields, name = row["url"], metadata(row), row.get("source_id", "")
     if address[:5].lower() == "data:":
         name = name or f"data:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
-        words["resolution"] = words["resolution"] or "thumbnail"
+        fields["resolution"] = fields["resolution"] or "thumbnail"
         read = partial(datauri.decode, address, max_bytes=options.max_bytes)
-        return Item(label, "urls", name, read=read, **words)
+        return Item(label, "urls", name, read=read, **fields)
     if not address.lower().startswith(("http://", "https://")):
-        return Item(label, "urls", name or place, read=partial(_refuse, place, address), **words)
-    return Item(label, "urls", name or address, url=address, **words)
+        return Item(label, "urls", name or where, read=partial(_refuse, where, address), **fields)
+    return Item(label, "urls", name or address, url=address, **fields)
 
 
-def _refuse(place: str, address: str) -> bytes:
-    raise SourceError(f"{place}: expected an address that begins with http, got {address[:60]!r}")
+def _refuse(where: str, address: str) -> bytes:
+    raise SourceError(f"{where}: expected an address that begins with http, got {address[:60]!r}")

@@ -13,7 +13,7 @@ from functools import partial
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Service, found
+from toolkit.scrape.api import Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://commons.wikimedia.org/w/api.php"
@@ -53,7 +53,7 @@ def items(
     label = check_label(label or argument.removeprefix("Category:").strip('"'))
     service = Service("Wikimedia Commons", options.endpoints.get("wikimedia", ADDRESS), options, sleep=sleep)
     wanted = partial(_item, label=label, taken=licenses.chosen(options, default=()))
-    yield from found(filter(None, map(wanted, pages(service, argument))), options.limit, what=argument)
+    yield from unique(filter(None, map(wanted, pages(service, argument))), options.limit, what=argument)
 
 
 def pages(service: Service, argument: str) -> Iterator[dict]:
@@ -83,18 +83,18 @@ def _item(page: dict, *, label: str, taken: tuple[str, ...]) -> Item | None:
     """The picture of a file page; None if it is none, may not be used, or the page is not as pages are."""
     try:
         info = page["imageinfo"][0]
-        told = {name: licenses.plain((entry or {}).get("value")) for name, entry in info["extmetadata"].items()}
-        license, page_id = told["LicenseShortName"], int(page["pageid"])
+        fields = {name: licenses.plain((entry or {}).get("value")) for name, entry in info["extmetadata"].items()}
+        license, page_id = fields["LicenseShortName"], int(page["pageid"])
         url = info["thumburl"] if info["width"] > WIDTH else info["url"]
         title = page["title"].removeprefix("File:").rpartition(".")[0]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
     code = licenses.code(license)
-    restricted = not license or told.get("NonFree") or "nc" in code.split("-") or "nd" in code.split("-")
+    restricted = not license or fields.get("NonFree") or "nc" in code.split("-") or "nd" in code.split("-")
     if (taken and code not in taken) or (restricted and code not in taken) or info.get("mime") not in PICTURES:
         return None
-    creator = "" if code in licenses.NAMELESS else told.get("Artist", "")
-    line = told.get("Attribution") or licenses.line(title, creator, license, "Wikimedia Commons")
+    creator = "" if code in licenses.NAMELESS else fields.get("Artist", "")
+    line = fields.get("Attribution") or licenses.line(title, creator, license, "Wikimedia Commons")
     return Item(
         label,
         "wikimedia",
@@ -103,7 +103,7 @@ def _item(page: dict, *, label: str, taken: tuple[str, ...]) -> Item | None:
         page_url=info.get("descriptionurl") or "",
         title=title,
         license=license,
-        license_url=told.get("LicenseUrl", ""),
+        license_url=fields.get("LicenseUrl", ""),
         creator=creator,
         attribution="" if code in licenses.NAMELESS else line,
     )

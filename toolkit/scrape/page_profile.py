@@ -1,10 +1,11 @@
-"""What a program must know of a result page: where a search leads, and the selectors of what is on it."""
+"""The profile of a result page: the address of a search, and the selectors of what is on the page."""
 
 import re
 import tomllib
 from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 from toolkit.errors import SourceError
@@ -86,13 +87,13 @@ def _refuse_closed(name: str) -> None:
 def _text(name: str) -> tuple[str, str]:
     """The content of a profile, and where it is."""
     shipped = resources.files("toolkit.scrape") / "profiles"
-    known = sorted(Path(entry.name).stem for entry in shipped.iterdir() if entry.name.endswith(".toml"))
-    place = shipped / f"{name}.toml" if name in known else Path(name).expanduser()
+    names = sorted(Path(entry.name).stem for entry in shipped.iterdir() if entry.name.endswith(".toml"))
+    file = shipped / f"{name}.toml" if name in names else Path(name).expanduser()
     try:
-        return place.read_text(encoding="utf-8"), str(place)
+        return file.read_text(encoding="utf-8"), str(file)
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
-            f"expected the profile of a result page, {', '.join(known)} or the path of a TOML file, got {name!r}; copy "
+            f"expected the profile of a result page, {', '.join(names)} or the path of a TOML file, got {name!r}; copy "
             f"{shipped / 'practice.toml'} to write one"
         ) from error
 
@@ -102,9 +103,9 @@ def _parsed(text: str, source: str) -> Profile:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SourceError(f"expected TOML in {source}, got: {error}; mend that line") from error
-    known = {entry.name: entry.type for entry in fields(Profile) if entry.name != "source"}
+    kinds = {entry.name: entry.type for entry in fields(Profile) if entry.name != "source"}
     for name, value in values.items():
-        _check(name, value, known, source)
+        _check(name, value, kinds, source)
     for name, part in (("url", "{query}"), ("tile", "")):
         if not values.get(name) or part not in values[name]:
             raise SourceError(f'expected {name} = "…{part}…" in {source}, got {values.get(name)!r}; add it')
@@ -112,14 +113,16 @@ def _parsed(text: str, source: str) -> Profile:
     return replace(Profile(**values), source=source)
 
 
-def _check(name: str, value: object, known: dict[str, object], source: str) -> None:
-    if name not in known:
-        raise SourceError(f"expected one of {', '.join(known)} in {source}, got {name!r}; mend its name")
-    words = isinstance(value, list) and all(isinstance(word, str) for word in value)
+def _check(name: str, value: object, kinds: dict[str, Any], source: str) -> None:
+    if name not in kinds:
+        raise SourceError(f"expected one of {', '.join(kinds)} in {source}, got {name!r}; mend its name")
+    texts = isinstance(value, list) and all(isinstance(text, str) for text in value)
     number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    kind, fits = {
-        str: ("text", isinstance(value, str)),
-        float: ("a number of seconds", number),
-    }.get(known[name], ("a list of texts", words))
+    if kinds[name] is str:
+        expected, fits = "text", isinstance(value, str)
+    elif kinds[name] is float:
+        expected, fits = "a number of seconds", number
+    else:
+        expected, fits = "a list of texts", texts
     if not fits:
-        raise SourceError(f"expected {kind} for {name} in {source}, got {value!r}")
+        raise SourceError(f"expected {expected} for {name} in {source}, got {value!r}")

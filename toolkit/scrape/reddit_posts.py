@@ -1,27 +1,29 @@
-"""Which pictures a Reddit post shows, from the JSON that describes it."""
+"""The pictures of a Reddit post, from the JSON that describes it."""
 
 import html
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from toolkit.scrape.folder import ENDINGS
 from toolkit.scrape.item import Item, Options
 
+Post = Mapping[str, Any]  # as Reddit's JSON describes it
 DIRECT = ("i.redd.it", "i.imgur.com")
 BY_AUTHOR = ("deleted", "author")
 DELETED = "[deleted by user]"  # what Reddit puts in place of a title
 
 
-def found_in(post: Mapping[str, object], options: Options) -> list[Item]:
-    """What `pictures` finds; nothing in a post that is not as Reddit's posts are."""
+def pictures_or_none(post: Post, options: Options) -> list[Item]:
+    """The `pictures` of a post; none of one that lacks the usual fields."""
     try:
         return pictures(post, over_18=options.over_18)
     except (AttributeError, KeyError, TypeError, ValueError):
         return []
 
 
-def pictures(post: Mapping[str, object], *, over_18: bool = False) -> list[Item]:
+def pictures(post: Post, *, over_18: bool = False) -> list[Item]:
     """The pictures a post shows, in their order; none if it was removed or shows none.
 
     A crosspost's pictures are those of the post it points to. Addresses keep their case: most hosts care.
@@ -37,13 +39,13 @@ def pictures(post: Mapping[str, object], *, over_18: bool = False) -> list[Item]
         addresses = _single(shown)
     page = "https://www.reddit.com" + str(post.get("permalink") or f"/comments/{post.get('id')}/")
     return [
-        Item("", "reddit", f"{post['id']}-{place}", url=first, fallbacks=tuple(others), page_url=page)
-        for place, (first, *others) in enumerate(addresses)
+        Item("", "reddit", f"{post['id']}-{index}", url=first, fallbacks=tuple(others), page_url=page)
+        for index, (first, *others) in enumerate(addresses)
         if first.isprintable()
     ]
 
 
-def removed(post: Mapping[str, object]) -> str:
+def removed(post: Post) -> str:
     """Why a post, or the one it is a crosspost of, is no longer shown, in words; "" if it is."""
     shown = _shown(post)
     category = post.get("removed_by_category") or shown.get("removed_by_category")
@@ -52,23 +54,24 @@ def removed(post: Mapping[str, object]) -> str:
     return "removed on Reddit" if category else ""
 
 
-def _shown(post: Mapping[str, object]) -> Mapping[str, object]:
+def _shown(post: Post) -> Post:
     """The post that holds the pictures: of a crosspost, the one it points to."""
     return next((parent for parent in post.get("crosspost_parent_list") or [] if isinstance(parent, Mapping)), post)
 
 
-def _gallery(post: Mapping[str, object]) -> list[list[str]]:
+def _gallery(post: Post) -> list[list[str]]:
     """Addresses per picture of a gallery; its order is that of gallery_data, media_metadata has none."""
-    metadata, found = post.get("media_metadata") or {}, []
+    metadata = post.get("media_metadata") or {}
+    addresses = []
     for entry in (post.get("gallery_data") or {}).get("items") or []:
         media = metadata.get(entry.get("media_id")) or {}
         address = html.unescape((media.get("s") or {}).get("u") or "")
         if media.get("status") == "valid" and media.get("e", "Image") == "Image" and address:
-            found.append(_originals(address))
-    return found
+            addresses.append(_originals(address))
+    return addresses
 
 
-def _single(post: Mapping[str, object]) -> list[list[str]]:
+def _single(post: Post) -> list[list[str]]:
     """Addresses of the one picture a post links to, or none."""
     address = html.unescape(str(post.get("url_overridden_by_dest") or post.get("url") or ""))
     parts = urlsplit(address)

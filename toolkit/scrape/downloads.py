@@ -1,4 +1,4 @@
-"""From what a source lists to files in `raw/` and lines in the ledger."""
+"""Downloading what a source lists: files in `raw/`, and lines in the ledger."""
 
 import hashlib
 import threading
@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.errors import DatasetError, SourceError
-from toolkit.scrape.crew import Crew
 from toolkit.scrape.fetch import Fetcher, Refused
+from toolkit.scrape.host_pool import HostPool
 from toolkit.scrape.item import Item
 from toolkit.scrape.ledger import Ledger, is_whole
 
 ABANDONED = 3600  # seconds after which a temporary file is one that a killed run left behind
 
 
-class Store:
-    """Brings pictures into a dataset, many at a time, while their source is still being listed.
+class Downloads:
+    """Downloads of pictures into a dataset, many at a time, while their source is still being listed.
 
     Leaving the `with` block waits for the last of them.
 
@@ -30,30 +30,30 @@ class Store:
         ledger: its ledger, open.
         fetcher: downloads; its options say how many at a time.
 
-    Raises, on leaving or on `bring`, DatasetError if the disk takes no more.
+    Raises, on leaving or on `fetch`, DatasetError if the disk takes no more.
     """
 
     def __init__(self, root: Path, ledger: Ledger, fetcher: Fetcher):
         self.root, self.ledger, self.fetcher = root, ledger, fetcher
-        self._crew = Crew(fetcher.options.connections, per_host=fetcher.options.per_host)
+        self._pool = HostPool(fetcher.options.connections, per_host=fetcher.options.per_host)
         self._begun: set[str] = set()
         self._written: list[Path] = []
         self._tally = _Tally()
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> "Downloads":
         _sweep(self.root / "raw")
         return self
 
-    def __exit__(self, *problem: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
-            self._crew.__exit__(*problem)
+            self._pool.__exit__(kind, *rest)
             with self._room():
                 paths.fsync_all(self._written)
         finally:
             self._tally.bar.close()
 
-    def bring(self, list_items: Callable[[], Iterable[Item]]) -> str:
-        """Bring in what a source lists; the reason if its listing broke off, else "". What came before it is kept."""
+    def fetch(self, list_items: Callable[[], Iterable[Item]]) -> str:
+        """Fetch what a source lists; why its listing broke off, "" if it did not. What came before is kept."""
         try:
             for item in list_items():
                 self._tally.listed(item)
@@ -72,7 +72,7 @@ class Store:
         if item.read:  # now: an archive gives its pictures in their order only
             self._keep(item)
         else:
-            self._crew.add(_host(item.url), partial(self._keep, item))
+            self._pool.add(_host(item.url), partial(self._keep, item))
 
     def _keep(self, item: Item) -> None:
         """Get one picture, write it, then its ledger line; a failure is a line too."""
@@ -129,8 +129,8 @@ class _Tally:
         with self._lock:
             self._bytes += size
             self._failed += failed
-            told = {"posts": self._posts, "MB": round(self._bytes / 1e6, 1), "failed": self._failed}
-            self.bar.set_postfix(told, refresh=False)
+            counts = {"posts": self._posts, "MB": round(self._bytes / 1e6, 1), "failed": self._failed}
+            self.bar.set_postfix(counts, refresh=False)
             self.bar.update(not failed)
 
 

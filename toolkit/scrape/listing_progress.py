@@ -1,11 +1,12 @@
-"""A listing that is not finished: the pages read so far, so that a killed run need not ask for them again."""
+"""Progress of a listing: the pages read so far, so that a killed run need not ask for them again."""
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 from toolkit.scrape.item import Item
 
@@ -13,15 +14,22 @@ PREFIX = "listing-"
 LASTS = 24 * 3600  # seconds; an older listing has moved on, and posts in it may have been deleted
 
 
-class Journal:
-    """Pages of items, a JSON line each, in a file beside the ledger until the listing is complete.
+class Position(TypedDict):
+    """Where a listing goes on: the number of the listing, and Reddit's cursor in it, "" at its beginning."""
+
+    listing: int
+    after: str
+
+
+class ListingProgress:
+    """Progress of a listing: pages of items, a JSON line each, in a file beside the ledger until it is complete.
 
     Args:
         folder: folder of the dataset; None keeps nothing.
         name: what is listed, from where and in what order; another name is another listing.
 
-    >>> journal = Journal(None, "reddit r/carporn hot")
-    >>> list(journal.pages())
+    >>> progress = ListingProgress(None, "reddit r/carporn hot")
+    >>> list(progress.pages())
     []
     """
 
@@ -31,35 +39,32 @@ class Journal:
         if folder:
             _expire(folder)
 
-    def pages(self) -> Iterator[tuple[list[Item], dict]]:
-        """The items of every page that was written whole, and the place after it."""
-        lines = self._lines()
+    def pages(self) -> Iterator[tuple[list[Item], Position]]:
+        """The items of every page that was written whole, and the position after it."""
+        if not self.path or not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         for number, line in enumerate(lines):
             try:
                 page = json.loads(line)
                 items = [Item(**{**item, "fallbacks": tuple(item["fallbacks"])}) for item in page["items"]]
-                place = {name: page["place"][name] for name in ("listing", "after")}
+                position = Position(listing=page["place"]["listing"], after=page["place"]["after"])
             except (ValueError, KeyError, TypeError):  # torn by a crash, or damaged: go on from the page before it
                 self.path.write_text("".join(lines[:number]), encoding="utf-8")
                 return
-            yield items, place
+            yield items, position
 
-    def add(self, items: list[Item], place: Mapping[str, object]) -> None:
-        """Note a page, and the place from which to go on after it."""
+    def add(self, items: list[Item], position: Position) -> None:
+        """Note a page, and the position from which to go on after it."""
         if self.path:
-            told = [{name: value for name, value in asdict(item).items() if name != "read"} for item in items]
+            records = [{name: value for name, value in asdict(item).items() if name != "read"} for item in items]
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"items": told, "place": dict(place)}) + "\n")
+                file.write(json.dumps({"items": records, "place": position}) + "\n")
 
     def finish(self) -> None:
-        """Forget it all: the next listing begins anew."""
+        """Remove the file: the next listing begins anew."""
         if self.path:
             self.path.unlink(missing_ok=True)
-
-    def _lines(self) -> list[str]:
-        if not self.path or not self.path.exists():
-            return []
-        return self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
 
 def forget(folder: Path) -> None:

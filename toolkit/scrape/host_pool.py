@@ -1,17 +1,17 @@
-"""Work for many hosts at a time, and little at a time for one of them."""
+"""A thread pool with a limit per host: work for many hosts at a time, and little at a time for each of them."""
 
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-AHEAD = 1000  # pieces of work that may wait; enough for every host to have some, few enough to hold in memory
+AHEAD = 1000  # pieces of work that may wait: enough for every host to have some, few enough to hold in memory
 
 
-class Crew:
-    """Threads that share out work, so that none of them stands before a busy host while another has time.
+class HostPool:
+    """Thread pool with a limit per host, so that no thread waits for a busy host while another host has time.
 
-    Leaving the `with` block waits for what was given; an error in it drops what was not begun.
+    Leaving the `with` block waits for all that was added; an error in it drops what was not begun.
 
     Args:
         size: pieces of work at the same time.
@@ -19,8 +19,8 @@ class Crew:
 
     Raises, on leaving or on `add`, whatever a piece of work raised first.
 
-    >>> with Crew(4, per_host=2) as crew:
-    ...     crew.add("example.org", lambda: None)
+    >>> with HostPool(4, per_host=2) as pool:
+    ...     pool.add("example.org", lambda: None)
     """
 
     def __init__(self, size: int, *, per_host: int):
@@ -31,10 +31,10 @@ class Crew:
         self._problem: BaseException | None = None
         self._stopped = False
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "HostPool":
         return self
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
             self._drop()
         self._pool.shutdown(wait=True)
@@ -42,7 +42,7 @@ class Crew:
             raise self._problem
 
     def add(self, host: str, work: Callable[[], None]) -> None:
-        """Have `work` done when the host has a place free; waits while too much is waiting."""
+        """Have `work` done when the host has a free slot; blocks while too much is waiting."""
         self._room.acquire()
         if self._problem:
             raise self._problem
@@ -54,7 +54,7 @@ class Crew:
         self._pool.submit(self._serve, host, work)
 
     def _serve(self, host: str, work: Callable[[], None] | None) -> None:
-        """Do this work, and then what has come to wait for the same host."""
+        """Do this work, and then what waits for the same host."""
         while work:
             try:
                 if not self._stopped:
@@ -68,7 +68,7 @@ class Crew:
                 self._busy[host] -= work is None
 
     def _drop(self) -> None:
-        """Begin nothing more, and let go whoever waits to add something."""
+        """Begin nothing more, and release the threads that wait to add something."""
         self._stopped = True
         with self._lock:
             dropped = sum(map(len, self._waiting.values()))

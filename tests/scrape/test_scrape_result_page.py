@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from toolkit import images, practice, scrape
 from toolkit.errors import SourceError
-from toolkit.scrape import Options, browser, datauri, page, profile, robots
+from toolkit.scrape import Options, browser, datauri, page_profile, result_page, robots
 
 SHIPPED = (resources.files("toolkit.scrape") / "profiles" / "practice.toml").read_text()
 PICTURE = encoded(textured(1, width=48, height=40), "JPEG")
@@ -52,7 +52,7 @@ def changed(tmp_path):
 
 
 def found(argument, options, label=""):
-    return list(page.items(argument, label, options))
+    return list(result_page.items(argument, label, options))
 
 
 # The page itself
@@ -329,11 +329,11 @@ def test_without_selenium_the_error_says_how_to_install_it(options, monkeypatch)
     ],
 )
 def test_a_profile_and_a_query_are_told_apart_with_quotes_and_without(argument, parts):
-    assert page._read(argument) == parts
+    assert result_page._read(argument) == parts
 
 
 def test_a_query_is_put_into_the_address_as_addresses_want_it():
-    practised = profile.load("practice")
+    practised = page_profile.load("practice")
     assert practised.address("rød & hvid") == "http://127.0.0.1:8000/search?q=r%C3%B8d+%26+hvid"
     assert practised.address("a", endpoint="https://here:81") == "https://here:81/search?q=a"
 
@@ -358,12 +358,12 @@ def test_a_source_without_profile_or_query_is_refused_with_an_example(argument):
 )
 def test_a_mistake_in_a_profile_is_named(changed, lines, said):
     with pytest.raises(SourceError, match=said.replace("{", "\\{")):
-        profile.load(changed(**lines))
+        page_profile.load(changed(**lines))
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones():
     with pytest.raises(SourceError, match="practice or the path of a TOML file, got 'nothing'; copy .*practice.toml"):
-        profile.load("nothing")
+        page_profile.load("nothing")
 
 
 # Pictures in the page itself
@@ -373,7 +373,7 @@ def test_an_unknown_profile_is_answered_with_the_known_ones():
 def test_a_picture_that_was_written_as_a_data_address_is_read_back(tail, kind, as_base64):
     content = PICTURE + tail  # after its end a file may hold anything
     body = base64.b64encode(content).decode() if as_base64 else quote_from_bytes(content)
-    assert page.thumbnail(f"data:{kind}{';base64' if as_base64 else ''},{body}") == content
+    assert result_page.thumbnail(f"data:{kind}{';base64' if as_base64 else ''},{body}") == content
 
 
 @given(st.binary(), st.data())
@@ -387,22 +387,24 @@ def test_sloppy_base64_is_read_all_the_same(tail, data):
     letters = letters[:place] + data.draw(st.sampled_from(["", "\n ", "%0A"])) + letters[place:]
     if data.draw(st.booleans()):
         letters = letters.replace("+", "%2B").replace("/", "%2f")
-    assert page.thumbnail(f"DATA:image/png;x=1;BASE64,{letters}") == PICTURE + tail
+    assert result_page.thumbnail(f"DATA:image/png;x=1;BASE64,{letters}") == PICTURE + tail
 
 
 @given(st.text())
 def test_whatever_a_page_holds_is_a_picture_or_a_reason(text):
     for address in (text, f"data:{text}", f"data:image/png;base64,{text}"):
         with pytest.raises(SourceError):
-            page.thumbnail(address)
+            result_page.thumbnail(address)
 
 
 @pytest.mark.parametrize(
     "about", ["", "[]", "7", '"a"', "{", '{"f": null}', '{"f": 7}', '{"f": "\\ud800"}', '{"f": {}}']
 )
 def test_a_result_that_says_something_else_is_read_as_far_as_it_can_be(about):
-    asked = profile.Profile("http://here/{query}", "a", full_attribute="data-m", full_key="f", title_key="t")
-    item = page._item({"about": about, "image": "http://[", "base": "http://here/"}, asked, "http://here/x", "cars")
+    asked = page_profile.Profile("http://here/{query}", "a", full_attribute="data-m", full_key="f", title_key="t")
+    item = result_page._item(
+        {"about": about, "image": "http://[", "base": "http://here/"}, asked, "http://here/x", "cars"
+    )
     assert item.url in ("http://[", "http://here/7", "http://here/")
     assert item.record()
 
@@ -411,7 +413,7 @@ def test_a_result_that_says_something_else_is_read_as_far_as_it_can_be(about):
 def test_a_damaged_picture_is_a_picture_or_a_reason(place, damage):
     content = PICTURE[:place] + damage + PICTURE[place + len(damage) :]
     try:
-        assert page.thumbnail("data:;base64," + base64.b64encode(content).decode()) == content
+        assert result_page.thumbnail("data:;base64," + base64.b64encode(content).decode()) == content
     except SourceError as refusal:
         assert str(refusal)
 
@@ -419,7 +421,7 @@ def test_a_damaged_picture_is_a_picture_or_a_reason(place, damage):
 @pytest.mark.parametrize("address", ["", "http://x", "data:image/png;base64", "data:image/png;base64,@@@", "data:,A%"])
 def test_what_is_no_data_address_or_no_picture_has_a_reason(address):
     with pytest.raises(SourceError, match=r"expected an address such as data:|not base64|not a picture"):
-        page.thumbnail(address)
+        result_page.thumbnail(address)
 
 
 def test_a_data_address_over_the_limit_is_refused_before_and_after_it_is_decoded():

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from toolkit.scrape import guard
+from toolkit.scrape import public_only
 
 IPV4 = """
     0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 127.255.255.254 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.2.1
@@ -22,25 +22,28 @@ PUBLIC = """
 
 @pytest.mark.parametrize("address", [*IPV4.split(), *IPV6.split()])
 def test_an_address_that_is_not_public_is_not_connected_to(address):
-    assert not guard.public(address)
+    assert not public_only.public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC.split())
 def test_a_public_address_may_be_connected_to(address):
-    assert guard.public(address)
+    assert public_only.public(address)
 
 
 @pytest.mark.parametrize(("address", "reached"), [("10.0.0.7", True), ("10.0.1.7", False), ("::ffff:10.0.0.7", True)])
 def test_a_network_that_is_allowed_may_be_reached_and_no_other(address, reached):
-    assert guard.public(address, [ipaddress.ip_network("10.0.0.0/24")]) == reached
+    assert public_only.public(address, [ipaddress.ip_network("10.0.0.0/24")]) == reached
 
 
 def test_a_network_that_is_none_is_a_wrong_argument():
     with pytest.raises(ValueError, match="does not appear to be"):
-        guard.session(["home"])
+        public_only.session(["home"])
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_both_kinds_of_connections_are_guarded(scheme):
-    with guard.session() as session, pytest.raises(guard.Blocked, match="192.168.1.1, which is not a public address"):
+    with (
+        public_only.session() as session,
+        pytest.raises(public_only.Blocked, match="192.168.1.1, which is not a public address"),
+    ):
         session.get(f"{scheme}://192.168.1.1/")

@@ -1,6 +1,6 @@
-"""Pictures from a result page, seen with a real browser at a person's pace.
+"""Pictures from a result page, read by a real browser at a person's pace.
 
-    page:PROFILE:"pizza"=pizza         PROFILE is "practice" or the path of a TOML file, see `profile`
+    page:PROFILE:"pizza"=pizza         PROFILE is "practice" or the path of a TOML file, see `page_profile`
 
 The page is asked as little as a person would ask it: one page at a time, a pause between two looks, nothing that its
 robots.txt forbids, and nothing to pass for somebody else. Results that link to a picture give the picture; those with
@@ -23,8 +23,8 @@ from toolkit.core.paths import check_label
 from toolkit.errors import ImageError, SourceError
 from toolkit.scrape import datauri, robots
 from toolkit.scrape.browser import chromium, in_words
-from toolkit.scrape.item import Item, Options
-from toolkit.scrape.profile import Profile, load
+from toolkit.scrape.item import Item, Metadata, Options
+from toolkit.scrape.page_profile import Profile, load
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -87,25 +87,28 @@ def _read(argument: str) -> tuple[str, str]:
 
 
 def _results(browser: "WebDriver", profile: Profile, address: str, label: str) -> Iterator[Item]:
-    """What is to be had, each once; last what turned out to be no picture."""
-    known, done, odd, linked = set(), set(), {}, not profile.full_attribute
+    """The pictures, each once; last those whose thumbnail never turned into a picture."""
+    listed: set[str] = set()
+    complete: set[str] = set()
+    incomplete: dict[str, tuple[str, Item]] = {}
+    linked = not profile.full_attribute
     unlinked = _changed(profile, address, f"links by the attribute {profile.full_attribute!r} of its results")
     for tile in _tiles(browser, profile, address):
         item = _item(tile, profile, address, label)
         linked = linked or not item.resolution
-        if not linked and len(known) >= UNLINKED:
+        if not linked and len(listed) >= UNLINKED:
             raise unlinked
-        if item.source_id in known:
+        if item.source_id in listed:
             continue
-        known.add(item.source_id)
+        listed.add(item.source_id)
         if _is_picture(item):
-            done.add(tile["about"])
+            complete.add(tile["about"])
             yield item
         else:
-            odd[item.source_id] = tile["about"], item  # perhaps only so far: thumbnails come when they are looked at
+            incomplete[item.source_id] = tile["about"], item  # so far: thumbnails are loaded as they are scrolled to
     if not linked:
         raise unlinked
-    yield from (item for about, item in odd.values() if about not in done)
+    yield from (item for about, item in incomplete.values() if about not in complete)
 
 
 def _is_picture(item: Item) -> bool:
@@ -117,19 +120,22 @@ def _is_picture(item: Item) -> bool:
 
 def _item(tile: dict[str, str], profile: Profile, address: str, label: str) -> Item:
     """The picture a result links to, or else its thumbnail."""
-    told = _told(tile["about"], profile)
-    place, resolution = (told["full"], "") if told["full"] else (tile["image"], "thumbnail")
-    page = _whole(address, told["page"]) if told["page"] else address
-    more = {"page_url": page, "title": told["title"], "resolution": resolution}
-    if place[:5].lower() == "data:":
-        name = hashlib.sha256(place.encode(errors="replace")).hexdigest()
-        return Item(label, "page", name, read=partial(thumbnail, place), **more)
-    url = _whole(tile["base"], place)
-    return Item(label, "page", url, url=url, **more)
+    full, page, title = _described(tile["about"], profile)
+    source = full or tile["image"]
+    metadata = Metadata(
+        page_url=_absolute(address, page) if page else address,
+        title=title,
+        resolution="" if full else "thumbnail",
+    )
+    if source[:5].lower() == "data:":
+        name = hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        return Item(label, "page", name, read=partial(thumbnail, source), **metadata)
+    url = _absolute(tile["base"], source)
+    return Item(label, "page", url, url=url, **metadata)
 
 
-def _whole(base: str, address: str) -> str:
-    """An address with the host it lacks; one that cannot be read is left to fail when it is asked for."""
+def _absolute(base: str, address: str) -> str:
+    """An absolute address; one that cannot be parsed is left to fail when it is downloaded."""
     try:
         return urljoin(base, address)
     except ValueError:
@@ -155,44 +161,47 @@ def thumbnail(address: str) -> bytes:
     return content
 
 
-def _told(about: str, profile: Profile) -> dict[str, str]:
+def _described(about: str, profile: Profile) -> tuple[str, str, str]:
     """Link, page and title from the attribute of a result: the link itself, or JSON that holds all three."""
     if not profile.full_key:
-        return {"full": about, "page": "", "title": ""}
+        return about, "", ""
     try:
         values = json.loads(about)
     except ValueError:
         values = {}
-    keys = {"full": profile.full_key, "page": profile.page_key, "title": profile.title_key}
-    texts = {name: str(values.get(key) or "") if isinstance(values, dict) else "" for name, key in keys.items()}
-    return {name: text.encode(errors="replace").decode() for name, text in texts.items()}  # half characters do occur
+    values = values if isinstance(values, dict) else {}
+    full, page, title = (
+        str(values.get(key) or "").encode(errors="replace").decode()  # half characters do occur
+        for key in (profile.full_key, profile.page_key, profile.title_key)
+    )
+    return full, page, title
 
 
 def _tiles(browser: "WebDriver", profile: Profile, address: str) -> Iterator[dict[str, str]]:
     """All results as the page shows them, each once, while it is scrolled to its end."""
     from selenium.common.exceptions import WebDriverException
 
-    known: set[tuple[str, str]] = set()
+    listed: set[tuple[str, str]] = set()
     try:
         browser.get(address)
         for look in _looks(browser, profile):
             fresh = {(tile["about"], tile["image"]): tile for tile in look["tiles"] if tile["about"] or tile["image"]}
-            yield from (tile | {"base": look["base"]} for key, tile in fresh.items() if key not in known)
-            known |= set(fresh)
+            yield from (tile | {"base": look["base"]} for key, tile in fresh.items() if key not in listed)
+            listed |= set(fresh)
     except WebDriverException as error:
         raise SourceError(
             f"expected a page at {address}, got: {in_words(error)}; check the address and {profile.source}"
         ) from error
-    if not known and look["end"]:
+    if not listed and look["end"]:
         raise SourceError(f"expected pictures at {address}, found none; search for something else")
-    if not known:
+    if not listed:
         raise _changed(profile, address, f"result tiles by the selector {profile.tile!r}")
 
 
 def _looks(browser: "WebDriver", profile: Profile) -> Iterator[dict]:
     """Look, go on, pause, look again: until the end, or nothing new for a while, or the time is up."""
-    before, started = [], time.monotonic()
-    changed = started
+    before: list[dict] = []
+    changed = started = time.monotonic()
     while True:
         look = browser.execute_script(LOOK, asdict(profile))
         yield look

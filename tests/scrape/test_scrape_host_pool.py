@@ -5,24 +5,24 @@ import time
 
 import pytest
 
-from toolkit.scrape.crew import AHEAD, Crew
+from toolkit.scrape.host_pool import AHEAD, HostPool
 
 
 def test_all_work_is_done_before_the_block_is_left():
     done = []
-    with Crew(3, per_host=2) as crew:
+    with HostPool(3, per_host=2) as pool:
         for number in range(50):
-            crew.add(f"host {number % 5}", lambda number=number: done.append(number))
+            pool.add(f"host {number % 5}", lambda number=number: done.append(number))
     assert sorted(done) == list(range(50))
 
 
 def test_a_slow_host_takes_its_own_places_only():
     release, fast = threading.Event(), []
-    with Crew(4, per_host=2) as crew:
+    with HostPool(4, per_host=2) as pool:
         for _ in range(20):
-            crew.add("slow", lambda: release.wait(5))
+            pool.add("slow", lambda: release.wait(5))
         for number in range(20):
-            crew.add("fast", lambda number=number: fast.append(number))
+            pool.add("fast", lambda number=number: fast.append(number))
         started = time.monotonic()
         while len(fast) < 20 and time.monotonic() - started < 5:
             time.sleep(0.005)
@@ -34,9 +34,9 @@ def test_whoever_adds_too_much_waits():
     release, added = threading.Event(), []
 
     def fill():
-        with Crew(1, per_host=1) as crew:
+        with HostPool(1, per_host=1) as pool:
             for number in range(AHEAD + 5):
-                crew.add("host", lambda: release.wait(5))
+                pool.add("host", lambda: release.wait(5))
                 added.append(number)
 
     thread = threading.Thread(target=fill)
@@ -56,18 +56,18 @@ def test_work_that_fails_stops_the_rest_and_is_told():
     def fail():
         raise OSError("No space left on device")
 
-    with pytest.raises(OSError, match="No space"), Crew(1, per_host=1) as crew:
-        crew.add("host", fail)
+    with pytest.raises(OSError, match="No space"), HostPool(1, per_host=1) as pool:
+        pool.add("host", fail)
         for number in range(3 * AHEAD):
-            crew.add("host", lambda number=number: done.append(number))
+            pool.add("host", lambda number=number: done.append(number))
             time.sleep(0.0001)
     assert len(done) < 3 * AHEAD
 
 
 def test_an_interruption_drops_what_was_not_begun():
     done = []
-    with pytest.raises(KeyboardInterrupt), Crew(2, per_host=1) as crew:
+    with pytest.raises(KeyboardInterrupt), HostPool(2, per_host=1) as pool:
         for number in range(100):
-            crew.add(f"host {number % 10}", lambda number=number: done.append(number) or time.sleep(0.02))
+            pool.add(f"host {number % 10}", lambda number=number: done.append(number) or time.sleep(0.02))
         raise KeyboardInterrupt
     assert len(done) < 50

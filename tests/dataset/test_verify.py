@@ -92,8 +92,8 @@ def test_brightness_is_the_mean_grey_and_blur_lowers_sharpness(tmp_path):
 def test_only_new_rows_are_looked_at_again(tmp_path, monkeypatch):
     table = verify.check(dataset(tmp_path, list(PICTURES.values())))
     opened = []
-    of = measure.of
-    monkeypatch.setattr(measure, "of", lambda source, **options: opened.append(source) or of(source, **options))
+    one = measure.one
+    monkeypatch.setattr(measure, "one", lambda source, **options: opened.append(source) or one(source, **options))
     assert verify.check(table).table.equals(table.table)
     assert opened == []
     one_new = table.update({table.table["path"].iloc[2]: {"status": "new"}})
@@ -134,7 +134,7 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
 
 def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
-    look, seen = measure.of, []
+    look, seen = measure.one, []
 
     def stopping(source, **options):
         if len(seen) == 7:
@@ -145,7 +145,7 @@ def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "SAVED_EVERY", 0)
     monkeypatch.setattr(verify, "SAVING_SHARE", 1e9)
     monkeypatch.setattr(verify, "BATCH", 1)
-    monkeypatch.setattr(measure, "of", stopping)
+    monkeypatch.setattr(measure, "one", stopping)
     with pytest.raises(KeyboardInterrupt):
         verify.check(table, jobs=1)
     kept = manifest.load(tmp_path)

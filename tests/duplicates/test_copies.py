@@ -261,9 +261,9 @@ def test_signatures_made_together_are_those_made_one_by_one(tmp_path, size):
     files = {f"{seed}.png": encoded(textured(seed, width=size[0], height=size[1])) for seed in range(5)}
     files |= {"other.png": encoded(textured(9, width=50, height=70)), "again.png": files["1.png"], "bad.png": b"no"}
     names = [str(write(tmp_path, files) / name) for name in files]
-    rows, reasons = measure.sketches([(name, True) for name in names])
+    rows, reasons = measure.quick([(name, True) for name in names])
     assert list(reasons) == [7]
     for name, row in zip(names[:7], rows[:7], strict=True):
-        told = measure.of(name)
+        told = measure.one(name)
         assert (row["grey"] == told["signature"]).all()
         assert (row["width"], row["height"], row["sharpness"]) == (told["width"], told["height"], told["sharpness"])

@@ -60,7 +60,7 @@ def test_a_hash_is_written_and_read_back(numbers):
 def test_further_hashes_are_those_of_imagehash(name, size):
     picture = textured(1, width=size[0], height=size[1])
     content = encoded(picture, "PNG", compress_level=1)
-    found = measure.of(content, whole=True, hashes=(name,))
+    found = measure.one(content, whole=True, hashes=(name,))
     assert found[name] == str(getattr(imagehash, measure.HASHES[name])(picture))
 
 
@@ -69,6 +69,6 @@ def test_further_hashes_are_those_of_imagehash(name, size):
 def test_encoding_again_hardly_moves_the_hash(seed, quality, side):
     picture = textured(seed, width=side, height=side)
     copies = [encoded(picture), encoded(picture, "JPEG", quality=quality), encoded(picture, "WEBP", quality=quality)]
-    grey = np.stack([measure.of(content)["signature"] for content in copies])
+    grey = np.stack([measure.one(content)["signature"] for content in copies])
     found = hashes.perceptual(grey)
     assert (np.bitwise_count(found ^ found[0]) <= 10).all()

@@ -100,7 +100,7 @@ def check(
     todo = np.flatnonzero(wanted)
     columns = {name: before[name].to_numpy(copy=True) for name in FILLED}
     columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
-    look = partial(measure.of_many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
+    look = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
     next_save = time.monotonic() + SAVED_EVERY
     for places, found in _looked_at(manifest, todo, look, jobs):
         _fill(columns, places, found, manifest)

@@ -184,9 +184,9 @@ def _sketched(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]
     twice[order[same]] = twice[order[same + 1]] = True
     batches = list(_batches(order, weight))
     work = [[(files[place].path, bool(twice[place])) for place in batch] for batch in batches]
-    rows, reasons = np.zeros(len(files), measure.SKETCH), {}
+    rows, reasons = np.zeros(len(files), measure.QUICK), {}
     for batch, (told, wrong) in zip(
-        batches, workers.map_in_processes(measure.sketches, work, most=jobs, at_once=len(files) > MANY), strict=True
+        batches, workers.map_in_processes(measure.quick, work, most=jobs, at_once=len(files) > MANY), strict=True
     ):
         rows[batch] = told
         reasons |= {int(batch[place]): reason for place, reason in wrong.items()}

@@ -1,10 +1,11 @@
-"""Opening, cropping and scaling pictures: the one way, used in cleaning, training, prediction and service alike."""
+"""Opening, cropping and scaling pictures, in the same way for cleaning, training, prediction and service."""
 
 import io
 import math
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -18,15 +19,22 @@ MODES = ("crop", "letterbox", "squash")
 MAX_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte of RGB
 ORIENTATION = 0x0112
 PADDING = (127, 127, 127)  # round a letterboxed picture: neither dark nor light
-SPARE, SPARE_EIGHTH = (
-    2,
-    1.45,
-)  # times the result that a JPEG is decoded at least; at 1/8, where time is saved most, less
+OVERSAMPLED = 2  # times the side of the result that a JPEG is decoded at, at least
+OVERSAMPLED_EIGHTH = 1.45  # the same at 1/8 of its size, where most time is saved
 RUN_LENGTHS = 3  # zlib's strategy: a fifth faster than its own choice on photographs, and no larger
 HTML = (b"<!doctype", b"<html", b"<?xml", b"<svg")
 
 Source = str | Path | bytes
 Box = tuple[float, float, float, float]
+
+
+class Info(TypedDict):
+    """A picture file: width and height in pixels, upright; its format, and frames (1 unless animated)."""
+
+    width: int
+    height: int
+    format: str
+    frames: int
 
 
 def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -53,15 +61,15 @@ def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> 
     return _load(source, enough=(min_side, min_side), max_pixels=max_pixels).picture
 
 
-def inspect(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, dict]:
+def inspect(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Info]:
     """Like `read`, and also say what the file was.
 
     Returns:
-        The picture, and a dict with `width` and `height` (pixels, upright, undivided), `format` ("JPEG", …), and
-        `frames` (1 unless animated).
+        The picture, and a dict with `width` and `height` (pixels, upright, of the whole picture), `format` ("JPEG", …),
+        and `frames` (1 unless animated).
     """
     opened = _load(source, enough=(min_side, min_side), max_pixels=max_pixels)
-    return opened.picture, opened.facts
+    return opened.picture, opened.info
 
 
 def square(picture: Image.Image, size: int, mode: str = "crop", *, area: Box | None = None) -> Image.Image:
@@ -111,7 +119,7 @@ def enlargement(width: int, height: int, size: int, mode: str = "crop") -> float
 
 
 def prepare(source: Source, size: int, mode: str = "crop") -> np.ndarray:
-    """A picture as every network sees it: opened, and made a square.
+    """Preprocessing of every network: a picture opened, and made a square.
 
     A JPEG is decoded at a fraction of its size where that is enough, of a progressive one only what that needs.
 
@@ -126,7 +134,7 @@ def prepare(source: Source, size: int, mode: str = "crop") -> np.ndarray:
     Raises:
         ImageError: with the reason in words.
     """
-    enough = (SPARE * size, math.ceil(SPARE_EIGHTH * size))
+    enough = (OVERSAMPLED * size, math.ceil(OVERSAMPLED_EIGHTH * size))
     opened = _load(source, enough=enough, max_pixels=MAX_PIXELS)
     return np.asarray(square(opened.picture, size, mode, area=opened.area))
 
@@ -167,7 +175,7 @@ class _Opened:
 
     picture: Image.Image
     area: Box
-    facts: dict
+    info: Info
 
 
 def _load(source: Source, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
@@ -179,21 +187,21 @@ def _load(source: Source, *, enough: tuple[int, int], max_pixels: int) -> _Opene
             if image.width * image.height > max_pixels:
                 raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {max_pixels:,}")
             width, height = image.size
-            facts = {"format": image.format, "frames": getattr(image, "n_frames", 1)}
+            kind, frames = image.format or "", getattr(image, "n_frames", 1)
             loaded, part = _decoded(image, enough)
             turned = exif_orientation(loaded)  # after loading: a TIFF is upright by then, and a PNG may say it last
             picture = upright(colour.to_rgb(loaded), turned)
     except ImageError:
         raise
     except FileNotFoundError as error:
-        raise ImageError(f"no file at {source}") from error
+        raise ImageError(f"no file at {source!s}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(f"too many pixels: {error}") from error
     except Exception as error:  # decoders raise a dozen kinds; each means the same to the row it becomes
         raise ImageError(_reason(source, error)) from error
     width, height, part = (height, width, part[::-1]) if turned >= 5 else (width, height, part)
     area = _area(picture.size, part, turned)
-    return _Opened(picture, area, {"width": width, "height": height, **facts})
+    return _Opened(picture, area, Info(width=width, height=height, format=kind, frames=frames))
 
 
 def _check_kind(source: Source) -> None:
@@ -212,16 +220,17 @@ def _decoded(image: Image.Image, enough: tuple[int, int]) -> tuple[Image.Image, 
     side, side_at_eighth = enough
     if 0 < 8 * side_at_eighth <= min(image.size):
         side = side_at_eighth
-        image = _less(image) if image.info.get("progressive") else image
+        image = _only_eighth(image) if image.info.get("progressive") else image
     drawn = image.draft(None, (side, side)) if side else None
     image.load()
     return image, drawn[1][2:] if drawn else image.size
 
 
-def _less(image: Image.Image) -> Image.Image:
+def _only_eighth(image: Image.Image) -> Image.Image:
     """A progressive JPEG without what an eighth of it does not need."""
-    image.fp.seek(0)
-    part = jpeg.eighth(image.fp.read())
+    file: BinaryIO = image.fp  # type: ignore[attr-defined]  # the file that Pillow reads from, which its types lack
+    file.seek(0)
+    part = jpeg.eighth(file.read())
     return Image.open(io.BytesIO(part), formats=("JPEG",)) if part else image
 
 

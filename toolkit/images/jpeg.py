@@ -1,26 +1,67 @@
-"""Looking into a JPEG: what its header tells, and the part of a progressive one that an eighth of its size needs.
+"""The structure of a JPEG (ITU-T T.81): its header, and the part of a progressive one that an eighth of its size needs.
 
-A progressive JPEG tells the picture several times over, each scan finer than the one before. At 1/8 every block of 8×8
-pixels becomes one, its mean, which the first scan and its refinements hold (ITU-T T.81, annex G). All other scans of
-the brightness, most of the file, are passed over; those of colour that is stored at half the size are needed and stay.
-The result is to the last bit what the whole file gives, several times sooner.
+A progressive JPEG holds the picture several times over, each scan finer than the one before. At 1/8 every block of 8×8
+pixels becomes one, its mean, which the first scan and its refinements hold (annex G). All other scans of the
+brightness, most of the file, are left out; those of colour that is stored at half the size are needed and stay. The
+result is to the last bit what the whole file gives, five times sooner; no library does this, so it is written here.
 """
 
+import math
 import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-START, END, BASELINE_SCAN, TABLE, INTERVAL, PROGRESSIVE = b"\xff\xd8", 0xD9, 0xDA, b"\xff\xc4", b"\xff\xdd", 0xC2
+START = b"\xff\xd8"  # SOI, start of image
+END = 0xD9  # EOI, end of image
+SCAN = 0xDA  # SOS, start of scan
+PROGRESSIVE = 0xC2  # SOF2, frame of a progressive JPEG
+HUFFMAN_TABLE = b"\xff\xc4"  # DHT
+RESTART_INTERVAL = b"\xff\xdd"  # DRI
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not one within the data of a scan
 RUN = 1 << 14  # blocks that the one code of an empty scan stands for
-EXIF, ADOBE_XMP = 0xE1, b"tiff:Orientation"  # where the orientation is
-USUAL = (0xC0, 0xC1, PROGRESSIVE)  # Huffman coded, one picture, 8 or 12 bits
-PASSED_OVER = (0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE)  # tables, and what applications wrote
+EXIF, ADOBE_XMP = 0xE1, b"tiff:Orientation"  # where the orientation is stored
+FRAMES = (0xC0, 0xC1, PROGRESSIVE)  # Huffman coded, one picture, 8 or 12 bits
+IGNORED = (0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE)  # tables, application segments and comments
+FRAME_HEADER = struct.Struct(">BHHB")  # P, Y, X, Nf
+
+
+class Frame(NamedTuple):
+    """Frame header (T.81, B.2.2)."""
+
+    precision: int  # P: bits of a sample
+    height: int  # Y
+    width: int  # X
+    sampling: dict[int, tuple[int, int]]  # Hi and Vi, across and down, of each component by its identifier Ci
+
+    @classmethod
+    def unpack(cls, segment: bytes) -> "Frame":
+        """The header in a segment, which begins with its marker."""
+        precision, height, width, count = FRAME_HEADER.unpack_from(segment, 4)
+        components = (segment[start : start + 2] for start in range(10, 10 + 3 * count, 3))
+        return cls(precision, height, width, {ident: (factors >> 4, factors & 15) for ident, factors in components})
+
+
+class Scan(NamedTuple):
+    """Scan header (T.81, B.2.3)."""
+
+    components: list[int]  # Csj: the identifiers of its components
+    spectral_start: int  # Ss: the first coefficient of each block, 0 for its mean
+    spectral_end: int  # Se
+    bits_before: int  # Ah: low bits that were missing before this scan
+    bits_missing: int  # Al: low bits that are missing after it
+
+    @classmethod
+    def unpack(cls, segment: bytes) -> "Scan":
+        """The header in a segment, which begins with its marker."""
+        count = segment[4]
+        spectral_start, spectral_end, bits = segment[-3:]
+        components = [segment[start] for start in range(5, 5 + 2 * count, 2)]
+        return cls(components, spectral_start, spectral_end, bits >> 4, bits & 15)
 
 
 class Head(NamedTuple):
-    """What the header of a JPEG tells: width and height as stored, the block of EXIF, and whether it is progressive."""
+    """Header of a JPEG: width and height as stored, the block of EXIF, and whether it is progressive."""
 
     width: int
     height: int
@@ -35,8 +76,7 @@ def head(content: bytes) -> Head | None:
         content: the bytes of a file.
 
     Returns:
-        What it tells; None if the file is no JPEG, not whole, or anything but grey or colour in 8 bits, and
-        so needs a closer look.
+        None if the file is no JPEG, not whole, or anything but grey or colour in 8 bits, and so needs the general way.
 
     >>> head(b"no picture") is None
     True
@@ -50,26 +90,26 @@ def head(content: bytes) -> Head | None:
 
 
 def _head(content: bytes) -> Head | None:
-    place, frame, exif = len(START), None, b""
-    while content[place] == 0xFF:
-        code, end = content[place + 1], place + 2 + int.from_bytes(content[place + 2 : place + 4])
-        if code in USUAL and not frame:
-            precision, height, width, parts = struct.unpack_from(">BHHB", content, place + 4)
-            if precision != 8 or parts not in (1, 3) or not width * height:
+    start, frame, exif = len(START), None, b""
+    while content[start] == 0xFF:
+        code, end = content[start + 1], start + 2 + int.from_bytes(content[start + 2 : start + 4])
+        if code in FRAMES and not frame:
+            precision, height, width, components = FRAME_HEADER.unpack_from(content, start + 4)
+            if precision != 8 or components not in (1, 3) or not width * height:
                 return None
             frame = width, height, code == PROGRESSIVE
-        elif code == BASELINE_SCAN:
+        elif code == SCAN:
             return Head(*frame[:2], exif, frame[2]) if frame else None
-        elif code == EXIF and content.startswith(b"Exif\0", place + 4) and not exif:
-            exif = content[place + 4 : end]
-        elif code not in PASSED_OVER or ADOBE_XMP in content[place:end]:
+        elif code == EXIF and content.startswith(b"Exif\0", start + 4) and not exif:
+            exif = content[start + 4 : end]
+        elif code not in IGNORED or ADOBE_XMP in content[start:end]:
             return None
-        place = end
+        start = end
     return None
 
 
 def eighth(content: bytes) -> bytes | None:
-    """The part of a progressive JPEG that decoding at 1/8 looks at, as a JPEG of its own.
+    """The part of a progressive JPEG that decoding at 1/8 needs, as a JPEG of its own.
 
     Args:
         content: the bytes of a file.
@@ -83,60 +123,58 @@ def eighth(content: bytes) -> bytes | None:
     """
     try:
         return _eighth(content)
-    except (IndexError, struct.error, ZeroDivisionError):  # a length or a number that cannot be
+    except (IndexError, KeyError, ValueError, struct.error):  # a length or a number that cannot be
         return None
 
 
 def _eighth(content: bytes) -> bytes | None:
-    kept, sampling, missing_bits, size = [START], {}, {}, (0, 0)
+    kept = [START]
+    frame = Frame(0, 0, 0, {})
+    missing_bits: dict[int, int] = {}  # of the means of each component
     for code, segment, data in _segments(content):
         if code == END:
-            if not sampling or set(missing_bits) != set(sampling) or any(missing_bits.values()):
+            if not frame.sampling or set(missing_bits) != set(frame.sampling) or any(missing_bits.values()):
                 return None
-            return b"".join([*kept, *_empty_scans(sampling, size), b"\xff", bytes([END])])
+            return b"".join([*kept, *_empty_scans(frame), b"\xff", bytes([END])])
         if code == PROGRESSIVE:
-            size = struct.unpack(">HH", segment[5:9])
-            sampling = {segment[10 + 3 * n]: divmod(segment[11 + 3 * n], 16) for n in range(segment[9])}
-        if code == BASELINE_SCAN:
-            parts = [segment[5 + 2 * n] for n in range(segment[4])]
-            first, precision = segment[-3], segment[-1] & 15
-            if first == 0:
-                missing_bits |= dict.fromkeys(parts, precision)
-            elif all(sampling[part] == _finest(sampling) for part in parts):
+            frame = Frame.unpack(segment)
+        if code == SCAN:
+            scan = Scan.unpack(segment)
+            if scan.spectral_start == 0:
+                missing_bits |= dict.fromkeys(scan.components, scan.bits_missing)
+            elif all(frame.sampling[component] == _finest(frame) for component in scan.components):
                 continue
         kept += [segment, data]
     return None
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Marker, its segment, and what follows up to the next marker; nothing more where the file is cut off."""
-    found = MARKER.search(content, len(START))
-    while found:
-        start, code = found.start(), content[found.start() + 1]
+    """Code of each marker, its segment, and the data up to the next marker; ends where the file is cut off."""
+    marker = MARKER.search(content, len(START))
+    while marker:
+        start, code = marker.start(), content[marker.start() + 1]
         end = start + 2 if code == END else start + 2 + int.from_bytes(content[start + 2 : start + 4])
-        found = None if code == END else MARKER.search(content, end)
-        if found or code == END:
-            yield code, content[start:end], content[end : found.start()] if found else b""
+        marker = None if code == END else MARKER.search(content, end)
+        if marker or code == END:
+            yield code, content[start:end], content[end : marker.start()] if marker else b""
 
 
-def _finest(sampling: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    across, down = zip(*sampling.values(), strict=True)
+def _finest(frame: Frame) -> tuple[int, int]:
+    """The sampling of the components that are stored at full size."""
+    across, down = zip(*frame.sampling.values(), strict=True)
     return max(across), max(down)
 
 
-def _empty_scans(sampling: dict[int, tuple[int, int]], size: tuple[int, int]) -> Iterator[bytes]:
-    """A scan for each part that was passed over, which says that all of its detail is zero.
+def _empty_scans(frame: Frame) -> Iterator[bytes]:
+    """A scan for each component that was left out, with zeros for all of its detail.
 
-    Without it libjpeg would know that detail is missing, and smooth what it has.
+    Without it libjpeg would see that detail is missing, and smooth the rest.
     """
-    height, width = size
-    widest, highest = _finest(sampling)
-    yield INTERVAL + struct.pack(">HH", 4, 0)
-    yield (
-        TABLE + struct.pack(">HB", 20, 0x10) + bytes([1, *[0] * 15, 0xE0])
-    )  # code 0: a run, its 14 bits of length follow
-    for part, (across, down) in sampling.items():
-        if (across, down) == (widest, highest):
-            blocks = -(-width // 8) * -(-height // 8)
-            head = struct.pack(">BBHBBBBBB", 0xFF, BASELINE_SCAN, 8, 1, part, 0, 1, 63, 0)
+    yield RESTART_INTERVAL + struct.pack(">HH", 4, 0)
+    one_code = bytes([1, *[0] * 15, 0xE0])  # code 0: a run of empty blocks, whose length follows in 14 bits
+    yield HUFFMAN_TABLE + struct.pack(">HB", 20, 0x10) + one_code
+    for component, sampling in frame.sampling.items():
+        if sampling == _finest(frame):
+            blocks = math.ceil(frame.width / 8) * math.ceil(frame.height / 8)
+            head = struct.pack(">BBHBBBBBB", 0xFF, SCAN, 8, 1, component, 0, 1, 63, 0)
             yield head + bytes(2 * (blocks // RUN + 1))

@@ -1,4 +1,4 @@
-"""The grey values of a picture, for measures and hashes: of most JPEGs without a look at their colours.
+"""Luma, the brightness of a JPEG, for measures and hashes: decoded without its colours.
 
 A JPEG stores the brightness beside the colours. For the usual kind of file OpenCV decodes that alone, in half the time;
 whatever is unusual, such as a missing end, goes the one way that all pictures go in `images`.
@@ -19,7 +19,9 @@ REDUCED = {
 }
 
 
-def decoded(content: bytes, *, min_side: int, max_pixels: int = images.MAX_PIXELS) -> tuple[np.ndarray, dict] | None:
+def decoded(
+    content: bytes, *, min_side: int, max_pixels: int = images.MAX_PIXELS
+) -> tuple[np.ndarray, images.Info] | None:
     """The brightness of a JPEG, upright, at 1/2, 1/4 or 1/8 of its size where that is enough.
 
     It is within a grey value or two of what `images.read` and `convert("L")` give, but for colours beyond those of a
@@ -50,4 +52,4 @@ def decoded(content: bytes, *, min_side: int, max_pixels: int = images.MAX_PIXEL
     if turned != 1:
         pixels = np.asarray(images.upright(Image.fromarray(pixels), turned))
     width, height = (head.height, head.width) if turned >= 5 else (head.width, head.height)
-    return pixels, {"width": width, "height": height, "format": "JPEG", "frames": 1}
+    return pixels, images.Info(width=width, height=height, format="JPEG", frames=1)

@@ -150,7 +150,7 @@ def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
         verify.check(table, jobs=1)
     kept = manifest.load(tmp_path)
     assert (kept.table["status"] == "ok").sum() >= 5
-    monkeypatch.setattr(measure, "of", look)
+    monkeypatch.setattr(measure, "one", look)
     whole = verify.check(kept, jobs=1)
     assert whole.table.equals(verify.check(table, jobs=1).table)
     assert len(signatures.load(tmp_path)) == 8

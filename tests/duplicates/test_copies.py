@@ -102,7 +102,7 @@ def test_the_same_pairs_are_found_as_in_a_dataset_and_the_same_pictures_kept(fol
     assert all(abs(difference - differences[pair]) < 2e-4 for pair, _, difference, _ in pairs)
     assert len(pairs) > 100
     marked = dedup.group(table, **options).table
-    assert {named(one.path) for one in found.spare} == set(marked.loc[marked["status"] == "duplicate", "path"])
+    assert {named(one.path) for one in found.redundant} == set(marked.loc[marked["status"] == "duplicate", "path"])
 
 
 def test_a_group_begins_with_the_best_picture_and_tells_what_its_copies_are(folder):

@@ -88,13 +88,13 @@ def test_every_duplicate_is_linked_with_one_that_is_kept_and_no_link_leaves_a_gr
     first, second = rng.integers(0, kinds.max() + 1, (2, count))
     pairs = sorted({(one, other) for one, other in zip(first.tolist(), second.tolist(), strict=True) if one < other})
     first, second = np.array(pairs, int).reshape(-1, 2).T
-    found = matching.Links(first, second, *[np.zeros(len(pairs), int)] * 2, np.full(len(pairs), "", object))
+    found = matching.Pairs(first, second, *[np.zeros(len(pairs), int)] * 2, np.full(len(pairs), "", object))
     rows = pd.DataFrame({"path": [f"{n:03}" for n in range(len(kinds))], "label": "cars"})
     rows = rows.assign(
         label=rng.choice(["cars", "tanks"], len(rows), p=[0.9, 0.1]), width=rng.integers(1, 4, len(rows))
     )
     rows = rows.assign(height=1, sharpness=0.0, bytes=0)
-    status, reason = dedup._judged(rows, matching.Kinds(kinds, kinds, np.bincount(kinds)), found)
+    status, reason = dedup._judged(rows, matching.UniqueSignatures(kinds, kinds, np.bincount(kinds)), found)
     near = {frozenset(pair) for pair in pairs} | {frozenset((kind,)) for kind in kinds}
     linked = [[frozenset((one, other)) in near for other in kinds] for one in kinds]
     for place in range(len(rows)):
@@ -290,7 +290,7 @@ def test_precision_and_recall_on_drawn_pictures(tmp_path):
 
 
 def test_among_more_pictures_fewer_bits_may_differ():
-    reaches = [dedup.reach(10**power) for power in range(12)]
-    assert reaches[0] == reaches[4] == matching.MAX_DISTANCE
-    assert reaches == sorted(reaches, reverse=True)
-    assert reaches[-1] > 0
+    distances = [dedup.default_max_distance(10**power) for power in range(12)]
+    assert distances[0] == distances[4] == matching.MAX_DISTANCE
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] > 0

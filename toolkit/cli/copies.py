@@ -37,7 +37,7 @@ def copies(arguments: Namespace) -> dict:
         say("\n".join([f"{len(group)} pictures", _line(group[0], "best"), *map(_line, group[1:])]))
     for path, reason in found.unreadable:
         say(f"cannot be read: {_shown(path)}: {reason}")
-    spare = found.spare
+    spare = found.redundant
     say(
         f"pictures: {found.pictures:,}; groups of copies: {len(found.groups):,}; copies to spare: {len(spare):,} "
         f"({sum(copy.bytes for copy in spare) / 1e6:,.1f} MB); unreadable files: {len(found.unreadable):,}"

@@ -17,7 +17,7 @@ import numpy as np
 from toolkit.core import workers
 from toolkit.duplicates import hamming
 from toolkit.duplicates.decisive import Look
-from toolkit.duplicates.matching import Kinds, Links
+from toolkit.duplicates.matching import Pairs, UniqueSignatures
 
 TRIES = 4  # looks at a picture that may fail, at the kept pictures it is most like
 SCENE = 6  # looks at a group from which on most of them tell whether it is a scene
@@ -47,7 +47,7 @@ class Confirmed:
 
 
 class _Near(NamedTuple):
-    """A kind that another one is linked with."""
+    """A signature that another one is paired with."""
 
     difference: float
     kind: int
@@ -55,8 +55,8 @@ class _Near(NamedTuple):
 
 
 def confirm(
-    kinds: Kinds,
-    links: Links,
+    unique: UniqueSignatures,
+    pairs: Pairs,
     best_first: np.ndarray,
     labels: Sequence[str] | None,
     looks: Callable[[], LookAt],
@@ -66,8 +66,8 @@ def confirm(
     """Take a decisive look at what would leave use.
 
     Args:
-        kinds: of all pictures.
-        links: between kinds that are alike.
+        unique: the signatures of all pictures.
+        pairs: of signatures that are alike.
         best_first: positions of the pictures, in the order of preference.
         labels: of all pictures; None where there are none.
         looks: makes what looks at two pictures, for one group in one thread.
@@ -77,12 +77,12 @@ def confirm(
         The copies and the label conflicts; of a pair both pictures are linked, and a copy's kept picture comes before
         it in the order and stays in use.
     """
-    near, groups = _near(kinds, links), _groups(kinds, links, best_first)
-    names = np.full(len(kinds.of), "", object) if labels is None else np.asarray(labels, object)
+    near, groups = _near(unique, pairs), _groups(unique, pairs, best_first)
+    names = np.full(len(unique.inverse), "", object) if labels is None else np.asarray(labels, object)
     confirmed = Confirmed()
 
     def judged(members: list[int]) -> Confirmed:
-        return _Group(members, kinds.of, near, names, looks()).judge()
+        return _Group(members, unique.inverse, near, names, looks()).judge()
 
     with ThreadPoolExecutor(workers.cores() if jobs < 1 else jobs) as pool:
         for group in pool.map(judged, groups):
@@ -91,21 +91,21 @@ def confirm(
     return confirmed
 
 
-def _near(kinds: Kinds, links: Links) -> dict[int, list[_Near]]:
-    """Of every kind itself and those it is linked with, the nearest first."""
+def _near(unique: UniqueSignatures, pairs: Pairs) -> dict[int, list[_Near]]:
+    """Of every signature itself and those it is paired with, the nearest first."""
     near: dict[int, list[_Near]] = defaultdict(list)
-    columns = (links.difference, links.first, links.second, links.change)
+    columns = (pairs.difference, pairs.first, pairs.second, pairs.change)
     for difference, first, second, change in zip(*(column.tolist() for column in columns), strict=True):
         near[first].append(_Near(difference, second, change))
         near[second].append(_Near(difference, first, change))
-    for kind in np.flatnonzero(kinds.counts > 1).tolist():
+    for kind in np.flatnonzero(unique.counts > 1).tolist():
         near[kind].append(_Near(-1.0, kind, ""))
     return {kind: sorted(others) for kind, others in near.items()}
 
 
-def _groups(kinds: Kinds, links: Links, best_first: np.ndarray) -> Iterator[list[int]]:
+def _groups(unique: UniqueSignatures, pairs: Pairs, best_first: np.ndarray) -> Iterator[list[int]]:
     """The pictures of every group that has several, in the order of preference."""
-    component = hamming.components(links.first, links.second, len(kinds.counts))[kinds.of[best_first]]
+    component = hamming.components(pairs.first, pairs.second, len(unique.counts))[unique.inverse[best_first]]
     order = np.argsort(component, kind="stable")
     _, sizes = np.unique(component, return_counts=True)
     ends = np.cumsum(sizes).tolist()

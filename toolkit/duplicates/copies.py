@@ -1,11 +1,11 @@
-"""Which pictures of a folder are copies of one another: no dataset, nothing changed, nothing deleted.
+"""Copies among the pictures of a folder: no dataset, nothing changed, nothing deleted.
 
-Every file is opened once; what makes two pictures the same is what it is for `dedup`, see `links`.
+Every file is opened once; two pictures are the same as in `dedup`, see `matching`.
 """
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,32 +59,32 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """What was found.
+    """The copies in a folder.
 
     Args:
         pictures: how many could be opened.
         unreadable: path and reason of the others, sorted.
-        groups: what hangs together, the largest group first; in each the best picture comes first, then its copies.
+        groups: connected components, the largest first; in each the best picture comes first, then its copies.
     """
 
     pictures: int
     unreadable: list[tuple[str, str]]
     groups: list[list[Picture]]
     _paths: list[str]
-    _kinds: matching.Kinds
-    _links: matching.Links
+    _unique: matching.UniqueSignatures
+    _near: matching.Pairs
 
     @property
-    def spare(self) -> list[Picture]:
-        """The pictures of which a better copy is there."""
+    def redundant(self) -> list[Picture]:
+        """The redundant pictures, of which a better copy is there."""
         return [picture for group in self.groups for picture in group if picture.copy_of]
 
     def pairs(self) -> Iterator[Pair]:
         """All pairs that are the same picture, also of two copies."""
-        one, other, found = matching.expanded(self._kinds, self._links)
-        columns = (one, other, found.distance, found.difference.round(4), found.change)
-        for first, second, *told in zip(*(column.tolist() for column in columns), strict=True):
-            yield Pair(self._paths[first], self._paths[second], *told)
+        left, right, near = matching.expand_pairs(self._unique, self._near)
+        columns = (left, right, near.distance, near.difference.round(4), near.change)
+        for first, second, distance, difference, change in zip(*(column.tolist() for column in columns), strict=True):
+            yield Pair(self._paths[first], self._paths[second], distance, difference, change)
 
 
 class _File(NamedTuple):
@@ -122,96 +122,98 @@ def among(
     """
     matching.check(max_distance, max_difference)
     files = _listed([places] if isinstance(places, str | Path) else places)
-    rows, reasons = _sketched(files, workers.cores() if jobs < 1 else jobs)
-    seen = np.array([place for place in range(len(files)) if place not in reasons], np.int64)
-    files, rows, reasons = [files[n] for n in seen], rows[seen], {files[n].path: why for n, why in reasons.items()}
-    kinds = matching.kinds(rows["grey"])
-    grey = rows["grey"][kinds.one_of]
-    found = matching.find(
+    rows, reasons = _measured(files, workers.cores() if jobs < 1 else jobs)
+    unreadable = sorted((files[index].path, reason) for index, reason in reasons.items())
+    opened = [index for index in range(len(files)) if index not in reasons]
+    files, rows = [files[index] for index in opened], rows[opened]
+    unique = matching.unique_signatures(rows["grey"])
+    grey = rows["grey"][unique.first]
+    near = matching.find(
         grey,
         hashes.perceptual(grey),
-        max_distance=matching.reach(len(rows)) if max_distance is None else max_distance,
+        max_distance=matching.default_max_distance(len(rows)) if max_distance is None else max_distance,
         max_difference=max_difference,
         transformed=transformed,
     )
-    found = found.only(found.accepted(max_difference))
-    return Copies(
-        len(files),
-        sorted(reasons.items()),
-        _groups(files, rows, kinds, found),
-        [file.path for file in files],
-        kinds,
-        found,
-    )
+    near = near.select(near.accepted(max_difference))
+    groups = _groups(files, rows, unique, near)
+    return Copies(len(files), unreadable, groups, [file.path for file in files], unique, near)
 
 
-def _groups(files: list[_File], rows: np.ndarray, kinds: matching.Kinds, found: matching.Links) -> list[list[Picture]]:
-    """What hangs together, the best of each first."""
+def _groups(
+    files: list[_File], rows: np.ndarray, unique: matching.UniqueSignatures, near: matching.Pairs
+) -> list[list[Picture]]:
+    """Connected components, the best picture of each first."""
     pixels = rows["width"].astype(np.int64) * rows["height"]
-    weight = np.array([file.bytes for file in files], np.int64)
-    component = hamming.components(found.first, found.second, len(kinds.counts))
-    ends = zip(found.first.tolist(), found.second.tolist(), strict=True)
-    link = {pair: place for place, pair in enumerate(ends)}
-    kind, side, sha256 = kinds.of.tolist(), rows[["width", "height"]].tolist(), rows["sha256"]
+    size = np.array([file.bytes for file in files], np.int64)
+    component = hamming.components(near.first, near.second, len(unique.counts))
+    ends = zip(near.first.tolist(), near.second.tolist(), strict=True)
+    pair_of = {pair: index for index, pair in enumerate(ends)}
     groups: dict[int, list[Picture]] = {}
 
-    def picture(place: int, **told: object) -> Picture:
-        return Picture(files[place].path, *side[place], files[place].bytes, **told)
+    def picture(index: int) -> Picture:
+        return Picture(files[index].path, int(rows["width"][index]), int(rows["height"][index]), files[index].bytes)
 
-    def copy(place: int, best: int) -> Picture:
-        one, other = sorted((kind[place], kind[best]))
-        if one == other:
-            same = weight[place] == weight[best] and bytes(sha256[place]) == bytes(sha256[best])
-            return picture(place, copy_of=files[best].path, identical=bool(same))
-        at = link[one, other]
-        told = {"distance": int(found.distance[at]), "agreement": round(1 - float(found.difference[at]) / 2, 3)}
-        return picture(place, copy_of=files[best].path, **told, change=found.change[at])
+    def copy(index: int, best: int) -> Picture:
+        first, second = sorted((int(unique.inverse[index]), int(unique.inverse[best])))
+        if first == second:
+            identical = size[index] == size[best] and bytes(rows["sha256"][index]) == bytes(rows["sha256"][best])
+            return replace(picture(index), copy_of=files[best].path, identical=bool(identical))
+        pair = pair_of[first, second]
+        return replace(
+            picture(index),
+            copy_of=files[best].path,
+            distance=int(near.distance[pair]),
+            agreement=round(1 - float(near.difference[pair]) / 2, 3),
+            change=near.change[pair],
+        )
 
-    best_first = matching.order(np.arange(len(files)), pixels, rows["sharpness"], weight)  # files are sorted
-    for best, places in matching.originals(kinds, matching.around(found, kinds.counts), best_first):
-        group = groups.setdefault(int(component[kinds.of[best]]), [])
-        nearest = sorted((copy(place, best) for place in places.tolist()), key=lambda one: (one.distance, one.path))
-        group += [picture(best), *nearest]
+    ranking = matching.best_first(np.arange(len(files)), pixels, rows["sharpness"], size)  # files are sorted
+    neighbours = matching.neighbours(near, unique.counts)
+    for best, indices in matching.kept_with_copies(unique, neighbours, ranking):
+        group = groups.setdefault(int(component[unique.inverse[best]]), [])
+        copies = (copy(index, best) for index in indices.tolist())
+        group += [picture(best), *sorted(copies, key=lambda picture: (picture.distance, picture.path))]
     return sorted(groups.values(), key=lambda group: (-len(group), group[0].path))
 
 
-def _sketched(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]]:
-    """What is known of every file, and why some could not be opened, by their place."""
-    weight = np.array([file.bytes for file in files], np.int64)
-    order = np.argsort(-weight, kind="stable")  # the same files come together, and the little ones fill the end
+def _measured(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]]:
+    """The quick measures of every file, and by index why some could not be opened."""
+    size = np.array([file.bytes for file in files], np.int64)
+    order = np.argsort(-size, kind="stable")  # the same files come together, and the little ones fill the end
     twice = np.zeros(len(files), bool)
-    same = np.flatnonzero(weight[order][1:] == weight[order][:-1])
+    same = np.flatnonzero(size[order][1:] == size[order][:-1])
     twice[order[same]] = twice[order[same + 1]] = True
-    batches = list(_batches(order, weight))
-    work = [[(files[place].path, bool(twice[place])) for place in batch] for batch in batches]
-    rows, reasons = np.zeros(len(files), measure.QUICK), {}
-    for batch, (told, wrong) in zip(
-        batches, workers.map_in_processes(measure.quick, work, most=jobs, at_once=len(files) > MANY), strict=True
-    ):
-        rows[batch] = told
-        reasons |= {int(batch[place]): reason for place, reason in wrong.items()}
+    batches = list(_batches(order, size))
+    work = [[(files[index].path, bool(twice[index])) for index in batch] for batch in batches]
+    rows = np.zeros(len(files), measure.QUICK)
+    reasons: dict[int, str] = {}
+    measured = workers.map_in_processes(measure.quick, work, most=jobs, at_once=len(files) > MANY)
+    for batch, (batch_rows, batch_reasons) in zip(batches, measured, strict=True):
+        rows[batch] = batch_rows
+        reasons |= {int(batch[index]): reason for index, reason in batch_reasons.items()}
     return rows, reasons
 
 
-def _batches(order: np.ndarray, weight: np.ndarray) -> Iterator[np.ndarray]:
+def _batches(order: np.ndarray, size: np.ndarray) -> Iterator[np.ndarray]:
     start = 0
     while start < len(order):
-        many = int(np.searchsorted(np.cumsum(weight[order[start : start + BATCH]]), BATCH_BYTES, side="right"))
+        many = int(np.searchsorted(np.cumsum(size[order[start : start + BATCH]]), BATCH_BYTES, side="right"))
         yield order[start : start + max(1, many)]
         start += max(1, many)
 
 
 def _listed(places: Iterable[str | Path]) -> list[_File]:
     """The files, each once, sorted by path."""
-    found: dict[object, _File] = {}
-    wanted = [file for place in places for file in _below(os.fspath(place))]
-    for identity, file in sorted(wanted, key=lambda pair: (pair[1].link, pair[1].path)):
-        found.setdefault(identity, file)
-    return sorted(found.values())
+    by_identity: dict[object, _File] = {}
+    listed = [file for place in places for file in _below(os.fspath(place))]
+    for identity, file in sorted(listed, key=lambda pair: (pair[1].link, pair[1].path)):
+        by_identity.setdefault(identity, file)
+    return sorted(by_identity.values())
 
 
 def _below(place: str) -> Iterator[tuple[object, _File]]:
-    """The pictures of a folder and of all below it, or the file itself; each with what tells it from all others."""
+    """The pictures of a folder and of all below it, or the file itself; each with its identity."""
     if not Path(place).is_dir():
         if not os.path.lexists(place):
             raise DatasetError(f"expected a folder or a picture at {place}, found nothing; check the path")
@@ -235,10 +237,11 @@ def _below(place: str) -> Iterator[tuple[object, _File]]:
 
 
 def _named(file: Path | os.DirEntry) -> tuple[object, _File]:
-    """A file, and what tells it from all others, by whatever name and link it is reached."""
+    """A file and its identity, which is the same whatever name or link leads to it."""
     path = os.fspath(file)
     try:
-        told = file.stat()
+        status = file.stat()
     except OSError:  # opening it will say why
         return path, _File(path, 0, True)
-    return (told.st_dev, told.st_ino) if told.st_ino else path, _File(path, told.st_size, file.is_symlink())
+    identity = (status.st_dev, status.st_ino) if status.st_ino else path
+    return identity, _File(path, status.st_size, file.is_symlink())

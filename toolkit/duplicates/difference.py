@@ -1,11 +1,16 @@
-"""The second look: how unlike two pictures are, from their signatures.
+"""The difference of two pictures, from their signatures: a second look at pairs whose hashes are near.
 
 Both signatures are blurred, brought to mean 0 and variance 1, and compared as they are and with either slightly
 cropped; the squared differences are averaged over 4×4 blocks, and the most different blocks, perhaps a watermark, left
-out.
+out. The smallest result of all alignments counts.
 
-The mean of squares is never below the square of the mean. So what the means of the blocks alone tell apart needs no
-look at the pixels, and of nine alignments only those are looked at that can still be the best.
+The mean of squares is never below the square of the mean, so the means of the blocks give a lower bound. In order:
+
+1. `_block_means` of every picture and crop, and the same as bytes, coarse.
+2. `_coarse_filter`: pairs in which too many coarse means differ too much are above the limit.
+3. `_lower_bounds` of the other pairs, for every alignment; pairs whose bounds are all above the limit go.
+4. `_order_by_component`, so that a batch of pairs needs the pixels of few pictures.
+5. `_exact_difference` of the rest from the pixels, the alignment with the lowest bound first (`_best_alignment`).
 """
 
 from collections.abc import Callable
@@ -24,7 +29,7 @@ KEPT_BLOCKS = 54  # of 64; the 10 that differ most may be a watermark
 FLAT = 2.0  # standard deviation in grey values below which a picture is nearly flat
 ALIGNED = np.array([*((crop, 0) for crop in range(len(CROPS))), *((0, crop) for crop in range(1, len(CROPS)))])
 STEPS = 24  # of a coarse mean, per standard deviation
-SPARES = (8, 20, 3, 36)  # blocks over the left-out ones that it takes to be sure of a difference, the surest first
+OVER_LIMIT = (8, 20, 3, 36)  # numbers of blocks, besides the left-out ones, that are tried as a proof of a difference
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
 PICTURES, PAIRS, NEAR_PAIRS = 128, 16384, 256  # worked on at a time: little enough to stay in the processor
 
@@ -32,13 +37,13 @@ PICTURES, PAIRS, NEAR_PAIRS = 128, 16384, 256  # worked on at a time: little eno
 def differences(
     grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limit: float | np.ndarray = np.inf
 ) -> np.ndarray:
-    """How unlike two signatures are: 0 for the same picture, about 2 for unrelated ones.
+    """Mean squared differences of normalized signatures: 0 for the same picture, about 2 for unrelated ones.
 
     Args:
         grey: uint8 array of shape (n, 32, 32).
         first, second: positions of the pairs.
-        limit: what is above it may be given as infinite, which is many times faster; one for all pairs or one for each,
-            infinity for all there is.
+        limit: differences above it may be returned as infinity, which is many times faster; one number for all pairs or
+            one for each, infinity for exact differences of all.
 
     Returns:
         float32 array, one value per pair.
@@ -49,46 +54,49 @@ def differences(
         return np.empty(0, np.float32)
     used = np.zeros(len(grey), bool)  # most pictures are in no pair at all
     used[first] = used[second] = True
-    place = (np.cumsum(used) - 1).astype(np.int32)
-    grey, first, second = grey[used], place[first], place[second]
+    index = (np.cumsum(used) - 1).astype(np.int32)  # among those that are used
+    grey, first, second = grey[used], index[first], index[second]
     result = np.full(len(first), np.inf, np.float32)
     limits = np.broadcast_to(np.float32(limit), len(first))
     with ThreadPoolExecutor(workers.cores()) as pool:
         means = np.concatenate(_each(pool, PICTURES, _block_means, grey), axis=1)
         coarse = (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
-        told = _each(pool, PAIRS, partial(_bounds, means, coarse), first, second, limits)
-        near, bounds = (np.concatenate(some) for some in zip(*told, strict=True))
-        near = np.flatnonzero(near)
-        order = _together(first[near], second[near], len(grey))
+        parts = _each(pool, PAIRS, partial(_lower_bounds, means, coarse), first, second, limits)
+        is_near, bounds = (np.concatenate(part) for part in zip(*parts, strict=True))
+        near = np.flatnonzero(is_near)
+        order = _order_by_component(first[near], second[near], len(grey))
         near, bounds = near[order], bounds[order]
-        least = _each(pool, NEAR_PAIRS, partial(_least, grey), first[near], second[near], limits[near], bounds)
-    result[near] = np.concatenate([np.empty(0, np.float32), *least])
+        exact = _each(
+            pool, NEAR_PAIRS, partial(_exact_difference, grey), first[near], second[near], limits[near], bounds
+        )
+    result[near] = np.concatenate([np.empty(0, np.float32), *exact])
     return result
 
 
 def _each(pool: Executor, size: int, function: Callable, *arrays: np.ndarray) -> list:
-    """What a function gives for so many rows of these arrays at a time."""
+    """The results of a function for `size` rows of these arrays at a time."""
     starts = range(0, len(arrays[0]), size)
-    return list(pool.map(lambda start: function(*(some[start : start + size] for some in arrays)), starts))
+    return list(pool.map(lambda start: function(*(array[start : start + size] for array in arrays)), starts))
 
 
-def _together(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
-    """An order of pairs in which those of one group of pictures are near each other."""
+def _order_by_component(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """An order of pairs in which those of one connected component are beside each other."""
     return np.argsort(hamming.components(first, second, count)[first], kind="stable")
 
 
-def _least(
+def _exact_difference(
     grey: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray, bounds: np.ndarray
 ) -> np.ndarray:
     """The smallest difference of each pair, from the pixels."""
-    members, places = np.unique(np.stack([first, second]), return_inverse=True)
-    return _best(_pixels(grey[members]), *places.reshape(2, -1), limits, bounds)
+    members, indices = np.unique(np.stack([first, second]), return_inverse=True)
+    first, second = indices.reshape(2, -1)
+    return _best_alignment(_pixels(grey[members]), first, second, limits, bounds)
 
 
-def _best(
+def _best_alignment(
     pictures: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray, bounds: np.ndarray
 ) -> np.ndarray:
-    """The smallest difference of each pair, the most promising alignments first."""
+    """The smallest difference of each pair over all alignments, those with the lowest bounds first."""
     order, rows = np.argsort(bounds, axis=1), np.arange(len(bounds))
     least = np.full(len(bounds), np.inf, np.float32)
     for aligned in order.T:
@@ -101,33 +109,34 @@ def _best(
     return least
 
 
-def _bounds(
+def _lower_bounds(
     means: np.ndarray, coarse: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which pairs can be within the limit, and for each of these what the difference is at least, per alignment."""
+    """Which pairs can be within the limit, and for each of these the lower bound of every alignment."""
     bounds = np.full((len(first), len(ALIGNED)), np.inf, np.float32)
-    most = [_most(limits, spare) for spare in SPARES]
+    coarse_limits = [_coarse_limit(limits, blocks) for blocks in OVER_LIMIT]
     for column, (crop, other_crop) in enumerate(ALIGNED.tolist()):
-        rows = _perhaps(coarse[crop].take(first, axis=0), coarse[other_crop].take(second, axis=0), most)
+        left, right = coarse[crop].take(first, axis=0), coarse[other_crop].take(second, axis=0)
+        rows = _coarse_filter(left, right, coarse_limits)
         gap = means[crop].take(first[rows], axis=0) - means[other_crop].take(second[rows], axis=0)
         bounds[rows, column] = _trimmed(gap * gap) / ROUNDING
-    near = (bounds <= limits[:, None]).any(axis=1)
+    near: np.ndarray = (bounds <= limits[:, None]).any(axis=1)
     return near, bounds[near]
 
 
-def _most(limits: np.ndarray, spare: int) -> np.ndarray:
-    """The coarse gap above which a block counts where so many spare ones are to be sure: shape (n, 1)."""
-    most = STEPS * np.sqrt(np.maximum(limits, 0) * np.float32(KEPT_BLOCKS / spare)) + 1
-    return np.minimum(np.ceil(most), 255).astype(np.uint8)[:, None]
+def _coarse_limit(limits: np.ndarray, blocks: int) -> np.ndarray:
+    """The coarse gap which, exceeded in so many of the kept blocks, puts the mean above the limit: shape (n, 1)."""
+    gap = STEPS * np.sqrt(np.maximum(limits, 0) * np.float32(KEPT_BLOCKS / blocks)) + 1
+    return np.minimum(np.ceil(gap), 255).astype(np.uint8)[:, None]
 
 
-def _perhaps(one: np.ndarray, other: np.ndarray, most: list[np.ndarray]) -> np.ndarray:
-    """The rows in which not so many blocks differ by so much that the rest cannot make up for it."""
-    gap, rows = cv2.absdiff(one, other), np.arange(len(one))
-    for spare, limit in zip(SPARES, most, strict=True):
+def _coarse_filter(left: np.ndarray, right: np.ndarray, limits: list[np.ndarray]) -> np.ndarray:
+    """The rows that may be within the limit: no number of blocks differs by more than its coarse limit."""
+    gap, rows = cv2.absdiff(left, right), np.arange(len(left))
+    for blocks, limit in zip(OVER_LIMIT, limits, strict=True):
         large = np.packbits(gap > limit[rows]).view(np.uint64)  # a bit for each of the 64 blocks
-        left = np.flatnonzero(np.bitwise_count(large) < BLOCKS - KEPT_BLOCKS + spare)
-        gap, rows = gap.take(left, axis=0), rows[left]
+        kept = np.flatnonzero(np.bitwise_count(large) < BLOCKS - KEPT_BLOCKS + blocks)
+        gap, rows = gap.take(kept, axis=0), rows[kept]
     return rows
 
 
@@ -137,7 +146,7 @@ def _trimmed(blocks: np.ndarray) -> np.ndarray:
 
 
 def _block_means(grey: np.ndarray) -> np.ndarray:
-    """Of every crop the means of its blocks: shape (crops, n, 64)."""
+    """The means of all blocks, for every crop: shape (crops, n, 64)."""
     pixels, scale, shift = _cropped(grey)
     across = pixels.reshape(len(CROPS), -1, SIDE * SIDE // 4, 4) @ np.full(4, 0.25, np.float32)
     means = across.reshape(len(CROPS), -1, 8, 4, 8).mean(axis=3).reshape(len(CROPS), -1, BLOCKS)
@@ -166,18 +175,18 @@ def _cropped(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _weights() -> np.ndarray:
-    """Of every crop, how each pixel of the result is mixed from the blurred picture's: shape (crops, 32, 32)."""
+    """Matrices that blur, crop and scale one side of a picture, one for every crop: shape (crops, 32, 32)."""
     around = np.arange(SIDE)[:, None] + [-1, 0, 1]
     blur = np.zeros((SIDE, SIDE))
     np.add.at(blur, (np.arange(SIDE)[:, None], around.clip(0, SIDE - 1)), [0.25, 0.5, 0.25])
-    mixed = []
+    matrices = []
     for crop in CROPS:
         where = (np.arange(SIDE) + 0.5) * (1 - 2 * crop) + SIDE * crop - 0.5
         low = np.floor(where).clip(0, SIDE - 2).astype(int)
         bilinear = np.zeros((SIDE, SIDE))
         bilinear[np.arange(SIDE), low], bilinear[np.arange(SIDE), low + 1] = 1 - (where - low), where - low
-        mixed.append(bilinear @ blur)
-    return np.array(mixed, np.float32)
+        matrices.append(bilinear @ blur)
+    return np.array(matrices, np.float32)
 
 
 WEIGHTS = _weights()

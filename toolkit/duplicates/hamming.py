@@ -1,20 +1,29 @@
-"""Find all pairs of near hashes: exactly, and without comparing all with all.
+"""Near hashes by Hamming distance: all pairs, exactly, and without comparing all with all.
 
 A 64-bit hash is cut into p pieces. Two hashes that differ in at most d bits differ in at most d // p in one of the
 pieces (the pigeonhole principle; in one of the first d % p + 1 pieces, or in at most d // p - 1 in a later one). So for
-every piece the hashes are sorted into buckets by their bits there, and only buckets whose numbers are that near to each
+every piece the hashes are sorted into buckets by their bits there, and only buckets whose bits are that near to each
 other are compared (Norouzi, Punjani and Fleet, 2012, arXiv:1307.2982). Equal hashes are compared once for all.
 """
 
-from itertools import combinations
+from itertools import accumulate, combinations
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
 WIDTHS = (16, 16, 16, 16)  # bits of each piece, the lowest first
 SMALL = 20_000  # hashes up to which no compiled code is worth loading: it takes a third of a second and 100 MB
 CELLS = 1 << 15  # pairs compared at a time where numpy does it: they stay in the processor
-PROBE = 4.0  # what looking into a bucket costs, in comparisons of two hashes
+PROBE = 4.0  # comparisons of two hashes that take as long as opening a bucket
+
+
+class Piece(NamedTuple):
+    """A piece of a hash: its lowest bit, its width in bits, and in how many of them near hashes may differ there."""
+
+    shift: int
+    width: int
+    radius: int
 
 
 def within(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -35,16 +44,16 @@ def within(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarra
     (array([0]), array([1]), array([1], dtype=uint8))
     """
     hashes = _checked(hashes, max_distance)
-    different, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    different, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     if len(different) <= SMALL or _cost(len(different), max_distance) > len(different) ** 2 / 2:
         first, second = _all_with_all(different, different, max_distance, later=True)
     else:
         first, second = _near_buckets(different, max_distance)
     if len(different) < len(hashes):
         again = np.flatnonzero(counts > 1)
-        first, second, _ = expanded(places, counts, np.append(first, again), np.append(second, again))
+        first, second, _ = pairs_of_members(inverse, counts, np.append(first, again), np.append(second, again))
     else:
-        order = np.argsort(places)  # the position each of them came from
+        order = np.argsort(inverse)  # the position each of them came from
         first, second = order[first], order[second]
     return _ordered(hashes, hashes, np.minimum(first, second), np.maximum(first, second))
 
@@ -66,50 +75,59 @@ def between(hashes: np.ndarray, others: np.ndarray, max_distance: int) -> tuple[
     return _ordered(hashes, others, *_all_with_all(hashes, others, max_distance))
 
 
-def expanded(
-    kinds: np.ndarray, counts: np.ndarray, first: np.ndarray, second: np.ndarray
+def pairs_of_members(
+    inverse: np.ndarray, counts: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """From pairs of kinds of things to pairs of things.
+    """From pairs of unique values to pairs of their members, the positions that hold these values.
 
     Args:
-        kinds: the kind of every thing.
-        counts: how many things there are of each kind.
-        first, second: pairs of kinds; one with itself stands for all pairs within it.
+        inverse: the unique value of each position, as `np.unique` gives it.
+        counts: how many members each unique value has.
+        first, second: pairs of unique values; a value with itself stands for all pairs of its members.
 
     Returns:
-        Pairs of things, each once, and which pair of kinds it came from.
+        Pairs of positions, each once, and the index of the pair of values that each comes from.
+
+    Positions 0 to 3 hold the values b, a, b, c, so a, b and c are the unique values 0, 1 and 2. The pairs b and c, and
+    b with itself, become 0 and 3, 2 and 3, and 0 and 2:
+
+    >>> inverse, counts = np.array([1, 0, 1, 2]), np.array([1, 2, 1])
+    >>> left, right, pair = pairs_of_members(inverse, counts, np.array([1, 1]), np.array([2, 1]))
+    >>> list(zip(left.tolist(), right.tolist(), pair.tolist()))
+    [(0, 3, 0), (2, 3, 0), (0, 2, 1)]
     """
     first, second = np.asarray(first), np.asarray(second)
-    order, starts = np.argsort(kinds, kind="stable"), np.cumsum(counts) - counts
-    many = counts[first] * counts[second]
-    number = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)  # of a pair among those of its kinds
-    wide = np.repeat(counts[second], many)
-    one = order[np.repeat(starts[first], many) + number // np.maximum(wide, 1)]
-    other = order[np.repeat(starts[second], many) + number % np.maximum(wide, 1)]
-    link = np.repeat(np.arange(len(first)), many)
-    once = (one < other) | (first != second)[link]
-    return one[once], other[once], link[once]
+    members = np.argsort(inverse, kind="stable")  # those of value 0, then those of value 1, …
+    starts = np.cumsum(counts) - counts
+    sizes = counts[first] * counts[second]  # a rectangle of members for each pair of values
+    pair = np.repeat(np.arange(len(first)), sizes)
+    cell = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # within its rectangle, row by row
+    row, column = np.divmod(cell, np.maximum(counts[second][pair], 1))
+    left = members[starts[first][pair] + row]
+    right = members[starts[second][pair] + column]
+    once = (left < right) | (first != second)[pair]
+    return left[once], right[once], pair[once]
 
 
 def components(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
-    """What hangs together by links, if only through others.
+    """Connected components of a graph; `scipy.sparse.csgraph` has them too, but takes long to load.
 
     Args:
-        first, second: the things that each link connects.
-        count: how many things there are.
+        first, second: the nodes that each edge connects.
+        count: how many nodes there are.
 
     Returns:
-        For every thing the first one that it hangs together with, itself if none comes before it.
+        For every node the first one of its component, which may be itself.
 
     >>> components(np.array([3, 1]), np.array([1, 2]), 5)
     array([0, 1, 1, 1, 4])
     """
     root = np.arange(count)
     while True:
-        one, other = root[first], root[second]
-        if (one == other).all():
+        left, right = root[first], root[second]
+        if (left == right).all():
             return root
-        np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
+        np.minimum.at(root, np.maximum(left, right), np.minimum(left, right))
         while (root[root] != root).any():
             root = root[root]
 
@@ -123,7 +141,7 @@ def _checked(hashes: np.ndarray, max_distance: int) -> np.ndarray:
 def _ordered(
     hashes: np.ndarray, others: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    keys = np.sort(first.astype(np.int64) * len(others) + second)  # sooner done than sorting by two columns
+    keys = np.sort(first.astype(np.int64) * len(others) + second)  # faster than sorting by two columns
     first, second = np.divmod(keys, max(1, len(others)))
     return first, second, np.bitwise_count(hashes[first] ^ others[second])
 
@@ -142,9 +160,9 @@ def _all_with_all(
 def _compiled(hashes: np.ndarray, others: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray]:
     from toolkit.duplicates import hamming_loops  # here, since it loads a compiler and most datasets are small
 
-    found = np.zeros(len(hashes), np.int32)
-    hamming_loops.spread(hamming_loops.count_all, len(hashes), hashes, others, np.uint64(max_distance), found)
-    ends = np.cumsum(found, dtype=np.int64)
+    counts = np.zeros(len(hashes), np.int32)
+    hamming_loops.spread(hamming_loops.count_all, len(hashes), hashes, others, np.uint64(max_distance), counts)
+    ends = np.cumsum(counts, dtype=np.int64)
     pairs = np.empty((int(ends[-1]), 2), np.int64)
     hamming_loops.spread(hamming_loops.fill_all, len(hashes), hashes, others, np.uint64(max_distance), ends, pairs)
     return pairs[:, 0], pairs[:, 1]
@@ -163,45 +181,48 @@ def _by_numpy(hashes: np.ndarray, others: np.ndarray, max_distance: int, later: 
     return first, second
 
 
-def _radii(max_distance: int) -> list[int]:
-    """In how many bits of each piece hashes may differ to be compared; -1 where they need not be."""
-    return [max_distance // len(WIDTHS) - (piece > max_distance % len(WIDTHS)) for piece in range(len(WIDTHS))]
+def _pieces(max_distance: int) -> list[Piece]:
+    """The pieces of a hash; the radius is -1 where no hashes need be compared."""
+    least, remainder = divmod(max_distance, len(WIDTHS))
+    starts = accumulate(WIDTHS, initial=0)
+    return [
+        Piece(shift, width, least if index <= remainder else least - 1)
+        for index, (shift, width) in enumerate(zip(starts, WIDTHS, strict=False))
+    ]
 
 
 def _cost(count: int, max_distance: int) -> float:
-    """What comparing near buckets costs, in comparisons of two hashes."""
-    buckets = [1 << width for width in WIDTHS]
-    near = [
-        sum(comb(width, bits) for bits in range(radius + 1))
-        for width, radius in zip(WIDTHS, _radii(max_distance), strict=True)
-    ]
-    return sum(many * (PROBE * size + count**2 / size) / 2 for size, many in zip(buckets, near, strict=True))
+    """The cost of comparing near buckets, in comparisons of two hashes."""
+    cost = 0.0
+    for piece in _pieces(max_distance):
+        buckets = 1 << piece.width
+        near = sum(comb(piece.width, bits) for bits in range(piece.radius + 1))  # buckets that each is compared with
+        cost += near * (PROBE * buckets + count**2 / buckets) / 2
+    return cost
 
 
 def _near_buckets(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray]:
-    radii = _radii(max_distance)
-    shifts = np.cumsum((0, *WIDTHS[:-1]))
-    pieces = np.array([shifts, WIDTHS, radii]).T[np.array(radii) >= 0].astype(np.uint64)
-    parts = [_one_piece(hashes, max_distance, *piece.tolist(), pieces[:n]) for n, piece in enumerate(pieces)]
-    pairs = np.concatenate(parts)
+    pieces = [piece for piece in _pieces(max_distance) if piece.radius >= 0]
+    pairs = np.concatenate(
+        [_near_in_piece(hashes, max_distance, piece, pieces[:index]) for index, piece in enumerate(pieces)]
+    )
     return pairs[:, 0], pairs[:, 1]
 
 
-def _one_piece(
-    hashes: np.ndarray, max_distance: int, shift: int, width: int, radius: int, earlier: np.ndarray
-) -> np.ndarray:
-    """The pairs that are near in this piece and in none before it; positions, shape (n, 2)."""
+def _near_in_piece(hashes: np.ndarray, max_distance: int, piece: Piece, earlier: list[Piece]) -> np.ndarray:
+    """The pairs that are near in this piece and in no earlier one; positions, shape (n, 2)."""
     from toolkit.duplicates import hamming_loops
 
-    keys = ((hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.uint16)
+    keys = ((hashes >> np.uint64(piece.shift)) & np.uint64((1 << piece.width) - 1)).astype(np.uint16)
     order = np.argsort(keys, kind="stable").astype(np.int32 if len(hashes) < 2**31 else np.int64)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << width))])
-    where = (hashes[order], starts, _masks(width, radius), np.uint64(max_distance), earlier)
-    found = np.zeros(len(hashes), np.int32)
-    hamming_loops.spread(hamming_loops.count, len(starts) - 1, *where, found)
-    ends = np.cumsum(found, dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=1 << piece.width))])
+    before = np.array(earlier, np.uint64).reshape(-1, len(Piece._fields))
+    buckets = (hashes[order], starts, _masks(piece.width, piece.radius), np.uint64(max_distance), before)
+    counts = np.zeros(len(hashes), np.int32)
+    hamming_loops.spread(hamming_loops.count, len(starts) - 1, *buckets, counts)
+    ends = np.cumsum(counts, dtype=np.int64)
     pairs = np.empty((int(ends[-1]), 2), order.dtype)
-    hamming_loops.spread(hamming_loops.fill, len(starts) - 1, *where, ends, pairs)
+    hamming_loops.spread(hamming_loops.fill, len(starts) - 1, *buckets, ends, pairs)
     return order[pairs].astype(np.int64)
 
 

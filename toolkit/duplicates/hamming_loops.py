@@ -1,4 +1,4 @@
-"""The inner loops of `search`, compiled to machine code that is kept on disk between runs.
+"""The inner loops of `hamming`, compiled to machine code that is kept on disk between runs.
 
 Each works on a range of buckets or hashes and lets go of the interpreter's lock, so that plain threads share the work.
 """
@@ -33,8 +33,8 @@ def bits(number):
 
 
 @njit(inline="always")
-def found_before(difference, earlier):
-    """An earlier piece was near enough, so the pair was found there."""
+def near_in_earlier_piece(difference, earlier):
+    """Whether an earlier piece is near enough, so that the pair was counted there."""
     for piece in range(len(earlier)):
         shift, width, radius = earlier[piece]
         if bits((difference >> shift) & ((np.uint64(1) << width) - np.uint64(1))) <= radius:
@@ -52,7 +52,7 @@ def near(hash, hashes, begin, end, max_distance):
 
 
 @njit(nogil=True, cache=True)
-def count(first, last, hashes, starts, masks, max_distance, earlier, found):
+def count(first, last, hashes, starts, masks, max_distance, earlier, counts):
     """How many pairs each hash has in its own bucket, after itself, and in near buckets of a higher number."""
     for bucket in range(first, last):
         if starts[bucket] == starts[bucket + 1]:
@@ -66,17 +66,17 @@ def count(first, last, hashes, starts, masks, max_distance, earlier, found):
                 if near(hashes[one], hashes, begin, end, max_distance):
                     for two in range(begin, end):
                         difference = hashes[one] ^ hashes[two]
-                        if bits(difference) <= max_distance and not found_before(difference, earlier):
-                            found[one] += 1
+                        if bits(difference) <= max_distance and not near_in_earlier_piece(difference, earlier):
+                            counts[one] += 1
 
 
 @njit(nogil=True, cache=True)
 def fill(first, last, hashes, starts, masks, max_distance, earlier, ends, pairs):
-    """Write the pairs that `count` has counted into the places kept for them; hashes without any are passed over."""
+    """Write the pairs that `count` has counted into the rows kept for them; hashes without any are skipped."""
     for bucket in range(first, last):
         for one in range(starts[bucket], starts[bucket + 1]):
-            place = ends[one - 1] if one else 0
-            if place == ends[one]:
+            row = ends[one - 1] if one else 0
+            if row == ends[one]:
                 continue
             for mask in masks:
                 other = bucket ^ mask
@@ -86,27 +86,27 @@ def fill(first, last, hashes, starts, masks, max_distance, earlier, ends, pairs)
                 if near(hashes[one], hashes, begin, end, max_distance):
                     for two in range(begin, end):
                         difference = hashes[one] ^ hashes[two]
-                        if bits(difference) <= max_distance and not found_before(difference, earlier):
-                            pairs[place, 0], pairs[place, 1] = one, two
-                            place += 1
+                        if bits(difference) <= max_distance and not near_in_earlier_piece(difference, earlier):
+                            pairs[row, 0], pairs[row, 1] = one, two
+                            row += 1
 
 
 @njit(nogil=True, cache=True)
-def count_all(first, last, hashes, others, max_distance, found):
+def count_all(first, last, hashes, others, max_distance, counts):
     """How many of the others are near to each hash; all are compared with all."""
     for begin in range(0, len(others), COLUMNS):
         end = min(len(others), begin + COLUMNS)
         for one in range(first, last):
-            found[one] += near(hashes[one], others, begin, end, max_distance)
+            counts[one] += near(hashes[one], others, begin, end, max_distance)
 
 
 @njit(nogil=True, cache=True)
 def fill_all(first, last, hashes, others, max_distance, ends, pairs):
-    """Write the pairs that `count_all` has counted into the places kept for them."""
+    """Write the pairs that `count_all` has counted into the rows kept for them."""
     for one in range(first, last):
-        place = ends[one - 1] if one else 0
-        if place < ends[one]:
+        row = ends[one - 1] if one else 0
+        if row < ends[one]:
             for two in range(len(others)):
                 if bits(hashes[one] ^ others[two]) <= max_distance:
-                    pairs[place, 0], pairs[place, 1] = one, two
-                    place += 1
+                    pairs[row, 0], pairs[row, 1] = one, two
+                    row += 1

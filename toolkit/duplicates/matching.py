@@ -1,7 +1,7 @@
-"""Which signatures are of the same picture: near hashes, and a second look that agrees.
+"""Matching of signatures: pairs that are the same picture, by near hashes and a small difference.
 
-What `dedup` marks in a dataset and `copies` looks for in a folder is decided here. Pictures with one signature are one
-kind, and only kinds are compared.
+`dedup` marks them in a dataset, `copies` lists them in a folder. Pictures with equal signatures are compared once: a
+pair is one of unique signatures, in the words of `np.unique`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,26 +17,26 @@ from toolkit.duplicates import difference, hamming
 from toolkit.images import hashes
 
 MAX_DISTANCE = 18
-BY_CHANCE = 4  # others for each picture that hashes may propose by chance
+BY_CHANCE = 4  # other pictures, for each, whose hashes may be near by chance
 MAX_DIFFERENCE = 0.04
-PER_BIT = 0.001  # of difference that is asked for less with every bit in which the hashes differ
-SPARE = 1e-4  # of difference looked at above what is allowed, so that no rounding decides
+PER_BIT = 0.001  # by which the allowed difference falls with every bit in which the hashes differ
+ROUNDING = 1e-4  # difference above the allowed one that is still computed, so that no rounding decides
 CROPPED_TO = (0.9, 0.8, 0.7)  # of either side; sizes between are found too
 CROP_STEP = 0.05  # of the side, from one window of a picture to the next
 
 _Changes = Iterable[tuple[str, Callable[[np.ndarray], np.ndarray]]]
 
 
-class Kinds(NamedTuple):
-    """Pictures by signature: where one of each kind is, the kind of each picture, and how many each kind has."""
+class UniqueSignatures(NamedTuple):
+    """Unique signatures: the first picture that has each, the signature of each picture, and how many have it."""
 
-    one_of: np.ndarray
-    of: np.ndarray
+    first: np.ndarray
+    inverse: np.ndarray
     counts: np.ndarray
 
 
-class Links(NamedTuple):
-    """Pairs of kinds: `first` and `second`, bits of `distance`, `difference`, and what was done to one, `change`."""
+class Pairs(NamedTuple):
+    """Pairs of signatures: `first` and `second`, bits of `distance`, `difference`, and the `change` of one of them."""
 
     first: np.ndarray
     second: np.ndarray
@@ -44,26 +44,26 @@ class Links(NamedTuple):
     difference: np.ndarray
     change: np.ndarray
 
-    def only(self, chosen: np.ndarray) -> "Links":
-        """Some of them, by a mask or by their places."""
-        return Links(*(column[chosen] for column in self))
+    def select(self, chosen: np.ndarray) -> "Pairs":
+        """A subset, by a mask or by indices."""
+        return Pairs(*(column[chosen] for column in self))
 
     def accepted(self, max_difference: float) -> np.ndarray:
-        """Which are the same picture: near hashes and a small difference together, neither alone."""
+        """Mask of the pairs that are the same picture: near hashes and a small difference together, neither alone."""
         return self.difference <= allowed(max_difference, self.distance)
 
 
-def kinds(signatures: Iterable[np.ndarray]) -> Kinds:
-    """Sort pictures by their signature.
+def unique_signatures(signatures: Iterable[np.ndarray]) -> UniqueSignatures:
+    """The unique signatures of pictures.
 
     Args:
         signatures: uint8 arrays of shape (32, 32).
     """
     digests = [blake2b(signature.tobytes(), digest_size=16).digest() for signature in signatures]
-    found = np.unique(
+    _, first, inverse, counts = np.unique(
         np.array(digests, "V16").view("u8,u8"), return_index=True, return_inverse=True, return_counts=True
     )
-    return Kinds(*found[1:])
+    return UniqueSignatures(first, inverse, counts)
 
 
 def find(
@@ -74,20 +74,21 @@ def find(
     max_difference: float = MAX_DIFFERENCE,
     transformed: bool = False,
     crops: float = 1,
-) -> Links:
-    """What the hashes propose, with the difference that a second look tells.
+) -> Pairs:
+    """Pairs with near hashes, and their difference.
 
     Args:
-        grey: uint8 array of shape (n, 32, 32), a signature of every kind.
+        grey: uint8 array of shape (n, 32, 32), the unique signatures.
         phash: uint64 array of shape (n,), their hashes.
         max_distance, max_difference, transformed, crops: as in `dedup.group`.
 
     Returns:
-        The pairs; their difference is infinite where it is above what is allowed for sure.
+        The pairs; their difference may be infinite where it is above the allowed one.
     """
-    links = _linked(grey, *hamming.within(phash, max_distance), max_difference)
+    first, second, distance = hamming.within(phash, max_distance)
+    pairs = _compared(grey, first, second, distance, max_difference)
     changes = list(_changes(transformed, crops))
-    return _with_changes(links, grey, phash, changes, max_distance, max_difference) if changes else links
+    return _with_changes(pairs, grey, phash, changes, max_distance, max_difference) if changes else pairs
 
 
 def check(max_distance: int | None, max_difference: float, crops: float = 1) -> None:
@@ -100,13 +101,13 @@ def check(max_distance: int | None, max_difference: float, crops: float = 1) -> 
         )
 
 
-def reach(pictures: int) -> int:
-    """How many bits of the hash may differ in a search among so many pictures, if nobody says otherwise.
+def default_max_distance(pictures: int) -> int:
+    """The default of `max_distance`: how many bits of the hashes may differ in a search among so many pictures.
 
-    Among more pictures more are near by chance, and each of these pairs takes a second look. So it is the distance, 18
-    at most, at which chance proposes up to 4 others for each picture.
+    Among more pictures more hashes are near by chance, and each of these pairs takes a second look. So it is the
+    largest distance, up to 18, at which chance brings at most 4 others near each picture.
 
-    >>> reach(10_000), reach(60_000), reach(1_000_000)
+    >>> default_max_distance(10_000), default_max_distance(60_000), default_max_distance(1_000_000)
     (18, 16, 14)
     """
     near = np.cumsum([comb(64, bits) for bits in range(MAX_DISTANCE + 1)]) / 2**64  # of all pairs
@@ -118,86 +119,99 @@ def allowed(max_difference: float, distance: np.ndarray) -> np.ndarray:
     return np.where(max_difference == 4, 4.0, max_difference - PER_BIT * distance)
 
 
-def around(links: Links, counts: np.ndarray) -> dict[int, set[int]]:
-    """Of every kind that has several pictures or links: itself, and the kinds it is linked with."""
-    near = {kind: {kind} for kind in np.flatnonzero(counts > 1).tolist()}
-    for one, other in zip(links.first.tolist(), links.second.tolist(), strict=True):
-        near.setdefault(one, {one}).add(other)
-        near.setdefault(other, {other}).add(one)
+def neighbours(pairs: Pairs, counts: np.ndarray) -> dict[int, set[int]]:
+    """The neighbours of every signature that has pairs or several pictures: itself, and those it is paired with."""
+    near = {signature: {signature} for signature in np.flatnonzero(counts > 1).tolist()}
+    for first, second in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
+        near.setdefault(first, {first}).add(second)
+        near.setdefault(second, {second}).add(first)
     return near
 
 
-def originals(kinds: Kinds, near: dict[int, set[int]], best_first: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """What is kept, the best first, each with what is a copy of it; what is left is looked at again.
+def kept_with_copies(
+    unique: UniqueSignatures, near: dict[int, set[int]], ranking: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The pictures that are kept, the best first, each with its copies; pictures that remain are compared again.
 
     Args:
-        kinds: of all pictures.
-        near: of every kind those around it, see `around`.
-        best_first: places of the pictures that take part, in the order of preference.
+        unique: the signatures of all pictures.
+        near: the `neighbours` of every signature.
+        ranking: indices of the pictures that take part, the best first.
 
     Yields:
-        The place of a picture, and the places of its copies; each picture once.
+        The index of a picture, and the indices of its copies; each picture once.
     """
-    left, pictures = np.zeros(len(kinds.of), bool), by_kind(kinds)
-    left[best_first] = np.isin(kinds.of[best_first], list(near))
-    for best in best_first[left[best_first]].tolist():
-        if left[best]:
-            places = np.concatenate([pictures[kind] for kind in near[kinds.of[best]]])
-            places = places[left[places] & (places != best)]
-            left[best] = left[places] = False
-            yield best, places
+    remaining, pictures = np.zeros(len(unique.inverse), bool), members(unique)
+    remaining[ranking] = np.isin(unique.inverse[ranking], list(near))
+    for best in ranking[remaining[ranking]].tolist():
+        if remaining[best]:
+            copies = np.concatenate([pictures[signature] for signature in near[unique.inverse[best]]])
+            copies = copies[remaining[copies] & (copies != best)]
+            remaining[best] = remaining[copies] = False
+            yield best, copies
 
 
-def order(paths: np.ndarray, pixels: np.ndarray, sharpness: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Places of pictures, the best first: that of the most pixels, then the sharpest, then the largest file."""
-    return np.lexsort((paths, -weight, -sharpness, -pixels))
+def best_first(paths: np.ndarray, pixels: np.ndarray, sharpness: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Indices of pictures, the best first: that of the most pixels, then the sharpest, then the largest file."""
+    return np.lexsort((paths, -size, -sharpness, -pixels))
 
 
-def by_kind(kinds: Kinds) -> list[np.ndarray]:
-    """The places of each kind's pictures."""
-    places, ends = np.argsort(kinds.of, kind="stable"), np.cumsum(kinds.counts).tolist()
-    return [places[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+def members(unique: UniqueSignatures) -> list[np.ndarray]:
+    """The indices of the pictures with each signature."""
+    indices, ends = np.argsort(unique.inverse, kind="stable"), np.cumsum(unique.counts).tolist()
+    return [indices[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def expanded(kinds: Kinds, links: Links) -> tuple[np.ndarray, np.ndarray, Links]:
-    """From pairs of kinds to pairs of pictures, those of one kind among them: places, the smaller first, and links."""
-    again = np.flatnonzero(kinds.counts > 1)
-    equal = Links(again, again, np.zeros(len(again), int), np.zeros(len(again)), np.full(len(again), "", object))
-    links = Links(*(np.concatenate(columns) for columns in zip(links, equal, strict=True)))
-    one, other, link = hamming.expanded(kinds.of, kinds.counts, links.first, links.second)
-    return np.minimum(one, other), np.maximum(one, other), links.only(link)
+def expand_pairs(unique: UniqueSignatures, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, Pairs]:
+    """From pairs of signatures to pairs of pictures, also those with equal signatures.
+
+    Returns:
+        The index of either picture, the smaller first, and the pair of signatures that each comes from.
+    """
+    shared = np.flatnonzero(unique.counts > 1)
+    unchanged = np.full(len(shared), "", object)
+    equal = Pairs(shared, shared, np.zeros(len(shared), int), np.zeros(len(shared)), unchanged)
+    pairs = _concatenated(pairs, equal)
+    left, right, index = hamming.pairs_of_members(unique.inverse, unique.counts, pairs.first, pairs.second)
+    return np.minimum(left, right), np.maximum(left, right), pairs.select(index)
 
 
-def _linked(grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float) -> Links:
-    """Pairs with their difference, which is infinite where it is above the limit for sure."""
-    most = allowed(limit, distance.astype(np.float32)) + SPARE
-    differences = difference.differences(grey, first, second, limit=most)
+def _compared(grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float) -> Pairs:
+    """Pairs with their difference, which may be infinite where it is above the limit."""
+    limits = allowed(limit, distance.astype(np.float32)) + ROUNDING
+    differences = difference.differences(grey, first, second, limit=limits)
     unchanged = np.full(len(first), "", object)
-    return Links(first.astype(np.int32), second.astype(np.int32), distance.astype(np.int16), differences, unchanged)
+    return Pairs(first.astype(np.int32), second.astype(np.int32), distance.astype(np.int16), differences, unchanged)
+
+
+def _concatenated(pairs: Pairs, more: Pairs) -> Pairs:
+    return Pairs(*(np.concatenate(columns) for columns in zip(pairs, more, strict=True)))
 
 
 def _with_changes(
-    links: Links, grey: np.ndarray, phash: np.ndarray, changes: _Changes, max_distance: int, limit: float
-) -> Links:
-    """The same, and those of which one picture was changed first; of each pair the least different."""
+    pairs: Pairs, grey: np.ndarray, phash: np.ndarray, changes: _Changes, max_distance: int, limit: float
+) -> Pairs:
+    """The same, and pairs of which one picture was changed first; of each pair the least different."""
     for change, changed in changes:
         first, second, distance = hamming.between(phash, hashes.perceptual(changed(grey)), max_distance)
-        apart = first != second
-        first, second, distance = first[apart], second[apart], distance[apart]
-        used, place = np.unique(second, return_inverse=True)
+        differ = first != second
+        first, second, distance = first[differ], second[differ], distance[differ]
+        used, index = np.unique(second, return_inverse=True)
         both = np.concatenate([grey, changed(grey[used])])
-        more = _linked(both, first, place + len(grey), distance, limit)
-        sides = {"first": np.minimum(first, second), "second": np.maximum(first, second)}
-        more = more._replace(**sides, change=np.full(len(first), change, object))
-        more = more.only(more.difference <= limit)
-        links = Links(*(np.concatenate(columns) for columns in zip(links, more, strict=True)))
-    links = links.only(np.argsort(links.difference, kind="stable"))
-    _, least = np.unique(links.first.astype(np.int64) * len(grey) + links.second, return_index=True)
-    return links.only(np.sort(least))
+        more = _compared(both, first, index + len(grey), distance, limit)
+        more = more._replace(
+            first=np.minimum(first, second),
+            second=np.maximum(first, second),
+            change=np.full(len(first), change, object),
+        )
+        pairs = _concatenated(pairs, more.select(more.difference <= limit))
+    pairs = pairs.select(np.argsort(pairs.difference, kind="stable"))
+    _, least = np.unique(pairs.first.astype(np.int64) * len(grey) + pairs.second, return_index=True)
+    return pairs.select(np.sort(least))
 
 
 def _changes(transformed: bool, crops: float) -> _Changes:
-    """What was perhaps done to a picture, in words and as a function of signatures."""
+    """The changes that are looked for, in words and as a function of signatures."""
     for orientation, change in enumerate(hashes.ORIENTATIONS[1:], start=1):
         if transformed:
             yield change, partial(hashes.orient, orientation=orientation)

@@ -65,7 +65,7 @@ def test_the_training_notebooks_differ_by_a_few_lines():
 def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(tmp_path):
     values = {"epochs": 2, "width": 0.1, "size": 32, "folds": 2, "trials": 3}
     said = []
-    outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", say=said.append)
+    outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", log=said.append)
     assert not psutil.Process().children(), "a kernel was left running"
     assert len(said) == len(FILES)
     assert sorted(run.name for run in outcome.bundles) == ["dual_stack", "vgg", "xception"]

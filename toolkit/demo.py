@@ -18,7 +18,7 @@ from toolkit.model import bundle
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Demo:
     """What the notebooks left behind: a page each, trained runs, an answer for a new picture, and the report."""
 
     pages: Path
@@ -34,8 +34,8 @@ def execute(
     weights: str = "cifar10",
     values: Mapping[str, object] | None = None,
     pages: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
-) -> Outcome:
+    log: Callable[[str], None] = lambda line: None,
+) -> Demo:
     """Execute the numbered notebooks, each in a fresh kernel, with these values in place of their parameters.
 
     Args:
@@ -44,17 +44,17 @@ def execute(
         weights: for xception: "cifar10", which come with the toolkit, "imagenet", "none", or a file.
         values: further parameters by name; each notebook takes those it has.
         pages: folder for the executed notebooks as HTML; None is `build/notebooks/`.
-        say: takes a line on each notebook when it is done.
+        log: takes a line on each notebook when it is done.
 
     Returns:
-        The outcome.
+        The demo.
 
     Raises:
         ToolkitError: a notebook stopped; with its name and the last line of its error.
     """
     name = into or _name(source)
     if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
-        say(f"data/{name} is there already and is used again; remove it to begin afresh")
+        log(f"data/{name} is there already and is used again; remove it to begin afresh")
     weights = weights if weights in ("cifar10", "imagenet", "none") else str(Path(weights).expanduser().resolve())
     given = {"source": _absolute(source), "dataset": name, "weights": weights, "picture": _new_picture(source)}
     given |= {"overwrite": source.startswith("practice:")} | dict(values or {})
@@ -65,11 +65,11 @@ def execute(
         notebook, seconds = _executed(file, given)
         paths.write(folder / f"{file.stem}.html", _page(notebook, file.stem))
         lines[file.stem] = _last_text(notebook)
-        say(f"{file.stem:<22} {seconds:4.0f} s   {lines[file.stem]}")
+        log(f"{file.stem:<22} {seconds:4.0f} s   {lines[file.stem]}")
     root = paths.dataset(name)
     runs = tuple(bundle.load(run) for run in bundle.runs(root))
     answer = next((line for stem, line in lines.items() if stem.startswith("10")), "")
-    return Outcome(folder, runs, answer, paths.models(root) / "report.html")
+    return Demo(folder, runs, answer, paths.models(root) / "report.html")
 
 
 def _check_names(wanted: Mapping[str, object]) -> None:

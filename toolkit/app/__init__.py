@@ -25,7 +25,7 @@ def serve(
     port: int | None = None,
     page: str = "model",
     abstain_below: float | None = None,
-    told: Callable[[str], object] = lambda url: None,
+    on_start: Callable[[str], object] = lambda url: None,
 ) -> None:
     """Serve the app until interrupted.
 
@@ -35,13 +35,13 @@ def serve(
         port: None takes 8501, or any that is free.
         page: of `PAGES`, what is shown first.
         abstain_below: probability below which an answer is "not sure", 0 to 1; None does as the model says.
-        told: is given the address of the app when it listens.
+        on_start: is given the address of the app when it listens.
 
     Raises:
         ToolkitError: there is no such model or dataset, or the address is taken.
         ValueError: an option is out of range.
 
-    >>> serve("cars_tanks/xception", told=print)  # doctest: +SKIP
+    >>> serve("cars_tanks/xception", on_start=print)  # doctest: +SKIP
     http://127.0.0.1:8501
     """
     if page not in PAGES or not 0 <= (abstain_below or 0) <= 1:
@@ -52,4 +52,4 @@ def serve(
 
     private = server.is_loopback(host)
     settings = state.find(name, page=page, abstain_below=abstain_below, private=private)
-    server.run(settings, host=host, port=port, told=told)
+    server.run(settings, host=host, port=port, on_start=on_start)

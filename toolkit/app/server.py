@@ -66,7 +66,7 @@ class Guard:
         return not self.private or is_loopback(urlsplit(f"//{host}").hostname or "")
 
 
-def run(settings: state.Settings, *, host: str, port: int | None, told: Callable[[str], object]) -> None:
+def run(settings: state.Settings, *, host: str, port: int | None, on_start: Callable[[str], object]) -> None:
     """Answer until interrupted; see `app.serve`."""
     state.use(settings)
     camera.prepare()
@@ -77,7 +77,7 @@ def run(settings: state.Settings, *, host: str, port: int | None, told: Callable
         guard = Middleware(Guard, private=settings.private)
         application = App(SCRIPT, middleware=[guard], lifespan=_lifespan)
         how = {"log_level": "warning", "access_log": False, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2}
-        told(sockets.url(listening, host))
+        on_start(sockets.url(listening, host))
         with suppress(KeyboardInterrupt):  # the way to end it
             uvicorn.Server(uvicorn.Config(application, **how)).run(sockets=[listening])
 

@@ -3,53 +3,54 @@
     toolkit run practice: --into practice          all of it, on drawn pictures
     toolkit predict practice/xception photo.jpg    what is on a picture
 
-Only what a verb needs is loaded, and only when it is asked for, so `toolkit --help` answers at once.
+What a verb needs is loaded when it is asked for, so `toolkit --help` answers at once.
 """
 
 import argparse
-import importlib
 import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from types import ModuleType
 from typing import NoReturn
 
 import toolkit
+from toolkit.cli import app, copies, dataset, evaluation, inference, pipeline, serving, sources, training
+from toolkit.cli.verb import Verb
 from toolkit.errors import ToolkitError
 
-VERBS = {  # name: the module it is in, and what it does
-    "scrape": ("sources", "bring labelled pictures into a dataset"),
-    "show": ("sources", "what a dataset holds, where from, and what was left out; a contact sheet per label"),
-    "verify": ("dataset", "open every file once; say which cannot be used, and why"),
-    "dedup": ("dataset", "find the pictures that are there more than once"),
-    "copies": ("copies", "find copies in any folder, without a dataset; changes nothing"),
-    "resize": ("dataset", "make square copies of one size"),
-    "quality": ("dataset", "how balanced, large, light and sharp it is, as numbers, a page and a picture"),
-    "exclude": ("dataset", "take pictures out of use, with a reason"),
-    "review": ("dataset", "go through what is suspicious, on a page in the browser, with the keyboard"),
-    "relabel": ("dataset", "give pictures another label, or take back the last mark of them"),
-    "split": ("dataset", "divide into train, val and test"),
-    "train": ("training", "train a network"),
-    "crossval": ("training", "judge a network on every picture, in folds"),
-    "labels": ("training", "find labels that are likely wrong, for a person to look at"),
-    "tune": ("training", "look for better settings, on train and val"),
-    "evaluate": ("evaluation", "measure trained networks on the test pictures"),
-    "compare": ("evaluation", "put evaluated networks side by side"),
-    "explain": ("evaluation", "draw where a network looked when it answered"),
-    "failures": ("evaluation", "list the surest mistakes, the most hesitant answers, and disagreements"),
-    "robustness": ("evaluation", "measure networks on worse pictures, and on pictures of nothing"),
-    "predict": ("inference", "say what is on new pictures, in a video, or before a camera"),
-    "export": ("inference", "write a trained network for phones, browsers and servers"),
-    "serve": ("serving", "let others ask a trained network over HTTP"),
-    "app": ("app", "show a model to people: predict, camera, a game of test pictures, review"),
-    "credits": ("sources", "write the page that names whoever made the pictures"),
-    "report": ("evaluation", "write one page with all of it"),
-    "run": ("pipeline", "all of the above in one go"),
-    "prune": ("sources", "remove pictures whose posts were removed on Reddit"),
-    "demo": ("pipeline", "run the notebooks in order, on drawn pictures or your own"),
-}
+IN_ORDER = (  # of the work, and of `toolkit --help`
+    sources.SCRAPE,
+    sources.SHOW,
+    dataset.VERIFY,
+    dataset.DEDUP,
+    copies.COPIES,
+    dataset.RESIZE,
+    dataset.QUALITY,
+    dataset.EXCLUDE,
+    dataset.REVIEW,
+    dataset.RELABEL,
+    dataset.SPLIT,
+    training.TRAIN,
+    training.CROSSVAL,
+    training.LABELS,
+    training.TUNE,
+    evaluation.EVALUATE,
+    evaluation.COMPARE,
+    evaluation.EXPLAIN,
+    evaluation.FAILURES,
+    evaluation.ROBUSTNESS,
+    inference.PREDICT,
+    inference.EXPORT,
+    serving.SERVE,
+    app.APP,
+    sources.CREDITS,
+    evaluation.REPORT,
+    pipeline.RUN,
+    sources.PRUNE,
+    pipeline.DEMO,
+)
+VERBS = {verb.name: verb for verb in IN_ORDER}
 EXTRAS = {  # of pyproject.toml, by what is imported from them alone
     "ai_edge_litert": "predict",
     "cv2": "predict",
@@ -80,7 +81,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
-        if "--debug" in words or _ours(error):
+        if "--debug" in words or _package(error) in ("", "toolkit"):
             raise
         return _complain(f"expected the package {error.name}, which is not installed; {_remedy(error)}")
     except (ToolkitError, ValueError, OSError) as error:
@@ -89,13 +90,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return _complain(str(error))
 
 
-def _ours(error: ModuleNotFoundError) -> bool:
-    return not error.name or error.name.partition(".")[0] == "toolkit"
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _remedy(error: ModuleNotFoundError) -> str:
-    """What to install: the packages that only one extra brings, or else the one that brings most."""
-    extra = EXTRAS.get(error.name.partition(".")[0], "train")
+    """What to install: the extra that alone brings a package, or else the one that brings most."""
+    extra = EXTRAS.get(_package(error), "train")
     return f'install it with `pip install "image-classifier-toolkit[{extra}]"`'
 
 
@@ -105,22 +106,15 @@ def _answer(words: list[str]) -> int:
         return 0
     if words[0] not in VERBS:
         raise ValueError(f"expected one of {', '.join(VERBS)}, got {words[0]!r}; see `toolkit --help`")
-    arguments = _parser(words[0]).parse_args(words[1:])
+    verb = VERBS[words[0]]
+    arguments = _parser(verb).parse_args(words[1:])
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-        result = _act(words[0], arguments)
+        result = verb.act(arguments)
     if arguments.json:
         print(json.dumps(result, indent=2, default=str))
     sys.stdout.flush()
     return 0
-
-
-def _act(verb: str, arguments: argparse.Namespace) -> object:
-    return getattr(_module(verb), verb)(arguments)
-
-
-def _module(verb: str) -> ModuleType:
-    return importlib.import_module(f"toolkit.cli.{VERBS[verb][0]}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -131,7 +125,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _help() -> str:
-    verbs = "\n".join(f"  {name:<10} {summary}" for name, (_, summary) in VERBS.items())
+    verbs = "\n".join(f"  {verb.name:<10} {verb.summary}" for verb in IN_ORDER)
     return (
         "usage: toolkit VERB [options]      toolkit VERB --help says more\n\n"
         "From labelled pictures to a trained, measured image classifier.\n\n"
@@ -139,9 +133,9 @@ def _help() -> str:
     )
 
 
-def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(f"toolkit {verb}", description=VERBS[verb][1])
-    getattr(_module(verb), f"{verb}_options")(parser)
+def _parser(verb: Verb) -> argparse.ArgumentParser:
+    parser = _Parser(f"toolkit {verb.name}", description=verb.summary)
+    verb.options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     return parser

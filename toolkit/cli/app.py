@@ -1,13 +1,12 @@
 """The verb that opens the app."""
 
-import webbrowser
 from argparse import ArgumentParser, Namespace
 
 from toolkit.cli import common, options
+from toolkit.cli.verb import Verb
 
 
-def app_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _app_options(parser: ArgumentParser) -> None:
     what = "DATASET/RUN, a folder, a .tflite, .onnx or .keras file, or a dataset for all its runs"
     parser.add_argument("name", metavar="RUN_OR_DATASET", help=what)
     options.add(parser, "--page", "shown first: model (default), predict, camera, test or review")
@@ -17,17 +16,22 @@ def app_options(parser: ArgumentParser) -> None:
     parser.add_argument("--browser", action="store_true", help="open it in the browser, too")
 
 
-def app(arguments: Namespace) -> dict:
-    """Show a model to people."""
+def _app(arguments: Namespace) -> dict:
+    import webbrowser
+
     from toolkit import app
 
     addresses: list[str] = []
 
-    def told(address: str) -> None:
+    def announce(address: str) -> None:
         addresses.append(address)
-        common.say(arguments)(f"{address}\nstop with Ctrl-C")
+        common.log(arguments)(f"{address}\nstop with Ctrl-C")
         if arguments.browser:
             webbrowser.open(address)
 
-    app.serve(arguments.name, told=told, **common.given(arguments, "page", "abstain_below", "port", "host"))
+    settings = common.provided(arguments, "page", "abstain_below", "port", "host")
+    app.serve(arguments.name, on_start=announce, **settings)
     return {"address": addresses[0]}
+
+
+APP = Verb("app", "show a model to people: predict, camera, a game of test pictures, review", _app_options, _app)

@@ -1,20 +1,24 @@
-"""What the verbs share: telling people, and finding what was named."""
+"""What the verbs share: printing, and opening the datasets and runs that were named."""
 
 import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
-from toolkit.core import paths
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from toolkit.dataset.manifest import Manifest
     from toolkit.model.bundle import Bundle
     from toolkit.training.config import Config
-
 
 FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
     {
@@ -30,23 +34,67 @@ FORMS = (  # of the columns of a comparison: how good each network is, and what 
 )
 
 
-def say(arguments: Namespace) -> Callable[[str], None]:
-    """Where lines for people go: nowhere if a program reads along."""
+def log(arguments: Namespace) -> Callable[[str], None]:
+    """What takes lines for people: prints them, unless a program asked for JSON."""
     return (lambda line: None) if arguments.json else (lambda line: print(line, flush=True))
 
 
-def given(arguments: Namespace, *names: str) -> dict[str, object]:
-    """Those of the named options that were given."""
+def provided(arguments: Namespace, *names: str) -> dict[str, Any]:
+    """The values of those of the named options that were given, of any type: argparse has made them."""
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
-def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, object] | None = None) -> list["Config"]:
-    """How each of the named networks is to be trained, or those of a file or a recipe if none is named.
+def dataset(arguments: Namespace) -> "Manifest":
+    """The dataset that was named."""
+    from toolkit.dataset import manifest
+
+    return manifest.load(arguments.dataset)
+
+
+def dataset_of(run: "Bundle") -> "Manifest":
+    """The dataset that a run was trained on."""
+    from toolkit.core import paths
+    from toolkit.dataset import manifest
+
+    return manifest.load(paths.dataset_of(run.folder))
+
+
+def cluster(arguments: Namespace, table: "Manifest") -> AbstractContextManager[None]:
+    """Work on the cluster that was named, whose workers must see the dataset; on this machine if none was."""
+    from toolkit.core import parallel
+    from toolkit.dataset import manifest
+
+    return parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE)
+
+
+def draw(file: Path | None, figure: Callable[["ModuleType"], "Figure"]) -> None:
+    """Write a figure as PNG, if a file for it was named.
+
+    Args:
+        file: None draws nothing, and does not load matplotlib.
+        figure: takes the module `plot`.
+    """
+    if file:
+        from toolkit import plot
+        from toolkit.core import paths
+
+        paths.write(file, plot.png(figure(plot)))
+
+
+def show(arguments: Namespace, figure: Callable[["ModuleType"], "Figure"]) -> None:
+    """Draw into the file of `--show`, and say so."""
+    draw(arguments.show, figure)
+    if arguments.show:
+        log(arguments)(str(arguments.show))
+
+
+def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, Any] | None = None) -> list["Config"]:
+    """The settings of each of the named networks, or of those of a file or a recipe if none is named.
 
     Args:
         arguments: of a verb with the options of `options.training`.
         names: of networks.
-        usual: settings in place of the network's own, where nothing else is said.
+        usual: settings in place of the network's own defaults.
 
     Raises:
         ValueError: nothing says which network, or a setting could have no effect.
@@ -54,37 +102,40 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, o
     from toolkit.training import config, recipes
 
     recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
-    stored = {**(usual or {}), **(config.stored(Path(file)) if file else {})}
+    stored = {**(usual or {}), **(config.stored(file) if file else {})}
     if not names and not recipe and not stored.get("network"):
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
-    settings, options = given(arguments, *TRAINING_OPTIONS), dict(map(_option, arguments.option))
-    mixing = given(arguments, *MIXING_OPTIONS)
-    settings |= {"mixing": mixing} if mixing else {}
-    how = {"recipe": recipe, "stored": stored, "settings": settings, "options": options}
-    found = recipes.configs_for(names, **how, **given(arguments, "weights"))
-    for one in found:
-        one.resolved()
-        _tell_unused(arguments, one)
-    return found
+    settings, mixing = provided(arguments, *TRAINING_OPTIONS), provided(arguments, *MIXING_OPTIONS)
+    made = recipes.configs_for(
+        names,
+        recipe=recipe,
+        stored=stored,
+        settings=settings | ({"mixing": mixing} if mixing else {}),
+        options=dict(map(_option, arguments.option)),
+        **provided(arguments, "weights"),
+    )
+    for settled in made:
+        settled.resolved()  # raises
+        _report_unused(arguments, settled)
+    return made
 
 
-def _tell_unused(arguments: Namespace, config: "Config") -> None:
-    """Say once which of the given settings a head on a frozen backbone has no use for; `run` gives them to all."""
-
-    idle = sorted(given(arguments, *(FIRST_PHASE if config.fine_tune else STEPPING)))
-    if idle and config.is_linear_probe:
-        words = ", ".join(name.replace("_", " ") for name in idle)
-        say(arguments)(
-            f"{config.network}: the backbone is frozen and its head is found at once, so these are not used: {words} "
+def _report_unused(arguments: Namespace, config: "Config") -> None:
+    """Say which of the given settings a head on a frozen backbone does not use; `run` gives them to all networks."""
+    unused = sorted(provided(arguments, *(FIRST_PHASE if config.fine_tune else STEPPING)))
+    if unused and config.is_linear_probe:
+        names = ", ".join(name.replace("_", " ") for name in unused)
+        log(arguments)(
+            f"{config.network}: the backbone is frozen and its head is found at once, so these are not used: {names} "
             "(--features-each-epoch trains the head with them)"
         )
 
 
-def _option(word: str) -> tuple[str, object]:
+def _option(text: str) -> tuple[str, object]:
     """`width=0.5` as a name and a value; what is no number or list stays text."""
-    name, equals, value = word.partition("=")
+    name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"expected an option such as width=0.5, got {word!r}")
+        raise ValueError(f"expected an option such as width=0.5, got {text!r}")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -93,13 +144,14 @@ def _option(word: str) -> tuple[str, object]:
 
 def bundles(names: Sequence[str]) -> list["Bundle"]:
     """The runs of these names; the name of a dataset stands for all its runs."""
+    from toolkit.core import paths
     from toolkit.dataset import manifest
     from toolkit.model import bundle
 
     folders: list[Path] = []
     for name in names:
-        whole = (paths.dataset(name) / manifest.FILE).exists()
-        runs = bundle.runs(paths.dataset(name)) if whole else [paths.run(name)]
+        is_dataset = (paths.dataset(name) / manifest.FILE).exists()
+        runs = bundle.runs(paths.dataset(name)) if is_dataset else [paths.run(name)]
         if not runs:
             raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
         folders += [run for run in runs if run not in folders]
@@ -107,41 +159,47 @@ def bundles(names: Sequence[str]) -> list["Bundle"]:
 
 
 def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
-    """The same; those that were not yet asked about the test pictures are asked now, which is written down."""
-    from toolkit.dataset import manifest
+    """The runs of these names; those that were not evaluated yet are now, and their metrics saved."""
     from toolkit.evaluation import evaluate
 
-    found = bundles(names)
-    for run in found:
+    runs = bundles(names)
+    for run in runs:
         if not run.metrics:
-            say(arguments)(str(evaluate.measure(run, manifest.load(paths.dataset_of(run.folder)))))
-    return found
+            log(arguments)(str(evaluate.measure(run, dataset_of(run))))
+    return runs
 
 
 def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict:
-    """How many pictures there are of each kind, said and given back."""
+    """How many pictures of each class and status there are, printed and returned."""
     counts = table.counts(by)
-    say(arguments)(f"{table.root}\n{counts.to_string()}")
+    log(arguments)(f"{table.root}\n{counts.to_string()}")
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
 
 
-def _shown(form: str) -> Callable[[object], str]:
-    """A value as people read it; nothing where it was not measured, which alone is not equal to itself."""
-    return lambda value: form.format(value) if value == value else ""
-
-
 def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
-    """A comparison, said and given back."""
+    """A comparison of runs, printed and returned."""
     from toolkit.evaluation import compare, memory
 
     memory.measure(runs)
     table, pairs = compare.table(runs), compare.pairs(runs)
-    words = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
-    blocks = [
-        table[list(forms)].apply(lambda column, forms=forms: column.map(_shown(forms[column.name]))) for forms in FORMS
-    ]
-    say(arguments)("\n" + "\n\n".join(block.rename_axis(None).to_string() for block in blocks) + f"\n\n{words}")
-    rows = {"comparison": table.reset_index().astype(object).where(table.reset_index().notna(), None), "pairs": pairs}
-    single = {run.name: {name: run.metrics.get(name) for name in ("per_class", "confusion")} for run in runs}
-    told = {name: part.to_dict(orient="records") for name, part in rows.items()}
-    return told | {"runs": single, "in_words": words}
+    summary = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
+    blocks = [_formatted(table, forms) for forms in FORMS]
+    log(arguments)("\n" + "\n\n".join([*blocks, summary]))
+    rows = table.reset_index().astype(object)
+    return {
+        "comparison": rows.where(rows.notna(), None).to_dict(orient="records"),
+        "pairs": pairs.to_dict(orient="records"),
+        "runs": {run.name: {name: run.metrics.get(name) for name in ("per_class", "confusion")} for run in runs},
+        "in_words": summary,
+    }
+
+
+def _formatted(table: "pd.DataFrame", forms: Mapping[str, str]) -> str:
+    """Some columns of a table as text; nothing where a value was not measured."""
+    import pandas as pd
+
+    columns = {
+        name: table[name].map(lambda value, form=form: "" if pd.isna(value) else form.format(value))
+        for name, form in forms.items()
+    }
+    return pd.DataFrame(columns).rename_axis(None).to_string()

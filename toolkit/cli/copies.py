@@ -1,52 +1,48 @@
 """The verb that needs no dataset: which pictures are copies."""
 
-import csv
-import io
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options
+from toolkit.cli.verb import Verb
 
 if TYPE_CHECKING:
     from toolkit.duplicates.copies import Picture
 
 
-def copies_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _copies_options(parser: ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="PATH", help="a folder, with all below it, or a picture")
-    options.add(
-        parser, "--max-distance", "bits of the hash that may differ, 0 to 64 (default: 18, fewer among many)", type=int
-    )
+    distance = "bits of the hash that may differ, 0 to 64 (default: 18, fewer from 12,959 pictures on)"
+    options.add(parser, "--max-distance", distance, type=int)
     options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.04)", type=float)
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
     options.add(parser, "--jobs", "processes (default: one per core)", type=int)
-    parser.add_argument("--csv", metavar="FILE", help="write the groups there, a row per picture")
+    options.file(parser, "--csv", "write the groups there, a row per picture")
 
 
-def copies(arguments: Namespace) -> dict:
-    """Print groups of copies, the best picture of each first; nothing is changed."""
+def _copies(arguments: Namespace) -> dict:
+    from dataclasses import asdict
+
     from toolkit.core import paths
     from toolkit.duplicates import copies
 
-    say = common.say(arguments)
-    chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "jobs")
-    found = copies.among(arguments.places, **chosen)
-    for group in found.groups:
-        say("\n".join([f"{len(group)} pictures", _line(group[0], "best"), *map(_line, group[1:])]))
+    log = common.log(arguments)
+    limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "jobs")
+    found = copies.among(arguments.places, **limits)
+    for best, *others in found.groups:
+        log("\n".join([f"{1 + len(others)} pictures", _line(best, "best"), *map(_line, others)]))
     for path, reason in found.unreadable:
-        say(f"cannot be read: {_shown(path)}: {reason}")
-    spare = found.redundant
-    say(
-        f"pictures: {found.pictures:,}; groups of copies: {len(found.groups):,}; copies to spare: {len(spare):,} "
-        f"({sum(copy.bytes for copy in spare) / 1e6:,.1f} MB); unreadable files: {len(found.unreadable):,}"
+        log(f"cannot be read: {_printable(path)}: {reason}")
+    log(
+        f"pictures: {found.pictures:,}; groups of copies: {len(found.groups):,}; copies to spare: "
+        f"{len(found.redundant):,} ({sum(copy.bytes for copy in found.redundant) / 1e6:,.1f} MB); "
+        f"unreadable files: {len(found.unreadable):,}"
     )
     if arguments.csv:
-        paths.write(Path(arguments.csv), _table(found.groups).encode(errors="surrogateescape"))  # names as they are
+        paths.write(arguments.csv, _table(found.groups).encode(errors="surrogateescape"))  # names as they are
     groups = [[asdict(picture) for picture in group] for group in found.groups]
-    wrong = [{"path": path, "reason": reason} for path, reason in found.unreadable]
-    return {"pictures": found.pictures, "groups": groups, "unreadable": wrong}
+    unreadable = [{"path": path, "reason": reason} for path, reason in found.unreadable]
+    return {"pictures": found.pictures, "groups": groups, "unreadable": unreadable}
 
 
 def _line(picture: "Picture", what: str = "") -> str:
@@ -55,19 +51,28 @@ def _line(picture: "Picture", what: str = "") -> str:
     else:
         what = "identical" if picture.identical else f"{picture.distance} bits, agreement {picture.agreement:.3f}"
         what += f", {picture.change}" if picture.change else ""
-    return f"  {picture.width}×{picture.height}  {picture.bytes:,} bytes  {_shown(picture.path)}  {what}"
+    return f"  {picture.width}×{picture.height}  {picture.bytes:,} bytes  {_printable(picture.path)}  {what}"
 
 
-def _shown(path: str) -> str:
-    """A name as it is, or in quotes if something in it cannot be shown."""
+def _printable(path: str) -> str:
+    """A name as it is, or in quotes if a character of it cannot be printed."""
     return path if path.isprintable() else repr(path)
 
 
 def _table(groups: list[list["Picture"]]) -> str:
+    """The groups as CSV, without pandas: it takes long to load, and refuses names that are no text."""
+    import csv
+    import io
+    from dataclasses import asdict, fields
+
     from toolkit.duplicates.copies import Picture
 
     stream = io.StringIO()
     rows = csv.DictWriter(stream, ["group", *(field.name for field in fields(Picture))], lineterminator="\n")
     rows.writeheader()
-    rows.writerows({"group": n, **asdict(one)} for n, group in enumerate(groups, start=1) for one in group)
+    for number, group in enumerate(groups, start=1):
+        rows.writerows({"group": number, **asdict(picture)} for picture in group)
     return stream.getvalue()
+
+
+COPIES = Verb("copies", "find copies in any folder, without a dataset; changes nothing", _copies_options, _copies)

@@ -1,21 +1,17 @@
 """Verbs that take a dataset and give it back a step further."""
 
 import warnings
-import webbrowser
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from toolkit.cli import common, options
-from toolkit.core import parallel
-from toolkit.dataset import manifest
+from toolkit.cli.verb import Verb
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
 LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")
-LISTED = 20  # leaks that are shown to people
+LISTED = 20  # leaks that are printed
 
 
-def verify_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _verify_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(parser, "--min-side", "shortest side in pixels that is enough (default: 32)", type=int)
     options.add(parser, "--min-sharpness", "variance of the Laplacian that is enough (default: any)", type=float)
@@ -30,24 +26,26 @@ def verify_options(parser: ArgumentParser) -> None:
     options.work(parser)
 
 
-def verify(arguments: Namespace) -> dict:
-    """Open every file once; with a limit also judge anew what was opened before."""
+def _verify(arguments: Namespace) -> dict:
+    """Limits judge what was verified before, too."""
     from toolkit.dataset import verify
 
-    limits, table = common.given(arguments, *LIMITS), manifest.load(arguments.dataset)
-    others = common.given(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
-    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
+    limits, table = common.provided(arguments, *LIMITS), common.dataset(arguments)
+    others = common.provided(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
+    with common.cluster(arguments, table):
         table = verify.check(table, **others, **limits)
     return common.counted((verify.judge(table, **limits) if limits else table).save(), arguments)
 
 
-def dedup_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+VERIFY = Verb("verify", "open every file once; say which cannot be used, and why", _verify_options, _verify)
+
+
+def _dedup_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(
         parser,
         "--max-distance",
-        "bits of the hash that may differ, 0 to 64 (default: 18, fewer from 11,000 pictures on)",
+        "bits of the hash that may differ, 0 to 64 (default: 18, fewer from 12,959 pictures on)",
         type=int,
     )
     options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.04)", type=float)
@@ -56,32 +54,31 @@ def dedup_options(parser: ArgumentParser) -> None:
     parser.add_argument("--curve", action="store_true", help="only show what each distance would find")
 
 
-def dedup(arguments: Namespace) -> dict:
-    """Mark near-duplicates, and list those on two sides of a split."""
+def _dedup(arguments: Namespace) -> dict:
     from toolkit.duplicates import dedup
 
-    before, say = manifest.load(arguments.dataset), common.say(arguments)
-    chosen = common.given(arguments, "max_distance", "max_difference", "transformed", "crops")
+    before, log = common.dataset(arguments), common.log(arguments)
     if arguments.curve:
-        curve = dedup.curve(
-            before, **{name: value for name, value in chosen.items() if name in ("max_distance", "max_difference")}
-        )
-        say(curve.to_string(index=False))
+        curve = dedup.curve(before, **common.provided(arguments, "max_distance", "max_difference"))
+        log(curve.to_string(index=False))
         return {"dataset": before.root, "curve": curve.to_dict(orient="records")}
-    several = before.table["split"].replace("", None).nunique() > 1
-    leaks = dedup.leaks(before, **chosen).to_dict(orient="records") if several else []
-    counted = common.counted(dedup.group(before, **chosen).save(), arguments)
+    limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "crops")
+    is_split = before.table["split"].replace("", None).nunique() > 1
+    leaks = dedup.leaks(before, **limits).to_dict(orient="records") if is_split else []
+    counts = common.counted(dedup.group(before, **limits).save(), arguments)
     if leaks:
-        say(f"{len(leaks)} pairs are the same picture on two sides of the split:")
+        log(f"{len(leaks)} pairs are the same picture on two sides of the split:")
     for leak in leaks[:LISTED]:
-        say(f"  {leak['split']} {leak['path']} = {leak['other_split']} {leak['other']}")
+        log(f"  {leak['split']} {leak['path']} = {leak['other_split']} {leak['other']}")
     if len(leaks) > LISTED:
-        say(f"  and {len(leaks) - LISTED} more; --json lists them all")
-    return {**counted, "leaks": leaks}
+        log(f"  and {len(leaks) - LISTED} more; --json lists them all")
+    return {**counts, "leaks": leaks}
 
 
-def resize_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+DEDUP = Verb("dedup", "find the pictures that are there more than once", _dedup_options, _dedup)
+
+
+def _resize_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
     options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
@@ -92,53 +89,61 @@ def resize_options(parser: ArgumentParser) -> None:
     options.work(parser)
 
 
-def resize(arguments: Namespace) -> dict:
-    """Write squares."""
+def _resize(arguments: Namespace) -> dict:
     from toolkit.dataset import resize
 
-    table = manifest.load(arguments.dataset)
-    with parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE):
-        table = resize.write(table, **common.given(arguments, *RESIZE_OPTIONS, "jobs"))
+    table = common.dataset(arguments)
+    with common.cluster(arguments, table):
+        table = resize.write(table, **common.provided(arguments, *RESIZE_OPTIONS, "jobs"))
     return common.counted(table.save(), arguments)
 
 
-def quality_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+RESIZE = Verb("resize", "make square copies of one size", _resize_options, _resize)
+
+
+def _quality_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    parser.add_argument("--into", metavar="FILE", help="path of the page (default: quality.html in the dataset)")
+    options.file(parser, "--into", "path of the page (default: quality.html in the dataset)")
 
 
-def quality(arguments: Namespace) -> dict:
-    """Write the page on a dataset's quality, and the picture beside it."""
+def _quality(arguments: Namespace) -> dict:
     from toolkit.dataset import quality
     from toolkit.report import html
 
-    table, say = manifest.load(arguments.dataset), common.say(arguments)
-    tables = quality.summary(table)
-    for name, part in tables.tables().items():
-        say(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
-    written = html.quality(table, into=Path(arguments.into) if arguments.into else None)
-    say(f"{quality.in_words(tables)}\n{written}")
-    return {"page": written} | {name: part.reset_index().to_dict("records") for name, part in tables.tables().items()}
+    table, log = common.dataset(arguments), common.log(arguments)
+    summary = quality.summary(table)
+    parts = summary.tables()
+    for name, part in parts.items():
+        log(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
+    page = html.quality(table, into=arguments.into)
+    log(f"{quality.in_words(summary)}\n{page}")
+    return {"page": page} | {name: part.reset_index().to_dict("records") for name, part in parts.items()}
 
 
-def exclude_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+QUALITY = Verb(
+    "quality",
+    "how balanced, large, light and sharp it is, as numbers, a page and a picture",
+    _quality_options,
+    _quality,
+)
+
+
+def _exclude_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    parser.add_argument(
-        "pictures", nargs="+", metavar="PATH", help="as in the manifest: raw/cars/3f9a….jpg, or its end"
-    )
+    path = "as in the manifest: raw/cars/3f9a….jpg, or its end"
+    parser.add_argument("pictures", nargs="+", metavar="PATH", help=path)
     parser.add_argument("--reason", default="taken out by hand", help="kept in the manifest")
 
 
-def exclude(arguments: Namespace) -> dict:
-    """Take pictures out of use."""
-    table = manifest.load(arguments.dataset)
+def _exclude(arguments: Namespace) -> dict:
+    table = common.dataset(arguments)
     return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
 
 
-def relabel_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+EXCLUDE = Verb("exclude", "take pictures out of use, with a reason", _exclude_options, _exclude)
+
+
+def _relabel_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     parser.add_argument("pictures", nargs="+", metavar="PATH", help="as for exclude")
     parser.add_argument("--label", help="a class of the dataset")
@@ -146,11 +151,10 @@ def relabel_options(parser: ArgumentParser) -> None:
     parser.add_argument("--undo", action="store_true", help="take back the last mark of each instead")
 
 
-def relabel(arguments: Namespace) -> dict:
-    """Give pictures another label."""
+def _relabel(arguments: Namespace) -> dict:
     from toolkit import review
 
-    table = manifest.load(arguments.dataset)
+    table = common.dataset(arguments)
     if bool(arguments.label) == arguments.undo:
         raise ValueError(f"expected --label with one of {', '.join(table.classes)}, or --undo; got both or neither")
     if arguments.undo:
@@ -159,36 +163,45 @@ def relabel(arguments: Namespace) -> dict:
     return common.counted(relabelled, arguments)
 
 
-def review_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+RELABEL = Verb("relabel", "give pictures another label, or take back the last mark of them", _relabel_options, _relabel)
+
+
+def _review_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.add(
-        parser, "--queue", "shown first: labels, conflicts, mistakes, hesitant, copies, left-out, all or class:NAME"
-    )
+    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, left-out, all or class:NAME"
+    options.add(parser, "--queue", queues)
     options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
     options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
 
 
-def review(arguments: Namespace) -> dict:
-    """Let a person mark pictures."""
+def _review(arguments: Namespace) -> dict:
+    import webbrowser
+
     from toolkit import review
 
-    def told(address: str) -> None:
-        common.say(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
+    def announce(address: str) -> None:
+        common.log(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
         if not arguments.no_browser:
             webbrowser.open(address)
 
-    before = manifest.load(arguments.dataset)
-    table = review.serve(before, told=told, **common.given(arguments, "queue", "port", "host"))
+    before = common.dataset(arguments)
+    table = review.serve(before, on_start=announce, **common.provided(arguments, "queue", "port", "host"))
     marked = int((table.table["mark"] > before.table["mark"].max()).sum())
     if marked:
-        common.say(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
+        common.log(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
     return {**common.counted(table, arguments), "marked": marked}
 
 
-def split_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+REVIEW = Verb(
+    "review",
+    "go through what is suspicious, on a page in the browser, with the keyboard",
+    _review_options,
+    _review,
+)
+
+
+def _split_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(parser, "--val", "share to choose by (default: 0.15)", type=float)
     options.add(parser, "--test", "share to judge by (default: 0.15)", type=float)
@@ -197,14 +210,16 @@ def split_options(parser: ArgumentParser) -> None:
     parser.add_argument("--folders", metavar="PATH", help="also lay out train|val|test/LABEL as links there")
 
 
-def split(arguments: Namespace) -> dict:
-    """Divide a dataset."""
+def _split(arguments: Namespace) -> dict:
     from toolkit.dataset import split
 
-    before = manifest.load(arguments.dataset)
-    table = split.assign(before, seed=arguments.seed, **common.given(arguments, "val", "test", "again")).save()
+    before = common.dataset(arguments)
+    table = split.assign(before, seed=arguments.seed, **common.provided(arguments, "val", "test", "again")).save()
     if before.table["split"].equals(table.table["split"]):
         warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
     if arguments.folders:
         split.write_folders(table, arguments.folders)
     return common.counted(table, arguments, by="split")
+
+
+SPLIT = Verb("split", "divide into train, val and test", _split_options, _split)

@@ -1,91 +1,86 @@
-"""Verbs that say how good it is."""
+"""Verbs that measure trained networks, and show where they fail."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import numpy as np
-
 from toolkit.cli import common, options
-from toolkit.core import paths
-from toolkit.dataset import manifest
+from toolkit.cli.verb import Verb
 
 
-def evaluate_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
-    options.runs(parser)
-
-
-def evaluate(arguments: Namespace) -> dict:
-    """Measure runs on their test pictures."""
+def _evaluate(arguments: Namespace) -> dict:
     from toolkit.evaluation import evaluate
 
-    results, say = {}, common.say(arguments)
+    metrics, log = {}, common.log(arguments)
     for trained in common.bundles(arguments.runs):
-        report = evaluate.measure(trained, manifest.load(paths.dataset_of(trained.folder)))
-        say(f"{report}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
-        results[f"{trained.folder.parent.name}/{trained.name}"] = trained.metrics
-    return results
+        report = evaluate.measure(trained, common.dataset_of(trained))
+        log(f"{report}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
+        metrics[f"{trained.folder.parent.name}/{trained.name}"] = trained.metrics
+    return metrics
 
 
-def compare_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+EVALUATE = Verb("evaluate", "measure trained networks on the test pictures", options.runs, _evaluate)
+
+
+def _compare_options(parser: ArgumentParser) -> None:
     options.runs(parser)
-    parser.add_argument("--into", metavar="PNG", help="also draw accuracy against time into this file")
+    options.file(parser, "--into", "also draw accuracy against time into this file", metavar="PNG")
 
 
-def compare(arguments: Namespace) -> dict:
-    """Put runs side by side."""
+def _compare(arguments: Namespace) -> dict:
+    from toolkit.evaluation import compare
+
     runs = common.evaluated(arguments.runs, arguments)
-    found = common.compared(runs, arguments)
-    if arguments.into:
-        from toolkit import plot
-        from toolkit.evaluation import compare
-
-        paths.write(Path(arguments.into), plot.png(plot.trade_off(compare.table(runs))))
-    return found
+    comparison = common.compared(runs, arguments)
+    common.draw(arguments.into, lambda plot: plot.trade_off(compare.table(runs)))
+    return comparison
 
 
-def explain_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+COMPARE = Verb("compare", "put evaluated networks side by side", _compare_options, _compare)
+
+
+def _explain_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN, a folder, or a .keras file")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files")
-    parser.add_argument("--into", default="explained.png", metavar="PNG", help="path of the picture (explained.png)")
+    into = "path of the picture (explained.png)"
+    options.file(parser, "--into", into, metavar="PNG", default=Path("explained.png"))
     options.add(parser, "--label", "the class to look for (default: the network's own answer)")
     parser.add_argument("--check", action="store_true", help="beside it, cover the picture piece by piece and watch")
 
 
-def explain(arguments: Namespace) -> dict:
-    """Draw where a network looked."""
-    from toolkit import plot
+def _explain(arguments: Namespace) -> dict:
+    import numpy as np
+
     from toolkit.evaluation import explain
     from toolkit.model import bundle
 
     trained = bundle.load(arguments.run)
     pixels = np.stack([trained.prepare(picture) for picture in arguments.pictures])
-    shares = trained.probabilities(pixels)
-    answers = [trained.classes[place] for place in shares.argmax(axis=1)]
+    probabilities = trained.probabilities(pixels)
+    answers = [trained.classes[index] for index in probabilities.argmax(axis=1)]
     labels = [arguments.label] * len(pixels) if "label" in arguments else answers
     heat, covered = explain.grad_cam(trained, pixels, labels=labels), None
     if arguments.check:
-        covered = [explain.occlusion(trained, one, label=label) for one, label in zip(pixels, labels, strict=True)]
-    words = [f"{label}, {share:.0%}" for label, share in zip(answers, shares.max(axis=1), strict=True)]
-    page = paths.write(Path(arguments.into), plot.png(plot.heat(pixels, heat, checks=covered, captions=words)))
-    common.say(arguments)(f"{page}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
-    return {"picture": page, "labels": labels, "answers": answers}
+        pairs = zip(pixels, labels, strict=True)
+        covered = [explain.occlusion(trained, picture, label=label) for picture, label in pairs]
+    captions = [f"{label}, {p:.0%}" for label, p in zip(answers, probabilities.max(axis=1), strict=True)]
+    common.draw(arguments.into, lambda plot: plot.heat(pixels, heat, checks=covered, captions=captions))
+    common.log(arguments)(f"{arguments.into}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
+    return {"picture": arguments.into, "labels": labels, "answers": answers}
 
 
-def failures_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+EXPLAIN = Verb("explain", "draw where a network looked when it answered", _explain_options, _explain)
+
+
+def _failures_options(parser: ArgumentParser) -> None:
     options.runs(parser)
     parser.add_argument("--count", type=int, default=10, help="pictures of each kind, at most (default: 10)")
 
 
-def failures(arguments: Namespace) -> dict:
-    """List where networks fail."""
+def _failures(arguments: Namespace) -> dict:
     from toolkit.evaluation import evaluate, failures
 
     reports = [evaluate.load(run) for run in common.evaluated(arguments.runs, arguments)]
-    say, result = common.say(arguments), {}
+    log, result = common.log(arguments), {}
     columns = ["path", "label", "predicted", "probability"]
     for report in reports:
         parts = {
@@ -93,38 +88,43 @@ def failures(arguments: Namespace) -> dict:
             "most hesitant": failures.most_hesitant(report, count=arguments.count)[columns],
         }
         for title, table in parts.items():
-            say(f"\n{report.run}: {title}\n{table.round(3).to_string(index=False) if len(table) else 'none'}")
+            log(f"\n{report.run}: {title}\n{table.round(3).to_string(index=False) if len(table) else 'none'}")
         result[report.run] = {title: table.to_dict(orient="records") for title, table in parts.items()}
     if len(reports) > 1:
-        differ = failures.disagreements(reports)
-        say(f"\ndisagreements, {len(differ)} in all\n{differ.head(arguments.count).to_string(index=False)}")
-        result["disagreements"] = differ.to_dict(orient="records")
+        disagreements = failures.disagreements(reports)
+        first = disagreements.head(arguments.count).to_string(index=False)
+        log(f"\ndisagreements, {len(disagreements)} in all\n{first}")
+        result["disagreements"] = disagreements.to_dict(orient="records")
     return result
 
 
-def robustness_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+FAILURES = Verb(
+    "failures",
+    "list the surest mistakes, the most hesitant answers, and disagreements",
+    _failures_options,
+    _failures,
+)
+
+
+def _robustness_options(parser: ArgumentParser) -> None:
     options.runs(parser)
-    parser.add_argument("--into", metavar="PNG", help="also draw the curves into this file")
+    options.file(parser, "--into", "also draw the curves into this file", metavar="PNG")
     parser.add_argument("--again", action="store_true", help="measure again what was measured before")
 
 
-def robustness(arguments: Namespace) -> dict:
-    """Measure networks on worse pictures, and on nonsense."""
-    from toolkit import plot
+def _robustness(arguments: Namespace) -> dict:
     from toolkit.evaluation import robustness
 
-    curves, result, say = {}, {}, common.say(arguments)
+    curves, result, log = {}, {}, common.log(arguments)
     for run in common.evaluated(arguments.runs, arguments):
-        found = robustness.measure(run, manifest.load(paths.dataset_of(run.folder)), again=arguments.again)
+        found = robustness.measure(run, common.dataset_of(run), again=arguments.again)
         table, advice = found["curves"], found["nonsense"]
         curves[run.name] = table
         wide = table.assign(place=table.groupby("disturbance").cumcount())
-        say(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
-        say(_advice(advice))
+        log(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
+        log(_advice(advice))
         result[run.name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
-    if arguments.into:
-        paths.write(Path(arguments.into), plot.png(plot.robustness(curves)))
+    common.draw(arguments.into, lambda plot: plot.robustness(curves))
     return result
 
 
@@ -137,17 +137,23 @@ def _advice(found: dict) -> str:
     )
 
 
-def report_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+ROBUSTNESS = Verb(
+    "robustness", "measure networks on worse pictures, and on pictures of nothing", _robustness_options, _robustness
+)
+
+
+def _report_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    parser.add_argument("--into", metavar="FILE", help="path of the page (default: models/DATASET/report.html)")
+    options.file(parser, "--into", "path of the page (default: models/DATASET/report.html)")
 
 
-def report(arguments: Namespace) -> dict:
-    """Write the page about a dataset and its runs."""
+def _report(arguments: Namespace) -> dict:
     from toolkit import report
 
-    into = Path(arguments.into) if arguments.into else None
-    page = report.write(manifest.load(arguments.dataset), common.evaluated([arguments.dataset], arguments), into=into)
-    common.say(arguments)(str(page))
+    table = common.dataset(arguments)
+    page = report.write(table, common.evaluated([arguments.dataset], arguments), into=arguments.into)
+    common.log(arguments)(str(page))
     return {"report": page}
+
+
+REPORT = Verb("report", "write one page with all of it", _report_options, _report)

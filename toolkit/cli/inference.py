@@ -4,32 +4,29 @@ import glob
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import common, options
-from toolkit.core import paths
+from toolkit.cli.verb import Verb
 from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:
-    from toolkit.export import Export, Outcome
+    from toolkit.export import Export, FormatResult
     from toolkit.model.classifier import Classifier
     from toolkit.model.live import Seen
     from toolkit.model.predict import Answer, Prediction
 
 STANDARD_INPUT = "-"
-STREAM = 65536  # bytes
 
 
-def predict_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _predict_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="MODEL", help="DATASET/RUN, a folder, or a .tflite, .onnx or .keras file")
     what = "files, folders, patterns such as 'photos/**/*.jpg'; - for the bytes of one on standard input"
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=what)
-    options.add(
-        parser, "--list", "also the pictures this file names, one per line; - for standard input", metavar="FILE"
-    )
+    listed = "also the pictures this file names, one per line; - for standard input"
+    options.add(parser, "--list", listed, metavar="FILE")
     options.add(parser, "--camera", "the frames of this camera, shown in a window: 0, 1, …", type=int, metavar="N")
     options.add(parser, "--video", "the frames of a video", metavar="FILE")
     options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
@@ -37,11 +34,10 @@ def predict_options(parser: ArgumentParser) -> None:
     options.add(parser, "--passes", "ask that often with dropout at work, and take the mean", type=int)
     options.add(parser, "--csv", "write the answers as a table, and print how many there are of each", metavar="FILE")
     options.add(parser, "--jsonl", "the same as a line of JSON per picture", metavar="FILE")
-    parser.add_argument("--show", metavar="PNG", help="draw the first picture as the network saw it into this file")
+    options.file(parser, "--show", "draw the first picture as the network saw it into this file", metavar="PNG")
 
 
-def predict(arguments: Namespace) -> list[dict] | dict:
-    """Say what is on pictures."""
+def _predict(arguments: Namespace) -> list[dict] | dict:
     from toolkit.model import runtime
 
     live = [name for name in ("camera", "video") if name in arguments]
@@ -54,108 +50,112 @@ def predict(arguments: Namespace) -> list[dict] | dict:
     sources = list(_sources(arguments))
     if not sources:
         raise ImageError(f"expected pictures, found no file in {', '.join(listed)}")
-    return _table(trained, sources, arguments) if _files(arguments) else _lines(trained, sources, arguments)
+    return _write(trained, sources, arguments) if _files(arguments) else _print(trained, sources, arguments)
 
 
-def _table(trained: "Classifier", sources: list, arguments: Namespace) -> dict:
+PREDICT = Verb("predict", "say what is on new pictures, in a video, or before a camera", _predict_options, _predict)
+
+
+def _write(trained: "Classifier", sources: Sequence[str | bytes], arguments: Namespace) -> dict:
     """Write the answers into files, and say how many there are of each."""
     from toolkit.model import predict
 
     if arguments.show:
         raise ValueError("expected --show, or --csv and --jsonl; not both")
-    counted = predict.write(trained, sources, **_files(arguments), **_how(arguments))
-    return _counted(counted, arguments)
+    counts = predict.write(trained, sources, **_files(arguments), **_asking(arguments))
+    return _counted(counts, arguments)
 
 
-def _counted(counted: dict, arguments: Namespace) -> dict:
+def _counted(counts: dict[str, int], arguments: Namespace) -> dict:
     written = [str(file) for file in _files(arguments).values()]
-    words = ", ".join(f"{number:,} {name}" for name, number in sorted(counted.items()))
-    common.say(arguments)("\n".join([*written, f"{sum(counted.values()):,} pictures: {words or 'none'}"]))
-    return {"written": written, "pictures": sum(counted.values()), "answers": dict(sorted(counted.items()))}
+    summary = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    total = sum(counts.values())
+    common.log(arguments)("\n".join([*written, f"{total:,} pictures: {summary or 'none'}"]))
+    return {"written": written, "pictures": total, "answers": dict(sorted(counts.items()))}
 
 
-def _lines(trained: "Classifier", sources: list, arguments: Namespace) -> list[dict]:
+def _print(trained: "Classifier", sources: Sequence[str | bytes], arguments: Namespace) -> list[dict]:
     """Print a line per picture."""
     from toolkit.model import predict
 
-    results, shown, say = [], None, common.say(arguments)
+    results, first, log = [], None, common.log(arguments)
     if len(sources) == 1:
-        answers: Iterable[Answer] = [predict.picture(trained, sources[0], **_how(arguments))]
+        answers: Iterable[Answer] = [predict.picture(trained, sources[0], **_asking(arguments))]
     else:
-        answers = predict.stream(trained, sources, **_how(arguments))
+        answers = predict.stream(trained, sources, **_asking(arguments))
     for source, answer in zip(sources, answers, strict=True):
-        known, name = isinstance(answer, predict.Prediction), _named(source)
-        say(_told(answer, arguments) if known else f"{Path(name).name}: {answer.status}, {answer.reason}")
+        name = "standard input" if isinstance(source, bytes) else source
+        if isinstance(answer, predict.Prediction):
+            first = first or answer
+            log(_line(answer, arguments))
+            facts = _facts(answer)
+        else:
+            log(f"{Path(name).name}: {answer.status}, {answer.reason}")
+            facts = {"error": answer.reason}
         if arguments.json:  # else nothing is kept of it, however many there are
-            results.append({"picture": name, **(_facts(answer) if known else {"error": answer.reason})})
-        shown = shown or (answer if known else None)
-    if not shown:
+            results.append({"picture": name, **facts})
+    if not first:
         raise ImageError(f"expected pictures, none of the {len(sources)} files could be read")
-    if arguments.show:
-        from toolkit import plot
-
-        paths.write(Path(arguments.show), plot.png(plot.prediction(shown)))
+    common.draw(arguments.show, lambda plot: plot.prediction(first))
     return results
+
+
+def _line(answer: "Prediction", arguments: Namespace) -> str:
+    """The answer, with its uncertainty where several were averaged."""
+    several = getattr(arguments, "views", False) or getattr(arguments, "passes", 0)
+    uncertainty = f"  entropy {answer.entropy:.3f}, disagreement {answer.disagreement:.3f} bits"
+    return f"{answer}{uncertainty if several else ''}"
+
+
+def _facts(answer: "Prediction") -> dict[str, object]:
+    facts = {"label": answer.label, "probabilities": answer.probabilities, "entropy": answer.entropy}
+    return {**facts, "disagreement": answer.disagreement, "abstained": answer.abstained}
 
 
 def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> dict:
     """Follow a camera or a video until it ends."""
     from toolkit.model import live, predict
 
-    given = [name for name in ("views", "passes") if name in arguments] + ["show"] * bool(arguments.show)
-    if given:
-        raise ValueError(f"expected --{given[0]} with pictures, not with a camera or a video")
+    refused = [name for name in ("views", "passes") if name in arguments] + ["show"] * bool(arguments.show)
+    if refused:
+        raise ValueError(f"expected --{refused[0]} with pictures, not with a camera or a video")
     camera = isinstance(source, int)
     window = camera and live.has_window()
     if camera and not window:
         warnings.warn("this OpenCV has no window (opencv-python has one): the answers are printed", stacklevel=2)
     with live.opened(source) as frames:
-        seen = live.watch(trained, frames, **_how(arguments))
-        seen = live.show(seen, title=f"{trained.name}: q ends") if window else _said(seen, arguments)
-        rows = (predict.row(trained, one.answer.source, one.answer) | {"seconds": one.seconds} for one in _until(seen))
+        seen = live.watch(trained, frames, **_asking(arguments))
+        seen = live.show(seen, title=f"{trained.name}: q ends") if window else _logged(seen, arguments)
+        rows = (
+            predict.row(trained, frame.answer.source, frame.answer) | {"seconds": frame.seconds}
+            for frame in _until_interrupted(seen)
+        )
         return _counted(predict.write_rows(rows, **_files(arguments)), arguments)
 
 
-def _said(seen: Iterable["Seen"], arguments: Namespace) -> Iterator["Seen"]:
+def _logged(seen: Iterable["Seen"], arguments: Namespace) -> Iterator["Seen"]:
     """Print an answer per second."""
-    second, say = -1, common.say(arguments)
-    for one in seen:
-        if int(one.seconds) > second:
-            say(str(one))
-        second = max(second, int(one.seconds))
-        yield one
+    second, log = -1, common.log(arguments)
+    for frame in seen:
+        if int(frame.seconds) > second:
+            log(str(frame))
+        second = max(second, int(frame.seconds))
+        yield frame
 
 
-def _until(seen: Iterable["Seen"]) -> Iterator["Seen"]:
-    """All of it, until somebody presses Ctrl-C."""
+def _until_interrupted(seen: Iterable["Seen"]) -> Iterator["Seen"]:
     try:
         yield from seen
     except KeyboardInterrupt:
         return
 
 
-def _how(arguments: Namespace) -> dict[str, object]:
-    return common.given(arguments, "abstain_below", "views", "passes")
+def _asking(arguments: Namespace) -> dict[str, Any]:
+    return common.provided(arguments, "abstain_below", "views", "passes")
 
 
 def _files(arguments: Namespace) -> dict[str, Path]:
-    return {f"{name}_file": Path(file) for name, file in common.given(arguments, "csv", "jsonl").items()}
-
-
-def _told(answer: "Prediction", arguments: Namespace) -> str:
-    """The answer; how much doubt there is in it, too, if it was asked for several times."""
-    several = getattr(arguments, "views", False) or getattr(arguments, "passes", 0)
-    doubt = f"  entropy {answer.entropy:.3f}, disagreement {answer.disagreement:.3f} bits"
-    return f"{answer}{doubt if several else ''}"
-
-
-def _facts(answer: "Prediction") -> dict:
-    facts = {"label": answer.label, "probabilities": answer.probabilities, "entropy": answer.entropy}
-    return {**facts, "disagreement": answer.disagreement, "abstained": answer.abstained}
-
-
-def _named(source: str | bytes) -> str:
-    return "standard input" if isinstance(source, bytes) else source
+    return {f"{name}_file": Path(file) for name, file in common.provided(arguments, "csv", "jsonl").items()}
 
 
 def _sources(arguments: Namespace) -> Iterator[str | bytes]:
@@ -163,7 +163,7 @@ def _sources(arguments: Namespace) -> Iterator[str | bytes]:
     if getattr(arguments, "list", "") == STANDARD_INPUT and STANDARD_INPUT in arguments.pictures:
         raise ValueError("expected standard input once, got it as a picture and as a list")
     for name in dict.fromkeys(arguments.pictures):
-        yield from [sys.stdin.buffer.read()] if name == STANDARD_INPUT else _found(name)
+        yield from [sys.stdin.buffer.read()] if name == STANDARD_INPUT else _matching(name)
     if "list" in arguments:
         yield from _listed(arguments.list)
 
@@ -173,7 +173,8 @@ def _listed(name: str) -> Iterator[str]:
         yield from (line.rstrip("\r\n") for line in lines if line.strip())
 
 
-def _found(name: str) -> Iterator[str]:
+def _matching(name: str) -> Iterator[str]:
+    """The files in a folder, or of a pattern; any other name as it is."""
     path = Path(name)
     if path.is_dir():
         yield from _inside([path])
@@ -192,21 +193,18 @@ def _inside(found: Iterable[Path]) -> Iterator[str]:
             yield str(path)
 
 
-def export_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _export_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN, or a folder")
-    known = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser"
-    options.add(parser, "--format", f"{known}; may be repeated", action="append", dest="to", metavar="FORMAT")
+    formats = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser"
+    options.add(parser, "--format", f"{formats}; may be repeated", action="append", dest="to", metavar="FORMAT")
     parser.add_argument("--all", action="store_true", help="write all formats but browser, which is fetched in part")
     options.add(parser, "--max-loss", "share of the test pictures that may go wrong by it (default: 0.005)", type=float)
     options.add(parser, "--runtime", "for browser: the package of ONNX Runtime, fetched by hand", metavar="FILE.tgz")
     options.add(parser, "--abstain-below", "whoever uses it should say 'not sure' below this probability", type=float)
 
 
-def export(arguments: Namespace) -> dict:
-    """Write a trained network for elsewhere."""
+def _export(arguments: Namespace) -> dict:
     from toolkit import export
-    from toolkit.dataset import manifest
     from toolkit.model import bundle
 
     if "runtime" in arguments:
@@ -214,32 +212,33 @@ def export(arguments: Namespace) -> dict:
     trained = bundle.load(arguments.run)
     if arguments.all and "to" in arguments:
         raise ValueError("expected --format or --all, got both")
-    how = common.given(arguments, "to", "max_loss", "abstain_below") | ({"to": export.OFFLINE} if arguments.all else {})
-    done = export.write(trained, manifest.load(paths.dataset_of(trained.folder)), **how)
-    say = common.say(arguments)
-    kept = [outcome for outcome in done.outcomes if outcome.file]
-    if not kept:
-        raise BundleError("; ".join(f"{outcome.format} is refused: {outcome.reason}" for outcome in done.outcomes))
-    say(_compared(done))
-    for outcome in done.outcomes:
-        if not outcome.file:
-            say(f"{outcome.format} is refused: {outcome.reason}")
-    say(f"\n{trained.folder / export.FOLDER}")
+    settings = common.provided(arguments, "to", "max_loss", "abstain_below")
+    settings |= {"to": export.OFFLINE} if arguments.all else {}
+    done = export.write(trained, common.dataset_of(trained), **settings)
+    log = common.log(arguments)
+    refused = [f"{result.format} is refused: {result.reason}" for result in done.outcomes if not result.file]
+    if len(refused) == len(done.outcomes):
+        raise BundleError("; ".join(refused))
+    log("\n".join([_comparison(done), *refused]))
+    log(f"\n{trained.folder / export.FOLDER}")
     return export.load(trained)
 
 
-def _compared(done: "Export") -> str:
+EXPORT = Verb("export", "write a trained network for phones, browsers and servers", _export_options, _export)
+
+
+def _comparison(done: "Export") -> str:
     """The table of all formats that could be opened."""
-    lines = [
+    title = (
         f"{'format':<16}{'right':>8}{'same':>8}{'difference':>12}{'ms':>8}{'MB':>8}  on {done.pictures} test pictures"
-    ]
-    lines += [_line(outcome) for outcome in (done.original, *done.outcomes) if outcome.figures]
-    return "\n".join(lines)
-
-
-def _line(outcome: "Outcome") -> str:
-    figures = outcome.figures
-    shares = f"{figures.accuracy:>8.1%}{figures.agreement:>8.1%}{figures.difference:>12.1e}"
-    return f"{outcome.format:<16}{shares}{figures.milliseconds:>8.1f}{outcome.megabytes:>8.1f}  " + (
-        outcome.file.name if outcome.file else "refused"
     )
+    return "\n".join([title, *filter(None, map(_row, (done.original, *done.outcomes)))])
+
+
+def _row(result: "FormatResult") -> str:
+    figures = result.figures
+    if not figures:
+        return ""
+    shares = f"{figures.accuracy:>8.1%}{figures.agreement:>8.1%}{figures.difference:>12.1e}"
+    costs = f"{figures.milliseconds:>8.1f}{result.megabytes:>8.1f}"
+    return f"{result.format:<16}{shares}{costs}  {result.file.name if result.file else 'refused'}"

@@ -1,9 +1,12 @@
-"""What more than one verb understands.
+"""Options that several verbs share.
 
-An option that is not given is not passed on, so the defaults live in the modules alone.
+An option that is not given is not passed on, so the defaults live in the modules alone; a test compares those that a
+help text names.
 """
 
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
 
 SOURCE_OPTIONS = (
     "limit",
@@ -64,65 +67,65 @@ CONFIG_HELP = (
 )
 
 
-def add(parser: ArgumentParser, name: str, help: str, **how: object) -> None:
-    """An option that leaves no trace when it is not given."""
-    parser.add_argument(name, help=help, **{"default": SUPPRESS, **how})
+def add(parser: ArgumentParser, name: str, help: str, **settings: Any) -> None:
+    """Add an option that is no attribute of the parsed arguments when it is not given."""
+    parser.add_argument(name, help=help, **{"default": SUPPRESS, **settings})
+
+
+def file(parser: ArgumentParser, name: str, help: str, *, metavar: str = "FILE", default: Path | None = None) -> None:
+    """Add an option that takes the path of a file; None when it is not given."""
+    parser.add_argument(name, metavar=metavar, type=Path, default=default, help=help)
 
 
 def dataset(parser: ArgumentParser) -> None:
-    """Which dataset."""
+    """Add the dataset."""
     parser.add_argument("dataset", help="name of a dataset in data/, the path of its folder, or a URL")
 
 
 def work(parser: ArgumentParser) -> None:
-    """Who does the work on single files."""
-    add(
-        parser,
-        "--jobs",
-        "workers on this machine; more help with far files (default: one per core)",
-        type=int,
-    )
+    """Add the workers, on this machine or a cluster, that share the work on single files."""
+    add(parser, "--jobs", "workers on this machine; more help with far files (default: one per core)", type=int)
     cluster(parser)
 
 
 def cluster(parser: ArgumentParser) -> None:
-    """Which other machines do the work on single files."""
+    """Add the cluster."""
     parser.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:port, to work there")
 
 
-def names(words: str) -> tuple[str, ...]:
-    """Words with commas between them."""
-    return tuple(word.strip() for word in words.split(",") if word.strip())
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def schedule(words: str) -> str | dict[int, float]:
-    """`15=0.003,28=0.001` as epochs and rates; the name of a schedule stays one."""
-    if "=" not in words:
-        return words
+def schedule(text: str) -> str | dict[int, float]:
+    """`15=0.003,28=0.001` as learning rates by epoch; the name of a schedule as it is."""
+    if "=" not in text:
+        return text
     try:
-        return {int(epoch): float(rate) for epoch, rate in (pair.split("=") for pair in words.split(","))}
+        return {int(epoch): float(rate) for epoch, rate in (pair.split("=") for pair in text.split(","))}
     except ValueError:
-        raise ArgumentTypeError(f"expected EPOCH=RATE with commas, such as 15=0.003,28=0.001; got {words!r}") from None
+        raise ArgumentTypeError(f"expected EPOCH=RATE with commas, such as 15=0.003,28=0.001; got {text!r}") from None
 
 
-def fine_tune(word: str) -> dict[str, int]:
+def fine_tune(text: str) -> dict[str, int]:
     """Epochs of fine-tuning."""
     try:
-        return {"epochs": int(word)}
+        return {"epochs": int(text)}
     except ValueError:
-        raise ArgumentTypeError(f"give EPOCHS after --fine-tune, or put it last; got {word!r}") from None
+        raise ArgumentTypeError(f"give EPOCHS after --fine-tune, or put it last; got {text!r}") from None
 
 
 def recipe(parser: ArgumentParser, *, usual: str = "the recipe's, or the file's") -> None:
-    """Which network, or whose recipe, or which file says so."""
+    """Add the network, the recipe and the file of settings."""
     parser.add_argument("--network", help=f"vgg, dual_stack, xception, mobilenet, … (default: {usual})")
     authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did, whatever is usual below"
     parser.add_argument("--recipe", help=authors)
-    parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
+    file(parser, "--config", CONFIG_HELP)
 
 
 def folds(parser: ArgumentParser, *, named: bool = True, at_once: str = "folds") -> None:
-    """How a dataset is divided, and what becomes of the result."""
+    """Add the options of a cross-validation."""
     add(parser, "--folds", "of a cross-validation (default: the recipe's, or 5)", type=int)
     if named:
         add(parser, "--name", "of the result (default: the network's)")
@@ -131,12 +134,12 @@ def folds(parser: ArgumentParser, *, named: bool = True, at_once: str = "folds")
 
 
 def runs(parser: ArgumentParser) -> None:
-    """Which runs."""
+    """Add the runs."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="DATASET/RUN, or a dataset for all its runs")
 
 
 def sources(parser: ArgumentParser) -> None:
-    """Where pictures come from, and into which dataset."""
+    """Add the sources of pictures, the dataset they go into, and the options of `scrape.Options`."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, wikimedia:WORDS=LABEL, practice:, …")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
     add(parser, "--limit", "pictures per source and label (default: all)", type=int)
@@ -149,14 +152,14 @@ def sources(parser: ArgumentParser) -> None:
     add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     add(parser, "--retry-failed", "try again what failed before", action="store_true")
     add(parser, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
-    said = "you have Reddit's approval, and the right to use the pictures as you will"
-    add(parser, "--i-have-permission", said, action="store_true", dest="permission")
+    permission = "you have Reddit's approval, and the right to use the pictures as you will"
+    add(parser, "--i-have-permission", permission, action="store_true", dest="permission")
 
 
 def training(parser: ArgumentParser, *, style: str = "classic", weights: str = "imagenet") -> None:
-    """How networks are trained."""
-    known = f"imagenet, none, or a file; for xception also cifar10 (default: {weights})"
-    add(parser, "--weights", f"of a pretrained network: {known}")
+    """Add the settings of `training.config.Config`."""
+    choices = f"imagenet, none, or a file; for xception also cifar10 (default: {weights})"
+    add(parser, "--weights", f"of a pretrained network: {choices}")
     add(parser, "--style", f"classic, as its authors drew it, or modern (default: {style})")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
     add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
@@ -197,5 +200,5 @@ def training(parser: ArgumentParser, *, style: str = "classic", weights: str = "
 
 
 def overwrite(parser: ArgumentParser) -> None:
-    """What becomes of a result with other settings."""
+    """Add whether a result of other settings is replaced."""
     parser.add_argument("--overwrite", action="store_true", help="do again what was done differently")

@@ -3,11 +3,10 @@
 from argparse import ArgumentParser, Namespace
 
 from toolkit.cli import common, options
-from toolkit.cli.options import SOURCE_OPTIONS
+from toolkit.cli.verb import Verb
 
 
-def run_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
     options.training(parser)
@@ -15,47 +14,44 @@ def run_options(parser: ArgumentParser) -> None:
     options.cluster(parser)
 
 
-def run(arguments: Namespace) -> dict:
-    """All of it in one go."""
+def _run(arguments: Namespace) -> dict:
     from toolkit import run, scrape
 
     outcome = run.pipeline(
         arguments.sources,
         into=arguments.into,
-        configs=common.configs(arguments, [name.strip() for name in arguments.networks.split(",") if name.strip()]),
-        options=scrape.Options(**common.given(arguments, *SOURCE_OPTIONS)),
+        configs=common.configs(arguments, options.names(arguments.networks)),
+        options=scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
         cluster=arguments.cluster,
-        log=common.say(arguments),
-        **common.given(arguments, "seed"),
+        log=common.log(arguments),
+        **common.provided(arguments, "seed"),
     )
     result = common.compared(outcome.bundles, arguments)
-    common.say(arguments)(f"\nreport: {outcome.page}")
+    common.log(arguments)(f"\nreport: {outcome.page}")
     return result | {"report": outcome.page}
 
 
-def demo_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+RUN = Verb("run", "all of the above in one go", _run_options, _run)
+
+
+def _demo_options(parser: ArgumentParser) -> None:
     parser.add_argument("--source", default="practice:", help="as for scrape (default: practice:)")
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: by the source)")
-    parser.add_argument(
-        "--weights", default="cifar10", help="for xception: cifar10 (default), imagenet, none, or a file"
-    )
+    weights = "for xception: cifar10 (default), imagenet, none, or a file"
+    parser.add_argument("--weights", default="cifar10", help=weights)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
 
 
-def demo(arguments: Namespace) -> dict:
-    """Run the notebooks in order."""
+def _demo(arguments: Namespace) -> dict:
     from toolkit import demo
 
-    values = dict(word.partition("=")[::2] for word in arguments.set)
-    outcome = demo.execute(
-        arguments.source, into=arguments.into, weights=arguments.weights, values=values, say=common.say(arguments)
-    )
-    result = common.compared(outcome.bundles, arguments)
-    common.say(arguments)(f"\n{outcome.prediction}\n\nnotebooks: {outcome.pages}\nreport:    {outcome.report}")
-    return result | {
-        "prediction": outcome.prediction,
-        "notebooks": outcome.pages,
-        "report": outcome.report,
-    }
+    values = dict(text.partition("=")[::2] for text in arguments.set)
+    log = common.log(arguments)
+    done = demo.execute(arguments.source, into=arguments.into, weights=arguments.weights, values=values, log=log)
+    result = common.compared(done.bundles, arguments)
+    log(f"\n{done.prediction}\n\nnotebooks: {done.pages}\nreport:    {done.report}")
+    return result | {"prediction": done.prediction, "notebooks": done.pages, "report": done.report}
+
+
+DEMO = Verb("demo", "run the notebooks in order, on drawn pictures or your own", _demo_options, _demo)

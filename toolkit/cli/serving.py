@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options
+from toolkit.cli.verb import Verb
 
 if TYPE_CHECKING:
     from toolkit.serve.server import Service
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 HERE = ("127.0.0.1", "::1", "localhost")
 
 
-def serve_options(parser: ArgumentParser) -> None:
-    """What can be said after the verb."""
+def _serve_options(parser: ArgumentParser) -> None:
     from toolkit.serve import TOKEN, config
 
     parser.epilog = f"If the environment variable {TOKEN} is set, requests have to bring it as a bearer token."
@@ -24,23 +24,25 @@ def serve_options(parser: ArgumentParser) -> None:
         options.add(parser, f"--{name.replace('_', '-')}", help, type=kind, metavar=name.split("_")[-1].upper())
 
 
-def serve(arguments: Namespace) -> dict:
-    """Answer until stopped."""
+def _serve(arguments: Namespace) -> dict:
     from PIL import Image
 
     from toolkit import serve
     from toolkit.serve import config
 
-    given = common.given(arguments, *(name for name, *_ in config.options()))
-    wanted = serve.Config(**given, token=os.environ.get(serve.TOKEN, ""))
-    if wanted.host not in HERE and not wanted.token:
-        print(f"warning: whoever reaches {wanted.host} may ask; set {serve.TOKEN} for a token", file=sys.stderr)
-    told: dict[str, object] = {}
+    provided = common.provided(arguments, *(name for name, *_ in config.options()))
+    settings = serve.Config(**provided, token=os.environ.get(serve.TOKEN, ""))
+    if settings.host not in HERE and not settings.token:
+        print(f"warning: whoever reaches {settings.host} may ask; set {serve.TOKEN} for a token", file=sys.stderr)
+    result: dict[str, object] = {}
 
-    def tell(service: "Service") -> None:
-        told.update(url=service.url, model=service.name, classes=list(service.classes))
-        common.say(arguments)(f"{service.url}/docs\n{service.name}: {', '.join(service.classes)}; stop with Ctrl-C")
+    def announce(service: "Service") -> None:
+        result.update(url=service.url, model=service.name, classes=list(service.classes))
+        common.log(arguments)(f"{service.url}/docs\n{service.name}: {', '.join(service.classes)}; stop with Ctrl-C")
 
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is refused, with words
-    serve.run(arguments.model, wanted, told=tell)
-    return told
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # such a picture is refused, with a message
+    serve.run(arguments.model, settings, on_start=announce)
+    return result
+
+
+SERVE = Verb("serve", "let others ask a trained network over HTTP", _serve_options, _serve)

@@ -23,7 +23,7 @@ from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
 from toolkit.model.bundle import Bundle
 from toolkit.model.classifier import Classifier
 
-__all__ = ["FORMATS", "OFFLINE", "Export", "Outcome", "load", "package", "write"]
+__all__ = ["FORMATS", "OFFLINE", "Export", "FormatResult", "load", "package", "write"]
 
 FOLDER, RECORD = "export", "export.json"
 MAX_LOSS = 0.005
@@ -32,7 +32,7 @@ TESTED = 2000  # test pictures at most
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FormatResult:
     """What became of a format.
 
     Args:
@@ -57,8 +57,8 @@ class Export:
     """What became of all formats that were asked for, and the network they were made from."""
 
     run: Bundle
-    original: Outcome
-    outcomes: tuple[Outcome, ...]
+    original: FormatResult
+    outcomes: tuple[FormatResult, ...]
     pictures: int
 
 
@@ -101,7 +101,7 @@ def write(
     pictures, labels = drawn(split="test", count=TESTED)
     figures, expected = check.measure(trained, pictures, labels)
     model = trained.folder / "model.keras"
-    original = Outcome("keras", model, "", figures, model.stat().st_size / 1e6, str(trained.facts["sha256"]))
+    original = FormatResult("keras", model, "", figures, model.stat().st_size / 1e6, str(trained.facts["sha256"]))
     work = _Work(
         trained=trained,
         facts=_facts(trained, abstain_below),
@@ -125,7 +125,7 @@ def load(trained: Bundle) -> dict:
 class _Refused(Exception):
     """A format that is not kept, with what is known of it."""
 
-    def __init__(self, outcome: Outcome):
+    def __init__(self, outcome: FormatResult):
         super().__init__(outcome.reason)
         self.outcome = outcome
 
@@ -139,7 +139,7 @@ class _Work:
     sample: Callable[[], np.ndarray]
     judge: Callable[[Classifier], tuple[check.Figures, str]]
 
-    def attempt(self, name: str) -> Outcome:
+    def attempt(self, name: str) -> FormatResult:
         """Write one format, open it again, and keep it if it is good."""
         form = FORMATS[name]
         path = self.trained.folder / FOLDER / form.file
@@ -151,7 +151,7 @@ class _Work:
             return refused.outcome
         return replace(made, file=path)
 
-    def _made(self, name: str, form: Format, path: Path) -> Outcome:
+    def _made(self, name: str, form: Format, path: Path) -> FormatResult:
         try:
             form.write(self.trained.model, path, facts=self.facts | {"format": name}, sample=self.sample)
             model = form.load(path)
@@ -159,9 +159,9 @@ class _Work:
             raise
         except Exception as error:  # converters fail in many ways, and some only when the result is opened
             line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            raise _Refused(Outcome(name, None, f"cannot be made: {line}{_instead(form)}")) from error
+            raise _Refused(FormatResult(name, None, f"cannot be made: {line}{_instead(form)}")) from error
         figures, reason = self.judge(model)
-        made = Outcome(name, None, "", figures, files.size(path) / 1e6, files.fingerprint(path))
+        made = FormatResult(name, None, "", figures, files.size(path) / 1e6, files.fingerprint(path))
         if reason:
             raise _Refused(replace(made, reason=f"{reason}{_instead(form)}"))
         return made
@@ -200,7 +200,7 @@ def _instead(form: Format) -> str:
     return f"; take {form.safer} instead" if form.safer else ""
 
 
-def _record(trained: Bundle, original: Outcome, made: Outcome, *, pictures: int, max_loss: float) -> None:
+def _record(trained: Bundle, original: FormatResult, made: FormatResult, *, pictures: int, max_loss: float) -> None:
     """Write down what became of a format, beside what is known of the others."""
     known = load(trained)
     known[made.format] = _row(made) | {"pictures": pictures, "max_loss": max_loss}
@@ -209,7 +209,7 @@ def _record(trained: Bundle, original: Outcome, made: Outcome, *, pictures: int,
     paths.write(trained.folder / FOLDER / RECORD, json.dumps(record, indent=2) + "\n")
 
 
-def _row(outcome: Outcome) -> dict:
+def _row(outcome: FormatResult) -> dict:
     row = asdict(outcome)
     figures = row.pop("figures") or {}
     figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON knows no other

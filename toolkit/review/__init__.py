@@ -33,7 +33,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     queue: str = "",
-    told: Callable[[str], object] = lambda url: None,
+    on_start: Callable[[str], object] = lambda url: None,
 ) -> Manifest:
     """Serve the page until interrupted.
 
@@ -43,7 +43,7 @@ def serve(
         port: None takes 8642, or any that is free.
         queue: what is shown first: "labels", "conflicts", "mistakes", "hesitant", "copies", "left-out", "all" or
             "class:NAME"; "" for the first that has pictures.
-        told: is given the address of the page as soon as it answers.
+        on_start: is given the address of the page as soon as it answers.
 
     Returns:
         The manifest with all marks, saved.
@@ -52,10 +52,10 @@ def serve(
         ToolkitError: the packages for it are not installed, or the address is taken.
         DatasetError: the dataset is under review already.
 
-    >>> serve(manifest.load("cars_tanks"), told=webbrowser.open)  # doctest: +SKIP
+    >>> serve(manifest.load("cars_tanks"), on_start=webbrowser.open)  # doctest: +SKIP
     """
     server = _server()(manifest.root, host=host, port=port, queue=queue)
-    told(server.url)
+    on_start(server.url)
     server.run()
     return server.session.manifest
 
@@ -91,8 +91,8 @@ def relabel(manifest: Manifest, pictures: Iterable[str], label: str, *, reason: 
     """
 
     def mark(journal: Journal, path: str) -> dict[str, str]:
-        told = f"{RELABELLED} {journal.cells[path]['label']}"
-        return {"mark": "label", "label": label, "words": f"{told}: {reason}" if reason else told}
+        words = f"{RELABELLED} {journal.cells[path]['label']}"
+        return {"mark": "label", "label": label, "words": f"{words}: {reason}" if reason else words}
 
     return _marked(manifest, pictures, mark)
 

@@ -28,7 +28,7 @@ def run(
     model: "str | Path | Classifier",
     config: Config | None = None,
     *,
-    told: Callable[["Service"], object] = lambda service: None,
+    on_start: Callable[["Service"], object] = lambda service: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -36,7 +36,7 @@ def run(
         model: a file that `toolkit export` wrote, a run that has such files, or what `runtime.load` opened, which is
             then asked by one thread at a time.
         config: how it listens, and its limits; None for the usual ones.
-        told: is given the service before it answers: its `url`, `name` and `classes`.
+        on_start: is given the service before it answers: its `url`, `name` and `classes`.
 
     Raises:
         BundleError: no such file.
@@ -45,7 +45,7 @@ def run(
     >>> run("cars_tanks/xception", Config(max_pixels=10_000_000))  # doctest: +SKIP
     """
     service = _service()(model, config or Config())
-    told(service)
+    on_start(service)
     service.run()
 
 

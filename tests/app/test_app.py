@@ -218,7 +218,7 @@ def test_the_review_page_is_served_until_it_is_ended(home):
     at.button[0].click().run()
     assert not at.link_button
     at.button[0].click().run()
-    review_page.close()
+    review_page.reviews.close()
     assert not (home / "data" / "pets" / ".review-token").exists()
     assert "toolkit review pets" in shown(opened("pets", "review", private=False))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT, LIVE = "Snapshot", "Live"
 MISSING = 'Live video needs one more package: `pip install "image-classifier-toolkit[live]"`. Then start the app again.'
-LOCAL = {"iceServers": []}  # browser and app find one another on this machine or in its network, and ask nobody
+LOCAL: dict[str, list] = {"iceServers": []}  # browser and app connect on this machine or in its network
 
 VIDEO = {"autoPlay": True, "muted": True, "style": {"width": "100%", "maxWidth": "32rem", "borderRadius": "6px"}}
 
@@ -46,7 +46,7 @@ def _snapshot(below: float) -> None:
     if photo:
         content = photo.getvalue()
         upload.show_answer("Your snapshot", content, state.answers([content], below=below)[0], below=below)
-        upload.said_of_explaining()
+        upload.explain_heat()
 
 
 def _live(below: float) -> None:

@@ -28,12 +28,12 @@ def show() -> None:
     ]
     page = st.navigation(pages, position="hidden")
     with st.container(key="pages", horizontal=True, gap="xsmall"):
-        for one in pages:  # on a phone they are in sight, too
-            st.page_link(one, width="content")
+        for entry in pages:  # on a phone they are in sight, too
+            st.page_link(entry, width="content")
     if len(settings.models) > 1:
         models = dict(zip(settings.models, (model.name for model in settings.models), strict=True))
         st.selectbox(
-            "Network", models, format_func=models.get, key=state.CHOSEN, label_visibility="collapsed", width=260
+            "Network", models, format_func=models.__getitem__, key=state.CHOSEN, label_visibility="collapsed", width=260
         )
     try:
         page.run()

@@ -57,7 +57,7 @@ def _data(table: Manifest) -> None:
     st.markdown(f"{len(used):,} of {len(table):,} pictures are in use.")
     counts = used.counts("split").reset_index(names="class").to_dict(orient="records")
     components.table([{str(name): _thousands(value) for name, value in row.items()} for row in counts])
-    samples = _samples(str(table.root), (table.root / "manifest.csv").stat().st_mtime_ns)
+    samples = _samples(str(table.root), (table.root / "manifest.csv").stat().st_mtime_ns, table)
     if samples:
         st.image(samples, width="stretch")
     sources = table.provenance()[["source", "license", "pictures"]].to_dict(orient="records")
@@ -70,14 +70,13 @@ def _thousands(value: object) -> object:
 
 
 @st.cache_resource(show_spinner="Looking at the pictures …", max_entries=2)
-def _samples(root: str, _changed: int) -> bytes | None:
-    """A few pictures of each class, as a PNG; None without matplotlib."""
+def _samples(root: str, changed: int, _table: Manifest) -> bytes | None:
+    """A few pictures of each class, as a PNG; None without matplotlib. Drawn again when the manifest has changed."""
     try:
         from toolkit import plot
     except ModuleNotFoundError:
         return None
-    used = state.dataset().where(status="ok")
-    return plot.png(plot.sample_grid(used, per_class=6))
+    return plot.png(plot.sample_grid(_table.where(status="ok"), per_class=6))
 
 
 def _comparison(run: Bundle) -> None:

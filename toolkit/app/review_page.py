@@ -13,8 +13,46 @@ from toolkit.errors import ToolkitError
 if TYPE_CHECKING:
     from toolkit.review.server import Server
 
-_open: dict[Path, "Server"] = {}  # one per dataset, whatever the number of sessions
-_lock = threading.Lock()
+
+class Reviews:
+    """The review pages that are open, one per dataset, whatever the number of sessions."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, Server] = {}
+        self._lock = threading.Lock()
+
+    def url(self, root: Path) -> str:
+        """Address of the page of a dataset, "" if none is open."""
+        server = self._open.get(root)
+        return server.url if server else ""
+
+    def start(self, table: Manifest) -> None:
+        """Open the page of a dataset, if it is not; what prevents that is shown."""
+        from toolkit import review
+
+        with self._lock:
+            if table.root in self._open:  # in another session
+                return
+            try:
+                self._open[table.root] = review.open(table)
+            except ToolkitError as error:
+                st.session_state["problem"] = str(error)
+
+    def end(self, root: Path) -> None:
+        """Close the page of a dataset, and save."""
+        with self._lock:
+            server = self._open.pop(root, None)
+        if server:
+            server.close()
+
+    def close(self) -> None:
+        """Close all pages, and save."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+
+reviews = Reviews()
 
 
 def show() -> None:
@@ -32,43 +70,17 @@ def show() -> None:
     _counts(table)
     if not settings.private:
         st.info(f"Reviewing is for the machine itself: run `toolkit review {table.name}` there.")
-    elif table.root in _open:
-        st.link_button("Open the review page", _open[table.root].url, type="primary")
-        st.button("End the review", on_click=_end, args=(table.root,))
+    elif url := reviews.url(table.root):
+        st.link_button("Open the review page", url, type="primary")
+        st.button("End the review", on_click=reviews.end, args=(table.root,))
     else:
-        st.button("Start the review", on_click=_start, args=(table,), type="primary")
+        st.button("Start the review", on_click=reviews.start, args=(table,), type="primary")
     problem = st.session_state.pop("problem", "")
     if problem:
         st.error(problem)
-
-
-def close() -> None:
-    """End all reviews, and save."""
-    with _lock:
-        while _open:
-            _open.popitem()[1].close()
 
 
 def _counts(table: Manifest) -> None:
     reviewed = (table.table["reviewed"] != "").sum()
     left_out = len(table.left_out())
     st.caption(f"{len(table):,} pictures, {left_out:,} left out, {reviewed:,} reviewed so far.")
-
-
-def _start(table: Manifest) -> None:
-    from toolkit import review
-
-    with _lock:
-        if table.root in _open:  # in another session
-            return
-        try:
-            _open[table.root] = review.open(table)
-        except ToolkitError as error:
-            st.session_state["problem"] = str(error)
-
-
-def _end(root: Path) -> None:
-    with _lock:
-        server = _open.pop(root, None)
-    if server:
-        server.close()

@@ -43,7 +43,7 @@ OPTIONS = {
 }
 
 
-class Guard:
+class OriginCheck:
     """Refuses what a page from elsewhere asks for, before Streamlit looks up its own address on the network."""
 
     def __init__(self, app: ASGIApp, *, private: bool):
@@ -74,12 +74,14 @@ def run(settings: state.Settings, *, host: str, port: int | None, on_start: Call
         own = {"server.address": host, "server.port": listening.getsockname()[1]}
         for name, value in (OPTIONS | own).items():
             config.set_option(name, value)
-        guard = Middleware(Guard, private=settings.private)
-        application = App(SCRIPT, middleware=[guard], lifespan=_lifespan)
-        how = {"log_level": "warning", "access_log": False, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2}
+        checked = Middleware(OriginCheck, private=settings.private)
+        application = App(SCRIPT, middleware=[checked], lifespan=_lifespan)
+        serving = uvicorn.Config(
+            application, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2
+        )
         on_start(sockets.url(listening, host))
         with suppress(KeyboardInterrupt):  # the way to end it
-            uvicorn.Server(uvicorn.Config(application, **how)).run(sockets=[listening])
+            uvicorn.Server(serving).run(sockets=[listening])
 
 
 def is_loopback(host: str) -> bool:
@@ -99,4 +101,4 @@ def is_loopback(host: str) -> bool:
 @asynccontextmanager
 async def _lifespan(_: App) -> AsyncIterator[None]:
     yield
-    review_page.close()  # here, since a signal ends the process before whoever started it can
+    review_page.reviews.close()  # here, since a signal ends the process before whoever started it can

@@ -39,45 +39,53 @@ class Settings:
     private: bool = True
 
 
-_settings: list[Settings] = []  # the last counts: an app is one process
+class App:
+    """The app of this process, which all its sessions share; `use` sets what it was started with."""
+
+    settings: Settings
+
+
+_app = App()  # not in the cache of Streamlit, which whoever looks at the app might clear
 
 
 def use(settings: Settings) -> None:
-    """Make this what the app is about."""
-    _settings[:] = [settings]
+    """Start the app with these settings."""
+    _app.settings = settings
 
 
 def settings() -> Settings:
-    """What the app is about."""
-    return _settings[0]
+    """What the app was started with."""
+    return _app.settings
 
 
-def find(name: str | Path, **how: object) -> Settings:
+def find(
+    name: str | Path, *, page: str = "model", abstain_below: float | None = None, private: bool = True
+) -> Settings:
     """The models and the dataset that a name stands for.
 
     Args:
         name: a run, an exported file, or a dataset for all its runs, the best first.
-        how: further settings.
+        page, abstain_below, private: see `Settings`.
 
     Raises:
         BundleError: none of them.
         ModuleNotFoundError: a run needs Keras, which is not installed.
     """
-    root = paths.dataset(name)
-    if isinstance(root, Path) and (root / manifest.FILE).is_file():
-        models = _best_first(bundle.runs(root))
+    dataset: Path | None = paths.dataset(name)
+    if isinstance(dataset, Path) and (dataset / manifest.FILE).is_file():
+        models = _best_first(bundle.runs(dataset))
         if not models:
             raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
     else:
         models = [paths.run(name)]
-        root = _dataset_of(run_folder(models[0]))
+        dataset = _dataset_of(run_folder(models[0]))
         if models[0].suffix in runtime.OPENERS:
             runtime.load(models[0])  # says at once what is wrong with it
         else:
             bundle.load(models[0])
     if any(model.suffix not in runtime.OPENERS for model in models) and not find_spec("keras"):
         raise ModuleNotFoundError("a run needs Keras; an exported model does not", name="keras")
-    return Settings(tuple(models), root, **how)
+    return Settings(tuple(models), dataset, page, abstain_below, private)
 
 
 def run_folder(model: Path) -> Path:
@@ -109,8 +117,8 @@ def dataset() -> Manifest | None:
 
 def threshold() -> float:
     """Probability below which an answer is "not sure", if nobody chooses another."""
-    given = settings().abstain_below
-    return model().threshold if given is None else given
+    chosen_below = settings().abstain_below
+    return model().threshold if chosen_below is None else chosen_below
 
 
 def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
@@ -120,9 +128,10 @@ def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
         pictures: the bytes of files.
         below: probability below which an answer is "not sure".
     """
-    asked = (_answer(str(chosen()), content) for content in pictures)
+    answers = (_answer(str(chosen()), content) for content in pictures)
     return [
-        one if isinstance(one, parallel.Failure) else replace(one, abstained=one.probability < below) for one in asked
+        answer if isinstance(answer, parallel.Failure) else replace(answer, abstained=answer.probability < below)
+        for answer in answers
     ]
 
 
@@ -133,10 +142,12 @@ def can_explain() -> bool:
 
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def heat(path: str, content: bytes, label: str) -> np.ndarray | None:
-    """What spoke for a label, see `explain.grad_cam`; None for a network that has no feature maps."""
+    """What spoke for a label, see `explain.grad_cam`; None for an exported model, or one without feature maps."""
+    trained = _opened(path)
+    if not isinstance(trained, Bundle):
+        return None
     from toolkit.evaluation import explain
 
-    trained = _opened(path)
     try:
         return explain.grad_cam(trained, trained.prepare(content)[None], labels=[label])[0]
     except ValueError:

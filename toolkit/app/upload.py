@@ -1,8 +1,6 @@
 """Pictures are put in; answers come out."""
 
-import csv
-import io
-
+import pandas as pd
 import streamlit as st
 
 from toolkit.app import components, state
@@ -31,9 +29,9 @@ def show() -> None:
         _summary(names, answers)
     pages = -(-len(answers) // SHOWN)
     page = st.pagination(pages, key="answers") if pages > 1 else 1
-    for place in range(len(answers))[SHOWN * (page - 1) : SHOWN * page]:
-        show_answer(names[place], contents[place], answers[place], below=below)
-    said_of_explaining()
+    for index in range(len(answers))[SHOWN * (page - 1) : SHOWN * page]:
+        show_answer(names[index], contents[index], answers[index], below=below)
+    explain_heat()
 
 
 def threshold() -> float:
@@ -55,14 +53,13 @@ def threshold() -> float:
 def show_answer(name: str, content: bytes, answer: Answer, *, below: float) -> None:
     """Show an answer, and where the network looked if that can be told; or why there is none."""
     if isinstance(answer, Prediction):
-        explained = state.can_explain()
-        heat = state.heat(str(state.chosen()), content, answer.label) if explained else None
+        heat = state.heat(str(state.chosen()), content, answer.label)
         components.answer(name, answer, below=below, heat=heat)
     else:
         components.unreadable(name, answer.reason)
 
 
-def said_of_explaining() -> None:
+def explain_heat() -> None:
     """Say what the glow is, or why there is none."""
     if state.can_explain():
         st.caption("What spoke for the answer glows (Grad-CAM). It says where, not why.")
@@ -71,14 +68,14 @@ def said_of_explaining() -> None:
 
 
 def _summary(names: list[str], answers: list[Answer]) -> None:
-    said = [_said(answer) for answer in answers]
-    counted = ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said))
+    labels = [_label(answer) for answer in answers]
+    counted = ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels))
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.markdown(f"**{len(answers)} pictures:** {counted}")
     right.download_button("As a table", _csv(names, answers), "answers.csv", "text/csv", width="stretch")
 
 
-def _said(answer: Answer) -> str:
+def _label(answer: Answer) -> str:
     if not isinstance(answer, Prediction):
         return answer.status
     return "not sure" if answer.abstained else answer.label
@@ -86,8 +83,4 @@ def _said(answer: Answer) -> str:
 
 def _csv(names: list[str], answers: list[Answer]) -> str:
     rows = [predict.row(state.model(), name, answer) for name, answer in zip(names, answers, strict=True)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return pd.DataFrame(rows, dtype=object).to_csv(index=False)

@@ -1,13 +1,18 @@
-"""Listening sockets of this machine."""
+"""Listening sockets of this machine, and servers that answer at one."""
 
 import contextlib
 import ctypes
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    import uvicorn
 
 SO_ATTACH_FILTER = 26  # Linux's number; Python has no name for it
 RETURN_NOTHING = (0x06, 0, 0, 0)  # the BPF instruction RET 0: keep nothing of a packet
@@ -49,3 +54,49 @@ def url(listening: socket.socket, host: str) -> str:
     """The URL of a listening socket, without a slash at its end."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+class Serving:
+    """A server that answers at a socket: in this thread until it is interrupted, or in one of its own until `close`.
+
+    Args:
+        server: of uvicorn.
+        listening: the socket; it is closed at the end.
+        host: the address it listens at.
+    """
+
+    def __init__(self, server: "uvicorn.Server", listening: socket.socket, host: str):
+        self._server, self._socket = server, listening
+        self.url = url(listening, host)
+
+    def run(self) -> None:
+        """Answer until SIGTERM or Ctrl-C; requests under way are answered then."""
+        try:
+            self._server.run(sockets=[self._socket])
+        except KeyboardInterrupt:  # the way to end it
+            pass
+        finally:
+            self._end()
+
+    def start(self) -> Self:
+        """Answer in a thread of its own, until `close`."""
+        self._thread = threading.Thread(target=self.run, name=f"answer at {self.url}", daemon=True)
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            self._thread.join(0.01)
+        return self
+
+    def close(self) -> None:
+        """Answer what is under way, and stop."""
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _end(self) -> None:
+        """Close what was opened."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

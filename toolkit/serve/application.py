@@ -17,7 +17,7 @@ from toolkit.model.classifier import Classifier
 from toolkit.serve import native, problems, protocols
 from toolkit.serve.config import Config
 from toolkit.serve.engine import Engine
-from toolkit.serve.limits import Guard
+from toolkit.serve.limits import LimitedApplication
 from toolkit.serve.metrics import Metrics
 
 ONLY_HERE = {
@@ -33,7 +33,7 @@ DARK = (  # where the reader's other pages are
 )
 
 
-def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
+def build(sessions: Sequence[Classifier], config: Config, name: str) -> LimitedApplication:
     """The whole service as an ASGI application.
 
     Args:
@@ -60,17 +60,17 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> Guard:
         redoc_url=None,
         strict_content_type=False,  # JSON need not be said to be that, see `protocols`
     )
-    guard = Guard(application, config, metrics, engine.full)
+    limited = LimitedApplication(application, config, metrics, engine.full)
     problems.handle(application)
-    asked_for = [Depends(HTTPBearer(auto_error=False))] if config.token else []  # for the page; the guard judges
+    asked_for = [Depends(HTTPBearer(auto_error=False))] if config.token else []  # for the page; the limits check it
     application.include_router(native.routes(engine, model, name), dependencies=asked_for)
     application.include_router(protocols.routes(engine, model, name), dependencies=asked_for)
-    application.include_router(_health(guard, metrics))
+    application.include_router(_health(limited, metrics))
     _pages(application)
-    return guard
+    return limited
 
 
-def _health(guard: Guard, metrics: Metrics) -> APIRouter:
+def _health(limited: LimitedApplication, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", summary="Whether the service lives")
@@ -81,7 +81,7 @@ def _health(guard: Guard, metrics: Metrics) -> APIRouter:
     @router.get("/readyz", responses=problems.documented(), summary="Whether it takes requests")
     @router.get("/v2/health/ready", responses=problems.documented(), summary="Whether it takes requests")
     async def ready() -> dict:
-        if guard.stopping:
+        if limited.stopping:
             raise problems.Problem(503, "it is being stopped", code="stopping")
         return {"ready": True}
 
@@ -115,4 +115,4 @@ def _pages(application: FastAPI) -> None:
             swagger_favicon_url="docs/files/favicon.png",
             swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
         )
-        return HTMLResponse(page.body.decode().replace("</head>", f"{DARK}</head>"), headers=ONLY_HERE)
+        return HTMLResponse(bytes(page.body).decode().replace("</head>", f"{DARK}</head>"), headers=ONLY_HERE)

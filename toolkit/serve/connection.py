@@ -3,6 +3,7 @@
 import asyncio
 import json
 from asyncio import TimerHandle
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,15 +18,17 @@ class Connection(HttpToolsProtocol):
     Args:
         most: connections at a time.
         seconds: in which the headers of a request have to arrive.
-        how: what uvicorn gives.
+        arguments: of uvicorn's protocol.
     """
 
-    def __init__(self, *, most: int, seconds: float, **how: object):
-        super().__init__(**how)
+    def __init__(self, *, most: int, seconds: float, **arguments: Any):
+        super().__init__(**arguments)
         self._most, self._seconds, self._head = most, seconds, 0
         self._patience: TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # noqa: D102 - as in asyncio
+    def connection_made(  # type: ignore[override] # as uvicorn's own  # noqa: D102 - as in asyncio
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         if len(self.connections) > self._most:
             transport.abort()

@@ -23,7 +23,7 @@ from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
 Picture = bytes | np.ndarray
-Outcome = np.ndarray | Problem
+Result = np.ndarray | Problem  # the probabilities of a picture, or why there are none
 
 
 class Engine:
@@ -37,7 +37,8 @@ class Engine:
 
     def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
         self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
-        self._idle, self._queue = list(sessions), deque()
+        self._idle = list(sessions)
+        self._queue: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
         self.waiting = 0
@@ -57,7 +58,7 @@ class Engine:
         """Whether not one picture more may wait."""
         return self.waiting >= self.config.max_queue
 
-    async def answer(self, pictures: Sequence[Picture]) -> list[Outcome]:
+    async def answer(self, pictures: Sequence[Picture]) -> list[Result]:
         """What the model makes of pictures.
 
         Args:
@@ -73,14 +74,14 @@ class Engine:
             raise overloaded(f"{self.waiting} pictures are waiting, and {self.config.max_queue} may")
         self.waiting += len(pictures)
         try:
-            found = await asyncio.gather(*map(self._one, pictures))
+            results = await asyncio.gather(*map(self._one, pictures))
         finally:
             self.waiting -= len(pictures)
-        for outcome in found:
-            self._metrics.pictures.labels(outcome.code if isinstance(outcome, Problem) else "answered").inc()
-        return found
+        for result in results:
+            self._metrics.pictures.labels(result.code if isinstance(result, Problem) else "answered").inc()
+        return results
 
-    async def _one(self, picture: Picture) -> Outcome:
+    async def _one(self, picture: Picture) -> Result:
         loop = asyncio.get_running_loop()
         try:
             pixels = await loop.run_in_executor(self._openers, self._opened, picture)
@@ -99,9 +100,9 @@ class Engine:
             return session.prepare_frame(picture)
         if not picture:
             raise Problem(422, "expected the bytes of a picture, got none", code="empty")
-        found, formats = images.sniff(picture[:32]), self.config.formats
-        if found not in formats:
-            raise Problem(415, f"expected a format of {', '.join(formats)}, got {found or 'something else'}")
+        format, formats = images.sniff(picture[:32]), self.config.formats
+        if format not in formats:
+            raise Problem(415, f"expected a format of {', '.join(formats)}, got {format or 'something else'}")
         self._check(images.pixels(picture))
         try:
             return session.prepare(picture)
@@ -130,19 +131,19 @@ class Engine:
 
     def _probabilities(self, session: Classifier, pixels: tuple[np.ndarray, ...]) -> np.ndarray:
         started = time.perf_counter()
-        found = session.probabilities(np.stack(pixels), batch_size=len(pixels))
+        probabilities = session.probabilities(np.stack(pixels), batch_size=len(pixels))
         self._metrics.inference.observe(time.perf_counter() - started)
         self._metrics.batches.observe(len(pixels))
-        return found
+        return probabilities
 
     def _done(self, session: Classifier, answers: tuple[asyncio.Future, ...], asked: asyncio.Future) -> None:
         self._idle.append(session)
         failed = asked.exception()
-        for place, answer in enumerate(answers):
+        for index, answer in enumerate(answers):
             if answer.cancelled():
                 continue
             if failed:
                 answer.set_exception(failed)
             else:
-                answer.set_result(asked.result()[place])
+                answer.set_result(asked.result()[index])
         self._share()

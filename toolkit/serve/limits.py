@@ -1,4 +1,7 @@
-"""What stands before the application: who may ask, how much, how often, and for how long."""
+"""The limits of a service: who may ask, how much, how often, and for how long.
+
+By hand, since they have to hold before a body is read: middlewares for a rate or a size each begin after another.
+"""
 
 import asyncio
 import hmac
@@ -17,11 +20,11 @@ OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "
 JSON = ("/v1/", "/v2/")  # where it is taken
 LINGER = 1.0  # seconds in which a body that is not wanted is read on and dropped
 BURST = 2.0  # seconds of requests that may come at once
-KNOWN = 10_000  # addresses that are remembered
+ADDRESSES = 10_000  # whose rates are remembered
 GONE = 499  # what nginx says of a sender that left
 
 
-class Guard:
+class LimitedApplication:
     """An application with the limits of a service before it.
 
     The body of a request is here as a whole before the application is asked.
@@ -44,7 +47,8 @@ class Guard:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        started, answer, held, body = time.perf_counter(), _Answer(send, self), _Held(self), None
+        started, answer, body = time.perf_counter(), _Answer(send, self), None
+        held = _Held(self, self._config.held_megabytes * 1e6)
         try:
             self._admit(scope)
             body = await self._body(scope, receive, held)
@@ -129,7 +133,7 @@ class Rates:
         left, before = self._left.pop(address, (self._most, now))
         left = min(self._most, left + (now - before) * self._rate)
         self._left[address] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > KNOWN:
+        if len(self._left) > ADDRESSES:
             self._left.popitem(last=False)
         return 0.0 if left >= 1 else (1 - left) / self._rate
 
@@ -141,30 +145,30 @@ class _Gone(Exception):
 class _Held:
     """The bytes that one request holds."""
 
-    def __init__(self, guard: Guard):
-        self._guard, self._bytes = guard, 0
+    def __init__(self, limited: LimitedApplication, limit: float):
+        self._limited, self._limit, self._bytes = limited, limit, 0
 
     def add(self, count: int) -> None:
-        if self._guard.held + count > self._guard._config.held_megabytes * 1e6:
+        if self._limited.held + count > self._limit:
             raise overloaded("too many bytes are under way")
         self._bytes += count
-        self._guard.held += count
+        self._limited.held += count
 
     def release(self) -> None:
-        self._guard.held -= self._bytes
+        self._limited.held -= self._bytes
 
 
 class _Answer:
     """What goes out, and whether it has begun."""
 
-    def __init__(self, send: Send, guard: Guard):
-        self._send, self._guard, self.status = send, guard, 0
+    def __init__(self, send: Send, limited: LimitedApplication):
+        self._send, self._limited, self.status = send, limited, 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
-            if self._guard.stopping:
+            if self._limited.stopping:
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)
 

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from toolkit.model.classifier import Classifier
-from toolkit.serve.engine import Engine, Outcome
+from toolkit.serve.engine import Engine, Result
 from toolkit.serve.problems import Facts, Problem, documented
 
 NAME = 200  # letters of the name of a file that are repeated
@@ -79,11 +79,11 @@ def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
         that of the first error.
         """
         names, pictures = await _pictures(request, engine.config.max_pictures)
-        found = await engine.answer(pictures)
+        results = await engine.answer(pictures)
         limit = model.threshold if abstain_below is None else abstain_below
-        answers = [_answer(model, *pair, limit, top) for pair in zip(names, found, strict=True)]
+        answers = [_answer(model, *pair, limit, top) for pair in zip(names, results, strict=True)]
         if all("error" in answer for answer in answers):
-            raise _first(found, answers)
+            raise _first(results, answers)
         return JSONResponse({"model": name, "predictions": answers})
 
     return router
@@ -106,24 +106,25 @@ async def _pictures(request: Request, most: int) -> tuple[list[str], list[bytes]
     return names, pictures
 
 
-def _answer(model: Classifier, picture: str, found: Outcome, limit: float, top: int) -> dict:
-    if isinstance(found, Problem):
-        return {"picture": picture, "error": found.facts}
-    shares = [float(share) for share in found]
-    order = np.argsort(-found, kind="stable")[:top]
-    best = shares[order[0]]
+def _answer(model: Classifier, picture: str, result: Result, limit: float, top: int) -> dict:
+    if isinstance(result, Problem):
+        return {"picture": picture, "error": result.facts}
+    probabilities = result.astype(float).tolist()
+    order = np.argsort(-result, kind="stable")[:top]
+    best = probabilities[order[0]]
     return {
         "picture": picture,
         "label": model.classes[order[0]],
         "probability": best,
         "abstained": best < limit,
-        "top": [{"label": model.classes[place], "probability": shares[place]} for place in order],
-        "probabilities": dict(zip(model.classes, shares, strict=True)),
+        "top": [{"label": model.classes[index], "probability": probabilities[index]} for index in order],
+        "probabilities": dict(zip(model.classes, probabilities, strict=True)),
     }
 
 
-def _first(found: list[Outcome], answers: list[dict]) -> Problem:
+def _first(results: list[Result], answers: list[dict]) -> Problem:
     """The problem of the first of pictures that all have one, with those of the others."""
-    problem, others = found[0], answers if len(answers) > 1 else None
-    more = {"pictures": others} if others else {}
-    return Problem(problem.status_code, problem.detail, code=problem.code, **more)
+    problem = next(result for result in results if isinstance(result, Problem))
+    if len(answers) == 1:
+        return problem
+    return Problem(problem.status_code, problem.detail, code=problem.code, pictures=answers)

@@ -45,7 +45,8 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         **more: object,
     ):
-        super().__init__(status, message, dict(headers or {}))
+        super().__init__(status, message)
+        self.headers: dict[str, str] = dict(headers or {})
         self.code, self.more = code or CODES[status], more
 
     @property
@@ -97,9 +98,9 @@ def overloaded(message: str) -> Problem:
 
 def handle(application: FastAPI) -> None:
     """Let an application say all of its problems in that shape."""
-    application.add_exception_handler(RequestValidationError, _invalid)
-    application.add_exception_handler(HTTPException, _other)
-    application.add_exception_handler(Exception, _unexpected)
+    application.exception_handler(RequestValidationError)(_invalid)
+    application.exception_handler(HTTPException)(_other)
+    application.exception_handler(Exception)(_unexpected)
 
 
 async def _other(request: Request, error: HTTPException) -> JSONResponse:

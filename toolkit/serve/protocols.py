@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -64,7 +64,7 @@ def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
 
 def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter:
     router = APIRouter(route_class=_AnyType, prefix="/v2/models/{name}", tags=["Open Inference Protocol"])
-    outputs = [
+    outputs: list[dict[str, Any]] = [
         {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
     ]
@@ -82,15 +82,14 @@ def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter
     @router.post("/infer", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
     async def infer(sent: InferRequest) -> JSONResponse:
         pictures = _from_tensor(sent.inputs[0], engine.config.max_pictures)
-        found = await _all(engine, pictures)
-        labels = [model.classes[place] for place in found.argmax(axis=1)]
-        data = [[float(share) for share in found.ravel()], labels]
-        given = [
-            output | {"shape": [len(pictures), *output["shape"][1:]], "data": values}
-            for output, values in zip(outputs, data, strict=True)
+        probabilities = await _all(engine, pictures)
+        labels = [model.classes[index] for index in probabilities.argmax(axis=1)]
+        filled = [
+            {**output, "shape": [len(pictures), *output["shape"][1:]], "data": values}
+            for output, values in zip(outputs, [probabilities.astype(float).ravel().tolist(), labels], strict=True)
         ]
         facts = {"model_name": served, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
-        return JSONResponse({**facts, "outputs": given})
+        return JSONResponse({**facts, "outputs": filled})
 
     return router
 
@@ -114,10 +113,10 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRo
     @router.post("/{name}:predict", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
     async def predict(sent: PredictRequest) -> JSONResponse:
         """Each instance is {"b64": …}, or has one value of that kind; each prediction a probability per class."""
-        encoded = [one if isinstance(one, Encoded) else _only(one) for one in sent.instances]
+        encoded = [instance if isinstance(instance, Encoded) else _only(instance) for instance in sent.instances]
         _count(len(encoded), engine.config.max_pictures)
-        found = await _all(engine, [_decoded(one.b64) for one in encoded])
-        return JSONResponse({"predictions": found.astype(float).tolist()})
+        probabilities = await _all(engine, [_decoded(instance.b64) for instance in encoded])
+        return JSONResponse({"predictions": probabilities.astype(float).tolist()})
 
     return router
 
@@ -125,7 +124,7 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRo
 class _AnyType(APIRoute):
     """A route whose body is JSON whatever it is said to be: `curl -d` says that it is a form."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
@@ -137,11 +136,12 @@ class _AnyType(APIRoute):
 
 async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:
     """The probabilities of all; these protocols have no place for the problem of a single picture."""
-    found = await engine.answer(pictures)
-    for place, outcome in enumerate(found):
-        if isinstance(outcome, Problem):
-            raise Problem(outcome.status_code, f"picture {place}: {outcome.detail}", code=outcome.code, picture=place)
-    return np.stack(found)
+    rows = []
+    for index, result in enumerate(await engine.answer(pictures)):
+        if isinstance(result, Problem):
+            raise Problem(result.status_code, f"picture {index}: {result.detail}", code=result.code, picture=index)
+        rows.append(result)
+    return np.stack(rows)
 
 
 def _from_tensor(tensor: Tensor, most: int) -> list[Picture]:

@@ -3,28 +3,27 @@
 import asyncio
 import json
 import socket
-import threading
 from functools import partial
 from pathlib import Path
 
 import uvicorn
 
 from toolkit.core import paths, workers
-from toolkit.core.sockets import listening, stop_accepting, url
+from toolkit.core.sockets import Serving, listening, stop_accepting
 from toolkit.errors import BundleError
 from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
 from toolkit.serve import application
 from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection
-from toolkit.serve.limits import Guard
+from toolkit.serve.limits import LimitedApplication
 
-ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # of what a run exported
-QUIET = 0.5  # seconds after the wish to stop in which all is as before, but that every answer ends its connection
-LAST = 0.1  # seconds in which no new connection is let in, before listening ends
+ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # the best first
+QUIET = 0.5  # seconds after the signal to stop in which requests are answered still, each on its last connection
+LAST = 0.1  # seconds in which no new connection is accepted, before listening ends
 
 
-class Service:
+class Service(Serving):
     """A model that is being served.
 
     Args:
@@ -37,55 +36,26 @@ class Service:
     """
 
     def __init__(self, model: str | Path | Classifier, config: Config):
-        self._socket = listening(config.host, [config.port])
+        opened = listening(config.host, [config.port])
         try:
             sessions, name = _opened(model, config)
             self.name, self.classes = config.name or name, sessions[0].classes
-            self._guard = application.build(sessions, config, self.name)
+            limited = application.build(sessions, config, self.name)
         except BaseException:
-            self._socket.close()
+            opened.close()
             raise
-        self._server = _Server(_settings(self._guard, config), self._guard, self._socket)
-        self.url = url(self._socket, config.host)
-
-    def run(self) -> None:
-        """Answer until SIGTERM or Ctrl-C; requests under way are answered then."""
-        try:
-            self._server.run(sockets=[self._socket])
-        except KeyboardInterrupt:  # the way to end it
-            pass
-        finally:
-            self._socket.close()
-
-    def start(self) -> "Service":
-        """Answer in a thread of its own, until `close`."""
-        self._thread = threading.Thread(target=self.run, name="service", daemon=True)
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            self._thread.join(0.01)
-        return self
-
-    def close(self) -> None:
-        """Answer what is under way, and stop."""
-        self._server.should_exit = True
-        self._thread.join()
-
-    def __enter__(self) -> "Service":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(_Server(_settings(limited, config), limited, opened), opened, config.host)
 
 
 class _Server(uvicorn.Server):
-    """Tells that it will stop a moment before it does, so that nothing is sent to an end that is closed."""
+    """Says that it will stop a moment before it does, so that nothing is sent to a connection that is closed."""
 
-    def __init__(self, settings: uvicorn.Config, guard: Guard, listening: socket.socket):
+    def __init__(self, settings: uvicorn.Config, limited: LimitedApplication, listening: socket.socket):
         super().__init__(settings)
-        self._guard, self._listening = guard, listening
+        self._limited, self._listening = limited, listening
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._guard.stopping = True
+        self._limited.stopping = True
         await asyncio.sleep(QUIET)
         stop_accepting(self._listening)
         await asyncio.sleep(LAST)  # in which the loop accepts whoever is in the queue
@@ -102,13 +72,13 @@ def exported(model: str | Path) -> Path:
     folder = path / "export"
     if path.suffix in runtime.OPENERS or not path.is_dir():
         return path
-    found = [folder / name for name in ORDER if (folder / name).is_file()]
-    if not found:
+    files = [folder / name for name in ORDER if (folder / name).is_file()]
+    if not files:
         raise BundleError(f"expected exported files in {folder}, found none; run `toolkit export {model}`")
     made_from, now = json.loads((folder / "export.json").read_text()), json.loads((path / "bundle.json").read_text())
     if made_from.get("model") != now.get("sha256"):
         raise BundleError(f"expected {folder} from {path.name} as it is now; run `toolkit export {model}` again")
-    return found[0]
+    return files[0]
 
 
 def _opened(model: str | Path | Classifier, config: Config) -> tuple[list[Classifier], str]:
@@ -125,16 +95,17 @@ def _name(file: Path) -> str:
     return file.parents[1].name if file.parent.name == "export" else file.stem
 
 
-def _settings(guard: Guard, config: Config) -> uvicorn.Config:
+def _settings(limited: LimitedApplication, config: Config) -> uvicorn.Config:
+    connection = partial(Connection, most=config.max_connections, seconds=config.receive_seconds)
     return uvicorn.Config(
-        guard,
-        http=partial(Connection, most=config.max_connections, seconds=config.receive_seconds),
+        limited,
+        http=connection,  # type: ignore[arg-type] # uvicorn calls it as it does the class
         ws="none",
-        log_config=None,  # what goes wrong is told as by any library, on standard error if nobody says otherwise
+        log_config=None,  # errors are logged as by any library, on standard error if logging is not configured
         log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=bool(config.proxy),
         forwarded_allow_ips=config.proxy or None,
-        timeout_graceful_shutdown=config.stop_seconds,
+        timeout_graceful_shutdown=config.stop_seconds,  # type: ignore[arg-type] # it waits for fractions, too
     )

@@ -10,16 +10,30 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.core import paths
 from toolkit.dataset.manifest import FILE
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.model import bundle
 
+if TYPE_CHECKING:
+    from jupyter_client import AsyncKernelManager
+    from nbformat import NotebookNode
+
+PREDICTING = "10_predict"  # the notebook whose last line is the answer for a new picture
+
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """What the notebooks left behind: a page each, trained runs, an answer for a new picture, and the report."""
+    """The results of the notebooks.
+
+    Args:
+        pages: folder of the executed notebooks, as HTML.
+        bundles: the trained runs.
+        prediction: the answer for a new picture, a line.
+        report: path of the report.
+    """
 
     pages: Path
     bundles: tuple[bundle.Bundle, ...]
@@ -56,55 +70,60 @@ def execute(
     if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
         log(f"data/{name} is there already and is used again; remove it to begin afresh")
     weights = weights if weights in ("cifar10", "imagenet", "none") else str(Path(weights).expanduser().resolve())
-    given = {"source": _absolute(source), "dataset": name, "weights": weights, "picture": _new_picture(source)}
-    given |= {"overwrite": source.startswith("practice:")} | dict(values or {})
     _check_names(values or {})
+    new_values = {
+        "source": _absolute(source),
+        "dataset": name,
+        "weights": weights,
+        "picture": _new_picture(source),
+        "overwrite": source.startswith("practice:"),
+        **(values or {}),
+    }
     folder = pages or paths.home() / "build" / "notebooks"
-    lines = {}
-    for file in sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb")):
-        notebook, seconds = _executed(file, given)
+    last_lines = {}
+    for file in _notebooks():
+        notebook, seconds = _executed(file, new_values)
         paths.write(folder / f"{file.stem}.html", _page(notebook, file.stem))
-        lines[file.stem] = _last_text(notebook)
-        log(f"{file.stem:<22} {seconds:4.0f} s   {lines[file.stem]}")
+        last_lines[file.stem] = _last_line(notebook)
+        log(f"{file.stem:<22} {seconds:4.0f} s   {last_lines[file.stem]}")
     root = paths.dataset(name)
     runs = tuple(bundle.load(run) for run in bundle.runs(root))
-    answer = next((line for stem, line in lines.items() if stem.startswith("10")), "")
-    return Demo(folder, runs, answer, paths.models(root) / "report.html")
+    return Demo(folder, runs, last_lines.get(PREDICTING, ""), paths.models(root) / "report.html")
 
 
-def _check_names(wanted: Mapping[str, object]) -> None:
+def _notebooks() -> list[Path]:
+    return sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
+
+
+def _check_names(values: Mapping[str, object]) -> None:
+    """Raise ValueError for a parameter that no notebook has."""
     import nbformat
 
-    files = paths.notebooks().glob("[0-9][0-9]_*.ipynb")
-    known = {name for file in files for name in parameters(nbformat.read(file, as_version=4))}
-    unknown = sorted(set(wanted) - known)
+    names = {name for file in _notebooks() for name in parameters(nbformat.read(file, as_version=4))}
+    unknown = sorted(set(values) - names)
     if unknown:
-        raise ValueError(f"expected parameters of the notebooks ({', '.join(sorted(known))}), got {unknown[0]!r}")
+        raise ValueError(f"expected parameters of the notebooks ({', '.join(sorted(names))}), got {unknown[0]!r}")
 
 
-def parameters(notebook: object) -> dict[str, str]:
+def parameters(notebook: "NotebookNode") -> dict[str, str]:
     """The names and the source of the values in a notebook's cell tagged "parameters"."""
     cell = _parameter_cell(notebook)
     return dict(re.findall(r"^(\w+) = ([^#\n]*?)\s*(?:#.*)?$", cell.source, flags=re.MULTILINE)) if cell else {}
 
 
-def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
-    """The notebook with its outputs, and how many seconds it took."""
+def _executed(file: Path, values: Mapping[str, object]) -> tuple["NotebookNode", float]:
+    """The notebook with its outputs, and the seconds it took."""
     import nbformat
     from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     notebook, started = nbformat.read(file, as_version=4), time.monotonic()
-    _set(notebook, given)
-    environment = {
-        **os.environ,
-        "TOOLKIT_PROGRESS": "0",
-        "TOOLKIT_HOME": str(paths.home()),
-    }
-    with tempfile.TemporaryDirectory() as place:
-        private = {"transport": "ipc", "ip": f"{place}/kernel"} if os.name == "posix" else {}
-        kernel = AsyncKernelManager(kernel_name="python3", **private)  # by a file of ours: nobody can listen in
+    _set(notebook, values)
+    environment = {**os.environ, "TOOLKIT_PROGRESS": "0", "TOOLKIT_HOME": str(paths.home())}
+    with tempfile.TemporaryDirectory() as folder:
+        private = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
+        kernel = AsyncKernelManager(kernel_name="python3", **private)  # over a private file: nobody can listen in
         client = NotebookClient(notebook, km=kernel, timeout=None, resources={"metadata": {"path": str(file.parent)}})
         try:
             client.execute(env=environment, cleanup_kc=True)
@@ -113,24 +132,29 @@ def _executed(file: Path, given: Mapping[str, object]) -> tuple[object, float]:
         except DeadKernelError as error:
             raise ToolkitError(f"{file.name} was ended from outside, or ran out of memory") from error
         finally:
-            if kernel.has_kernel:  # a kernel manager that is given is not the client's to stop
-                asyncio.run(kernel.shutdown_kernel(now=True))
+            asyncio.run(_stop(kernel))
     return notebook, time.monotonic() - started
 
 
-def _set(notebook: object, given: Mapping[str, object]) -> None:
-    """Put a cell behind the parameters that gives those of them a new value that are there."""
+async def _stop(kernel: "AsyncKernelManager") -> None:
+    """Stop a kernel; the client leaves one running that it did not make."""
+    if kernel.has_kernel:
+        await kernel.shutdown_kernel(now=True)
+
+
+def _set(notebook: "NotebookNode", values: Mapping[str, object]) -> None:
+    """Insert a cell behind the parameters that gives new values to those that the notebook has."""
     import nbformat
 
-    known, cell = parameters(notebook), _parameter_cell(notebook)
-    values = {name: _like(known[name], value) for name, value in given.items() if name in known}
-    lines = [f"{name} = {_code(value)}" for name, value in values.items() if _code(value) != known[name]]
+    codes = parameters(notebook)
+    new = {name: _code(_like(codes[name], value)) for name, value in values.items() if name in codes}
+    lines = [f"{name} = {code}" for name, code in new.items() if code != codes[name]]
     if lines:
-        place = notebook.cells.index(cell) + 1
-        notebook.cells.insert(place, nbformat.v4.new_code_cell("\n".join(lines)))
+        index = notebook.cells.index(_parameter_cell(notebook)) + 1
+        notebook.cells.insert(index, nbformat.v4.new_code_cell("\n".join(lines)))
 
 
-def _parameter_cell(notebook: object) -> object | None:
+def _parameter_cell(notebook: "NotebookNode") -> "NotebookNode | None":
     return next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())), None)
 
 
@@ -148,14 +172,14 @@ def _like(example: str, value: object) -> object:
     return value
 
 
-def _page(notebook: object, title: str) -> str:
+def _page(notebook: "NotebookNode", title: str) -> str:
     from nbconvert import HTMLExporter
 
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, {"metadata": {"name": title}})
     return page
 
 
-def _last_text(notebook: object) -> str:
+def _last_line(notebook: "NotebookNode") -> str:
     """The last line a notebook printed."""
     for cell in reversed(notebook.cells):
         for output in reversed(cell.get("outputs", [])):

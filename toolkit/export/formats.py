@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
@@ -44,7 +45,7 @@ class Format:
             self._loaded.prepare()
 
     @property
-    def _loaded(self) -> object:
+    def _loaded(self) -> ModuleType:
         return import_module(f"toolkit.export.{self.module}")
 
 

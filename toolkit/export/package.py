@@ -66,7 +66,10 @@ def unpack(folder: Path) -> None:
     """Put what the page needs of it into a folder."""
     with tarfile.open(fetch()) as archive:
         for member, name in FILES.items():
-            (folder / name).write_bytes(archive.extractfile(member).read())
+            content = archive.extractfile(member)
+            if content is None:
+                raise BundleError(f"expected the file {member} in {NAME} {VERSION}, got a folder or a link")
+            (folder / name).write_bytes(content.read())
 
 
 def _packed(folder: Path) -> Path:

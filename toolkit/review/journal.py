@@ -7,6 +7,7 @@ it has missed.
 
 import json
 import os
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,8 @@ import pandas as pd
 
 from toolkit.errors import DatasetError
 
-try:
+if sys.platform != "win32":  # there nothing keeps two servers of one dataset apart
     import fcntl
-except ImportError:  # Windows; there two servers of one dataset are not told apart
-    fcntl = None
 
 FILE = "review.jsonl"
 MARKS = ("keep", "use", "exclude", "label")
@@ -216,9 +215,10 @@ class Journal:
             raise DatasetError(f"expected JSON lines in {self.path}, got: {error}; mend or move the file") from error
 
     def _lock_file(self) -> None:
+        if sys.platform == "win32":
+            return
         try:
-            if fcntl:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._file)
             raise DatasetError(

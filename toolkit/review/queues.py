@@ -1,5 +1,6 @@
 """What is worth a look: rows in queues, each with a reason in words, the most suspicious first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ class Queue:
     name: str
     title: str
     question: str
-    items: tuple[Item, ...]
+    items: Sequence[Item]
 
 
 def build(manifest: Manifest) -> list[Queue]:
@@ -59,18 +60,18 @@ def build(manifest: Manifest) -> list[Queue]:
     """
     odd = _odd(manifest.table)
     queues = [
-        ("labels", "likely wrong labels", "Is the label right?", _labels(manifest)),
-        ("conflicts", "one picture, two labels", "Which label is right?", _conflicts(manifest.table)),
-        ("mistakes", "confident mistakes", "Is the label right, or the network?", _mistakes(manifest)),
-        ("hesitant", "hesitant answers", "Is the label right?", _hesitant(manifest)),
-        ("copies", "near-duplicates", "Is it the same picture?", _copies(manifest)),
-        ("left-out", "left out", "Is it left out for a good reason?", _left_out(manifest.table)),
-        ("all", "all pictures", "Is the label right?", [item for _, item in odd]),
+        Queue("labels", "likely wrong labels", "Is the label right?", _labels(manifest)),
+        Queue("conflicts", "one picture, two labels", "Which label is right?", _conflicts(manifest.table)),
+        Queue("mistakes", "confident mistakes", "Is the label right, or the network?", _mistakes(manifest)),
+        Queue("hesitant", "hesitant answers", "Is the label right?", _hesitant(manifest)),
+        Queue("copies", "near-duplicates", "Is it the same picture?", _copies(manifest)),
+        Queue("left-out", "left out", "Is it left out for a good reason?", _left_out(manifest.table)),
+        Queue("all", "all pictures", "Is the label right?", [item for _, item in odd]),
     ]
     for label in manifest.classes:
         own = [item for name, item in odd if name == label]
-        queues.append((f"class:{label}", f"all {label}", f"Is this one of {label}?", own))
-    return [Queue(*words, tuple(items)) for *words, items in queues if items]
+        queues.append(Queue(f"class:{label}", f"all {label}", f"Is this one of {label}?", own))
+    return [queue for queue in queues if queue.items]
 
 
 def _labels(manifest: Manifest) -> list[Item]:

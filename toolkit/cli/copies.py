@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def _copies_options(parser: ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="PATH", help="a folder, with all below it, or a picture")
-    distance = "bits of the hash that may differ, 0 to 64 (default: 18, fewer from 12,959 pictures on)"
+    distance = "largest distance of two hashes in bits, 0 to 64 (default: 18, fewer from 12,959 pictures on)"
     options.add(parser, "--max-distance", distance, type=int)
-    options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.04)", type=float)
+    options.add(parser, "--max-difference", "largest difference of two signatures, 0 to 4 (default: 0.04)", type=float)
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
     options.add(parser, "--jobs", "processes (default: one per core)", type=int)
     options.file(parser, "--csv", "write the groups there, a row per picture")

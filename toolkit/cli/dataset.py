@@ -20,7 +20,9 @@ def _verify_options(parser: ArgumentParser) -> None:
     options.add(parser, "--min-entropy", "bits of the grey values that are enough (default: 0)", type=float)
     options.add(parser, "--max-aspect", "longer side over shorter side that is not too much (default: any)", type=float)
     options.add(parser, "--max-pixels", "width times height above which a file is not decoded", type=int)
-    options.add(parser, "--hashes", "more of them, with commas: ahash,dhash,whash,colorhash", type=options.names)
+    options.add(
+        parser, "--hashes", "further ones to store, with commas: ahash,dhash,whash,colorhash", type=options.names
+    )
     options.add(parser, "--whole", "decode large JPEGs whole: slower, hashes exactly imagehash's", action="store_true")
     options.add(parser, "--again", "check all pictures again", action="store_true")
     options.work(parser)
@@ -45,10 +47,10 @@ def _dedup_options(parser: ArgumentParser) -> None:
     options.add(
         parser,
         "--max-distance",
-        "bits of the hash that may differ, 0 to 64 (default: 18, fewer from 12,959 pictures on)",
+        "largest distance of two hashes in bits, 0 to 64 (default: 18, fewer from 12,959 pictures on)",
         type=int,
     )
-    options.add(parser, "--max-difference", "that the second look accepts, 0 to 4 (default: 0.04)", type=float)
+    options.add(parser, "--max-difference", "largest difference of two signatures, 0 to 4 (default: 0.04)", type=float)
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
     options.add(parser, "--crops", "also find crops down to this share of either side, 0.7 to 1", type=float)
     parser.add_argument("--curve", action="store_true", help="only show what each distance would find")
@@ -82,7 +84,7 @@ def _resize_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
     options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
-    options.add(parser, "--format", "png, what networks learn from (default), or jpeg")
+    options.add(parser, "--format", "png (default), what networks learn from, or jpeg")
     options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
     no = {"dest": "enlarge", "action": "store_false"}
     options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
@@ -203,9 +205,9 @@ REVIEW = Verb(
 
 def _split_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.add(parser, "--val", "share to choose by (default: 0.15)", type=float)
-    options.add(parser, "--test", "share to judge by (default: 0.15)", type=float)
-    options.add(parser, "--again", "forget the split there is", action="store_true")
+    options.add(parser, "--val", "share of the pictures for validation (default: 0.15)", type=float)
+    options.add(parser, "--test", "share of the pictures for the test (default: 0.15)", type=float)
+    options.add(parser, "--again", "divide anew, whatever the split is now", action="store_true")
     parser.add_argument("--seed", type=int, default=7, help="another seed gives another split (default: 7)")
     parser.add_argument("--folders", metavar="PATH", help="also lay out train|val|test/LABEL as links there")
 

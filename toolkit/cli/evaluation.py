@@ -44,7 +44,7 @@ def _explain_options(parser: ArgumentParser) -> None:
     into = "path of the picture (explained.png)"
     options.file(parser, "--into", into, metavar="PNG", default=Path("explained.png"))
     options.add(parser, "--label", "the class to look for (default: the network's own answer)")
-    parser.add_argument("--check", action="store_true", help="beside it, cover the picture piece by piece and watch")
+    parser.add_argument("--check", action="store_true", help="also draw what covering it piece by piece changes")
 
 
 def _explain(arguments: Namespace) -> dict:

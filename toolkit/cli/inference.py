@@ -30,8 +30,8 @@ def _predict_options(parser: ArgumentParser) -> None:
     options.add(parser, "--camera", "the frames of this camera, shown in a window: 0, 1, …", type=int, metavar="N")
     options.add(parser, "--video", "the frames of a video", metavar="FILE")
     options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
-    options.add(parser, "--views", "ask about it mirrored and cropped too, and take the mean", action="store_true")
-    options.add(parser, "--passes", "ask that often with dropout at work, and take the mean", type=int)
+    options.add(parser, "--views", "average over mirrored and cropped views of each picture", action="store_true")
+    options.add(parser, "--passes", "average over so many passes with dropout on (Monte Carlo dropout)", type=int)
     options.add(parser, "--csv", "write the answers as a table, and print how many there are of each", metavar="FILE")
     options.add(parser, "--jsonl", "the same as a line of JSON per picture", metavar="FILE")
     options.file(parser, "--show", "draw the first picture as the network saw it into this file", metavar="PNG")
@@ -198,7 +198,7 @@ def _export_options(parser: ArgumentParser) -> None:
     formats = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser"
     options.add(parser, "--format", f"{formats}; may be repeated", action="append", dest="to", metavar="FORMAT")
     parser.add_argument("--all", action="store_true", help="write all formats but browser, which is fetched in part")
-    options.add(parser, "--max-loss", "share of the test pictures that may go wrong by it (default: 0.005)", type=float)
+    options.add(parser, "--max-loss", "accuracy that a format may lose, 0 to 1 (default: 0.005)", type=float)
     options.add(parser, "--runtime", "for browser: the package of ONNX Runtime, fetched by hand", metavar="FILE.tgz")
     options.add(parser, "--abstain-below", "whoever uses it should say 'not sure' below this probability", type=float)
 

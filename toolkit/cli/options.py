@@ -55,15 +55,16 @@ STEPPING = (  # what is used where a network learns step by step, and by no head
     *("batch_size", "monitor", "augmentation", "label_smoothing", "clip", "ema", *MIXING_OPTIONS),
 )
 OPTION_HELP = (
-    "what the network alone knows: width=0.5 where it is drawn here, shrinking=[4,3,3] and growing=[3,4,3] of "
-    "dual_stack; of a pretrained one trainable_layers=6, or frozen_below=66 or the start of a layer's name (block14), "
+    "a network-specific option: width=0.5 of one that is defined in this package, shrinking=[4,3,3] and "
+    "growing=[3,4,3] of dual_stack; of a pretrained one trainable_layers=6, or frozen_below=66 or the start of a "
+    "layer's name (block14), "
     "pooling=average, pyramid or flatten, normalize=true, dense=256, dropout=0.5, l1=0.003, l2=0.4, weights"
 )
 CONFIG_HELP = (
-    "settings from a JSON file: best.json of tune, bundle.json of a run, or your own; options given beside it go "
-    "before it. What has no option here: class_weights, calibrate, augmentation {rotation, brightness, contrast, "
-    "horizontal_flip, vertical_flip, shift, zoom, shear}, mixing {mixup, cutmix, alpha, randaugment, magnitude}, "
-    "fine_tune {epochs, share, learning_rate, decay, weight_decay}"
+    "settings from a JSON file: best.json of tune, bundle.json of a run, or your own; options on the command line take "
+    "precedence. It can also set what has no option: class_weights, calibrate, augmentation {rotation, brightness, "
+    "contrast, horizontal_flip, vertical_flip, shift, zoom, shear}, mixing {mixup, cutmix, alpha, randaugment, "
+    "magnitude}, fine_tune {epochs, share, learning_rate, decay, weight_decay}"
 )
 
 
@@ -90,7 +91,8 @@ def work(parser: ArgumentParser) -> None:
 
 def cluster(parser: ArgumentParser) -> None:
     """Add the cluster."""
-    parser.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:port, to work there")
+    address = "of a Dask scheduler, tcp://host:port, whose workers share the work"
+    parser.add_argument("--cluster", metavar="ADDRESS", help=address)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -119,7 +121,7 @@ def fine_tune(text: str) -> dict[str, int]:
 def recipe(parser: ArgumentParser, *, usual: str = "the recipe's, or the file's") -> None:
     """Add the network, the recipe and the file of settings."""
     parser.add_argument("--network", help=f"vgg, dual_stack, xception, mobilenet, … (default: {usual})")
-    authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: trained as its authors did, whatever is usual below"
+    authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: its authors' settings replace the defaults below"
     parser.add_argument("--recipe", help=authors)
     file(parser, "--config", CONFIG_HELP)
 
@@ -170,35 +172,39 @@ def training(parser: ArgumentParser, *, style: str = "classic", weights: str = "
     add(parser, "--optimizer", "adam, adamw or sgd (default: the style's)")
     add(parser, "--momentum", "of sgd (default: 0.9)", type=float)
     add(parser, "--weight-decay", "of adamw (default: the style's)", type=float)
-    add(
-        parser,
-        "--schedule",
-        "of the rate: constant, cosine, or EPOCH=RATE,… from then on (default: the style's)",
-        type=schedule,
-    )
-    add(parser, "--warm-up", "share of the steps in which a cosine rises first (default: 0.1)", type=float)
-    add(parser, "--monitor", "what says which epoch is the best: val_loss (default) or val_accuracy")
+    rates = "of the learning rate: constant, cosine, or EPOCH=RATE,… from then on (default: the style's)"
+    add(parser, "--schedule", rates, type=schedule)
+    add(parser, "--warm-up", "share of the steps in which the rate of a cosine rises first (default: 0.1)", type=float)
+    add(parser, "--monitor", "metric that selects the best epoch: val_loss (default) or val_accuracy")
     add(parser, "--precision", "auto (default), float32 or bfloat16")
     add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
     no = {"dest": "augmentation", "action": "store_const", "const": None}
     add(parser, "--no-augmentation", "train on the pictures as they are", **no)
-    add(parser, "--views", "of each picture that a head on a frozen backbone learns from (default: 1)", type=int)
-    add(parser, "--C", "how freely such a head learns (default: chosen on val)", type=float)
-    add(parser, "--refit", "then find such a head again from train and val together", action="store_true")
+    views = "augmented views of each picture that a head on a frozen backbone learns from (default: 1)"
+    add(parser, "--views", views, type=int)
+    add(parser, "--C", "inverse regularization strength of such a head, above 0 (default: chosen on val)", type=float)
+    refit = "choose C by cross-validation on train and val together, and fit such a head on both"
+    add(parser, "--refit", refit, action="store_true")
     each = {"dest": "features_once", "action": "store_const", "const": False}
-    add(parser, "--features-each-epoch", "run a frozen backbone in every epoch, on changed pictures", **each)
-    add(parser, "--label-smoothing", "share of each label given to all classes (default: the style's)", type=float)
-    add(parser, "--clip", "longest gradient, 0 for any (default: the style's)", type=float)
-    add(parser, "--ema", "momentum of an average of the weights, 0 for none (default: the style's)", type=float)
+    add(
+        parser,
+        "--features-each-epoch",
+        "train such a head epoch by epoch on augmented pictures, not once on features",
+        **each,
+    )
+    add(parser, "--label-smoothing", "share of each label spread over all classes (default: the style's)", type=float)
+    add(parser, "--clip", "largest gradient norm, 0 for no limit (default: the style's)", type=float)
+    ema = "decay of a moving average of the weights, 0 for none (default: the style's)"
+    add(parser, "--ema", ema, type=float)
     own = "with this or the next two, the style's own mixing is off"
-    add(parser, "--mixup", f"share of the batches whose pictures are laid over one another; {own}", type=float)
-    add(parser, "--cutmix", "share of the batches with pieces of other pictures in them", type=float)
+    add(parser, "--mixup", f"share of the batches whose pictures are blended in pairs; {own}", type=float)
+    add(parser, "--cutmix", "share of the batches with pieces of other pictures pasted in", type=float)
     add(parser, "--randaugment", "further random changes per picture, 0 to 3", type=int)
-    tuning = "then let the last layers of a pretrained base learn too, for so many epochs (default: 5)"
+    tuning = "then train the last layers of a pretrained backbone too, for so many epochs (default: 5)"
     add(parser, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
 
 
 def overwrite(parser: ArgumentParser) -> None:
     """Add whether a result of other settings is replaced."""
-    parser.add_argument("--overwrite", action="store_true", help="do again what was done differently")
+    parser.add_argument("--overwrite", action="store_true", help="replace a result that was made with other settings")

@@ -56,7 +56,7 @@ def _crossval_options(parser: ArgumentParser) -> None:
     options.folds(parser)
     options.training(parser)
     options.overwrite(parser)
-    options.add(parser, "--ask", "views to ask a head about, up to --views, for their mean (default: 1)", type=int)
+    options.add(parser, "--ask", "views that a head answers for, up to --views, averaged (default: 1)", type=int)
     options.file(parser, "--show", "draw the folds into this file", metavar="PNG")
 
 

@@ -28,9 +28,11 @@ PICTURE = encoded(coloured(0, 1, side=48))
 class Slow(Classifier):
     """A model that takes as long as it is told."""
 
+    name = "slow"
+
     def __init__(self, inner, seconds):
         self.inner, self.seconds, self.batches = inner, seconds, []
-        self.classes, self.size, self.resize_mode, self.name = inner.classes, inner.size, inner.resize_mode, "slow"
+        self.classes, self.size, self.resize_mode = inner.classes, inner.size, inner.resize_mode
 
     def _answers(self, pictures):
         self.batches.append(len(pictures))

@@ -23,6 +23,11 @@ class Classifier(ABC):
     resize_mode: str
     threshold: float = 0.0
 
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Of the run, or of the file."""
+
     def prepare(self, source: images.Source) -> np.ndarray:
         """A picture as this model learned to see it.
 

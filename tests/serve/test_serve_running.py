@@ -20,7 +20,7 @@ from helpers import coloured, encoded
 
 from toolkit import runtime, serve
 from toolkit.model.classifier import Classifier
-from toolkit.serve import connection, guard, server
+from toolkit.serve import connection, limits, server
 
 PICTURE = encoded(coloured(0, 1, side=48))
 
@@ -349,5 +349,5 @@ def test_while_it_stops_it_is_not_ready_and_ctrl_c_is_a_way_to_end_it(process):
 
 
 def test_the_limits_of_the_module_are_what_the_texts_say():
-    assert (guard.LINGER, connection.HEAD_BYTES) == (1.0, 65_536)
+    assert (limits.LINGER, connection.HEAD_BYTES) == (1.0, 65_536)
     assert os.environ.get(serve.TOKEN) is None

@@ -7,7 +7,7 @@
     review     starts the review page of the dataset
 
 It runs on this machine, reaches no other, and opens a model once for all who look at it. An exported model needs no
-TensorFlow; where it looked can be told for runs only.
+TensorFlow; where it looked is drawn for runs only.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def serve(
         port: None takes 8501, or any that is free.
         page: of `PAGES`, what is shown first.
         abstain_below: probability below which an answer is "not sure", 0 to 1; None does as the model says.
-        on_start: is given the address of the app when it listens.
+        on_start: called with the address of the app when it listens.
 
     Raises:
         ToolkitError: there is no such model or dataset, or the address is taken.

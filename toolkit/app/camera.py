@@ -1,4 +1,4 @@
-"""What the model makes of a camera: a snapshot, or live video."""
+"""The page of the camera: answers for a snapshot, or for live video."""
 
 import sys
 from contextlib import suppress
@@ -23,7 +23,7 @@ VIDEO = {"autoPlay": True, "muted": True, "style": {"width": "100%", "maxWidth":
 
 
 def prepare() -> None:
-    """Load what encrypts live video, if it is there: loaded after TensorFlow, whose symbols it takes, it crashes."""
+    """Load the library that encrypts live video, if it is there: loaded after TensorFlow, it crashes on its symbols."""
     if "tensorflow" not in sys.modules:
         with suppress(ImportError):
             import pylibsrtp  # noqa: F401

@@ -16,13 +16,13 @@ MOST = 5  # classes that get a bar
 
 
 def answer(name: str, prediction: Prediction, *, below: float, heat: np.ndarray | None = None) -> None:
-    """Show an answer: the picture as the network saw it, where it looked, and its probabilities as bars.
+    """Show an answer: the prepared picture, its heat map, and the probabilities as bars.
 
     Args:
         name: of the picture.
         prediction: the answer.
         below: the probability below which it is "not sure".
-        heat: see `explain.grad_cam`; None if that is not known.
+        heat: heat map, see `explain.grad_cam`; None for none.
     """
     shares = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
     glowing = None
@@ -43,8 +43,8 @@ def table(rows: Sequence[Mapping[str, object]], *, best: bool = False) -> None:
     """Show rows as a table.
 
     Args:
-        rows: their cells by the names of the columns; what begins with a figure is set to the right.
-        best: whether the first row is the best one.
+        rows: cells by column; those that begin with a digit are aligned to the right.
+        best: highlight the first row.
     """
     words = [column for column, cell in rows[0].items() if not str(cell)[:1].isdigit()] if rows else []
     if rows:
@@ -66,9 +66,9 @@ def score(rows: Mapping[str, Sequence[str]], *, count: int) -> None:
     _show("score", rows, count)
 
 
-def picture(pixels: np.ndarray, words: str) -> None:
-    """Show a picture, as large as there is room but no larger than a hand."""
-    _show("picture", embedded(pixels), words)
+def picture(pixels: np.ndarray, caption: str) -> None:
+    """Show a picture with a caption, as large as the page allows."""
+    _show("picture", embedded(pixels), caption)
 
 
 def thumbnails(cells: Sequence[Mapping[str, object]]) -> None:
@@ -77,7 +77,7 @@ def thumbnails(cells: Sequence[Mapping[str, object]]) -> None:
 
 
 def embedded(pixels: np.ndarray) -> str:
-    """A picture as an address that holds the picture itself."""
+    """A picture as a data URL."""
     return "data:image/jpeg;base64," + base64.b64encode(images.to_jpeg(pixels, quality=90)).decode()
 
 

@@ -1,4 +1,4 @@
-"""What all pages share: the style, the choice of a network, the way from page to page, and errors in words."""
+"""The layout of all pages: style, choice of a network, navigation, and errors as messages."""
 
 from pathlib import Path
 

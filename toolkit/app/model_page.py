@@ -1,4 +1,4 @@
-"""What the model is: how good, learned from what, how it compares, its card."""
+"""The page of the model: how good it is, what it learned from, how it compares, its card."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Twenty test pictures: the network names each, and so may a person; who is right more often?"""
+"""The page of the test: a game of twenty test pictures between a person and the network."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from toolkit.model.predict import Prediction
 
 COUNT, SIDE = 20, 480  # pictures; pixels
 BUTTONS = 12  # classes that get a button each; more are chosen from a list
-PASS = ""  # a person who does not say
+PASS = ""  # instead of a label
 GAME = "game"
 
 
@@ -25,13 +25,13 @@ class Game:
     """One round, in the state of a session.
 
     Args:
-        model: that plays.
+        model: path of the model that plays.
         root: folder of the dataset.
         pictures: their paths in the dataset.
-        labels: what they are.
-        said: by the person so far, a label or `PASS`.
-        answers: of the network for the same.
-        looking: whether the outcome of the last picture is being looked at.
+        labels: their true classes.
+        said: labels by the person so far, or `PASS`.
+        answers: of the network for the same pictures.
+        looking: whether the outcome of the last picture is shown.
     """
 
     model: str
@@ -44,7 +44,7 @@ class Game:
 
     @property
     def index(self) -> int:
-        """Of the picture that is shown."""
+        """Of the picture that is shown, from 0."""
         return len(self.said) - self.looking
 
     @property

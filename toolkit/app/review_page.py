@@ -1,4 +1,4 @@
-"""The way to the review page of the dataset, which is served beside the app, to this machine alone."""
+"""The page that starts the review of the dataset, which is served beside the app, to this machine alone."""
 
 import threading
 from pathlib import Path

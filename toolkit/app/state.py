@@ -1,4 +1,4 @@
-"""What the app is about: models, the dataset they learned from, and their answers; each opened or asked once."""
+"""State of the app: its settings, and the models, the dataset and the answers, each opened or computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +17,17 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.classifier import Classifier
 from toolkit.model.predict import Answer
 
-CHOSEN = "model"  # in the state of a session
+CHOSEN = "model"  # key in the state of a session
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an app was started with.
+    """Settings of an app.
 
     Args:
-        models: files or folders, the one that is shown first in front; at least one.
-        dataset: its folder, None if it is not known.
-        page: what is shown first.
+        models: files or folders, at least one, that which is shown first in front.
+        dataset: its folder; None for none.
+        page: of `PAGES`, shown first.
         abstain_below: see `predict.stream`.
         private: whether only this machine can look at the app.
     """
@@ -94,35 +94,35 @@ def run_folder(model: Path) -> Path:
 
 
 def chosen() -> Path:
-    """The model that this session looks at."""
+    """The model that this session has chosen."""
     return st.session_state.get(CHOSEN) or settings().models[0]
 
 
 def model() -> Classifier:
-    """The same, opened."""
+    """The chosen model, opened."""
     return _opened(str(chosen()))
 
 
 def run() -> Bundle | None:
-    """The run that it is, or was exported from, with what is known of it; None if that is not there."""
+    """The run that the chosen model is, or was exported from; None if that is not there."""
     folder = run_folder(chosen())
     return bundle.load(folder) if (folder / bundle.FACTS).is_file() else None
 
 
 def dataset() -> Manifest | None:
-    """The dataset as it is now; None if it is not there."""
+    """The dataset, read again when it has changed; None if it is not there."""
     root = settings().dataset
     return _table(str(root), (root / manifest.FILE).stat().st_mtime_ns) if root else None
 
 
 def threshold() -> float:
-    """Probability below which an answer is "not sure", if nobody chooses another."""
+    """Probability below which an answer is "not sure", unless a person chooses another."""
     chosen_below = settings().abstain_below
     return model().threshold if chosen_below is None else chosen_below
 
 
 def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
-    """What the chosen model makes of pictures.
+    """Answers of the chosen model.
 
     Args:
         pictures: the bytes of files.
@@ -136,7 +136,7 @@ def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
 
 
 def can_explain() -> bool:
-    """Whether it can be told where the model looked: a run can, a file that was exported cannot."""
+    """Whether heat maps can be drawn: of a run, not of a file that was exported."""
     return isinstance(model(), Bundle)
 
 

@@ -1,4 +1,4 @@
-"""Pictures are put in; answers come out."""
+"""The page of predictions: answers for pictures that a person uploads."""
 
 import pandas as pd
 import streamlit as st
@@ -35,7 +35,7 @@ def show() -> None:
 
 
 def threshold() -> float:
-    """Let a person say below which probability an answer is "not sure"."""
+    """A slider for the probability below which an answer is "not sure"."""
     start = state.threshold()
     percent = st.slider(
         "Say “not sure” below",
@@ -51,7 +51,7 @@ def threshold() -> float:
 
 
 def show_answer(name: str, content: bytes, answer: Answer, *, below: float) -> None:
-    """Show an answer, and where the network looked if that can be told; or why there is none."""
+    """Show an answer, with a heat map of a run; or why the picture could not be read."""
     if isinstance(answer, Prediction):
         heat = state.heat(str(state.chosen()), content, answer.label)
         components.answer(name, answer, below=below, heat=heat)
@@ -60,7 +60,7 @@ def show_answer(name: str, content: bytes, answer: Answer, *, below: float) -> N
 
 
 def explain_heat() -> None:
-    """Say what the glow is, or why there is none."""
+    """Say what the heat map means, or why there is none."""
     if state.can_explain():
         st.caption("What spoke for the answer glows (Grad-CAM). It says where, not why.")
     else:

@@ -27,19 +27,19 @@ __all__ = ["FORMATS", "OFFLINE", "Export", "FormatResult", "load", "package", "w
 
 FOLDER, RECORD = "export", "export.json"
 MAX_LOSS = 0.005
-CALIBRATION = 200  # training pictures that show int8 which values occur
-TESTED = 2000  # test pictures at most
+CALIBRATION = 200  # training pictures whose activations set the ranges of int8
+TESTED = 2000  # test pictures, at most
 
 
 @dataclass(frozen=True)
 class FormatResult:
-    """What became of a format.
+    """The result of writing one format.
 
     Args:
         format: one of `FORMATS`.
-        file: where it lies; None if it was refused.
+        file: its path; None if it was refused.
         reason: why it was refused; "" if it was not.
-        figures: how it does on the test pictures; None if it could not be opened.
+        figures: accuracy and latency on the test pictures; None if it could not be opened.
         megabytes: its size, in millions of bytes.
         sha256: of the file, or of all files of a folder one after the other.
     """
@@ -54,7 +54,14 @@ class FormatResult:
 
 @dataclass(frozen=True)
 class Export:
-    """What became of all formats that were asked for, and the network they were made from."""
+    """The results of all formats that were asked for.
+
+    Args:
+        run: the network they were made from.
+        original: its own result, as "keras".
+        outcomes: one for each format.
+        pictures: of the test, that all were compared on.
+    """
 
     run: Bundle
     original: FormatResult
@@ -75,15 +82,15 @@ def write(
 
     Args:
         trained: the run.
-        manifest: the dataset it was trained on: the train split shows what values occur, on the test split all are
-            compared (on 2,000 of its pictures at most).
+        manifest: the dataset it was trained on: int8 is calibrated on its train split, and all formats are compared on
+            its test split, on 2,000 pictures at most.
         to: names of `FORMATS`.
-        max_loss: share of the test pictures by which a format may be right less often, 0 to 1; 0.005 is half a point.
+        max_loss: accuracy that a format may lose, 0 to 1; 0.005 is half a percentage point.
         abstain_below: probability below which whoever uses it should say "not sure", 0 to 1; 0 always answers.
-        seed: draws the pictures that are shown to int8.
+        seed: of the sample of pictures that int8 is calibrated on.
 
     Returns:
-        What became of each; those refused have a reason, and no file.
+        The result of each; one that was refused has a reason, and no file.
 
     Raises:
         BundleError: a file that is no run, a run of another dataset, or the browser's runtime cannot be had.
@@ -117,13 +124,13 @@ def write(
 
 
 def load(trained: Bundle) -> dict:
-    """What `export.json` says of the formats written before: a dict per format; empty if there are none."""
+    """The record of the formats written before, from `export.json`: a dict per format; empty if there are none."""
     file = trained.folder / FOLDER / RECORD
     return json.loads(file.read_text())["artifacts"] if file.exists() else {}
 
 
 class _Refused(Exception):
-    """A format that is not kept, with what is known of it."""
+    """A format that is not kept, with its result."""
 
     def __init__(self, outcome: FormatResult):
         super().__init__(outcome.reason)
@@ -132,7 +139,7 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class _Work:
-    """What all formats of a run are made and judged with."""
+    """What all formats of a run are written and compared with."""
 
     trained: Bundle
     facts: dict
@@ -176,12 +183,12 @@ def _judged(
     original: check.Figures,
     loss: float,
 ) -> tuple[check.Figures, str]:
-    figures, found = check.measure(model, pictures, labels, expected=expected)
-    return figures, check.objection(figures, found, original=original, max_loss=loss)
+    figures, probabilities = check.measure(model, pictures, labels, expected=expected)
+    return figures, check.objection(figures, probabilities, original=original, max_loss=loss)
 
 
 def _facts(trained: Bundle, abstain_below: float) -> dict:
-    """What every artifact says of itself."""
+    """The metadata within every exported file."""
     return {
         "classes": list(trained.classes),
         "size": trained.size,
@@ -201,11 +208,11 @@ def _instead(form: Format) -> str:
 
 
 def _record(trained: Bundle, original: FormatResult, made: FormatResult, *, pictures: int, max_loss: float) -> None:
-    """Write down what became of a format, beside what is known of the others."""
-    known = load(trained)
-    known[made.format] = _row(made) | {"pictures": pictures, "max_loss": max_loss}
+    """Add the result of a format to `export.json`."""
+    rows = load(trained)
+    rows[made.format] = _row(made) | {"pictures": pictures, "max_loss": max_loss}
     record = {"model": trained.facts["sha256"], "keras": _row(original)}
-    record["artifacts"] = {name: known[name] for name in FORMATS if name in known}
+    record["artifacts"] = {name: rows[name] for name in FORMATS if name in rows}
     paths.write(trained.folder / FOLDER / RECORD, json.dumps(record, indent=2) + "\n")
 
 
@@ -217,7 +224,7 @@ def _row(outcome: FormatResult) -> dict:
 
 
 def _forget_another_model(trained: Bundle) -> None:
-    """Remove what was exported from a model that this one took the place of."""
+    """Remove what was exported from a model that this one has replaced."""
     file = trained.folder / FOLDER / RECORD
     if file.exists() and json.loads(file.read_text())["model"] != trained.facts["sha256"]:
         for form in FORMATS.values():

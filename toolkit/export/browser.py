@@ -27,7 +27,7 @@ NAMES_IN_TITLE = 4  # more classes than this are named by their dataset
 
 
 def prepare() -> None:
-    """Have at hand what the page needs beside the network.
+    """Fetch the runtime that the page needs beside the network.
 
     Raises:
         BundleError: the runtime cannot be had.
@@ -41,7 +41,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
     Args:
         model: RGB from 0 to 255 in, probabilities out.
         path: of the new folder.
-        facts: what the network is to say of itself, see `runtime`; the page reads it from there.
+        facts: metadata of the network, see `runtime`; the page reads it from there.
     """
     path.mkdir(parents=True)
     onnx.write(model, path / MODEL, facts=facts)
@@ -62,7 +62,7 @@ def load(path: Path) -> Classifier:
 
 
 def title(facts: Mapping) -> str:
-    """What the page is called: by its classes if they are few, or by its dataset.
+    """Title of the page: its classes if they are few, or its dataset.
 
     >>> title({"classes": ["cars", "tanks"]})
     'cars or tanks?'
@@ -86,7 +86,7 @@ def icon(side: int) -> Image.Image:
 
 
 def _manifest(facts: Mapping) -> dict:
-    """What makes the page an app that can be put on a phone's screen."""
+    """The web app manifest, with which the page can be installed on a phone."""
     icons = [{"src": f"icon-{side}.png", "sizes": f"{side}x{side}", "type": "image/png"} for side in ICONS]
     return {
         "name": title(facts),
@@ -97,7 +97,7 @@ def _manifest(facts: Mapping) -> dict:
         "display": "standalone",
         "background_color": "#f6f8fa",
         "theme_color": BLUE,
-        "icons": [one | {"purpose": purpose} for one in icons for purpose in ("any", "maskable")],
+        "icons": [icon | {"purpose": purpose} for icon in icons for purpose in ("any", "maskable")],
     }
 
 
@@ -109,7 +109,7 @@ def _fill(file: Path, **values: str) -> None:
 
 
 def _list_files(path: Path) -> None:
-    """Tell the service worker what to keep, under a version that changes with every byte of it."""
+    """Write the list of files for the service worker to cache, with a version that changes with every byte of them."""
     names = sorted(file.name for file in path.iterdir() if file.name != WORKER)
     version = bundle.fingerprint(*(path / name for name in names))[:16]
     names.remove(PAGE)  # which is "./": hosts may lead from one name to the other, and a kept detour cannot be opened

@@ -1,29 +1,29 @@
-"""What an exported model is worth beside the one it was made from, on the same pictures."""
+"""Accuracy, agreement and latency of an exported model beside those of the original, on the same test pictures."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from toolkit.core import parallel
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
 from toolkit.model.classifier import Classifier
 
-TIMED = 40  # pictures, one at a time
-SUM = 0.02  # by which probabilities of 8 bits may add up to more or less than 1
+TIMED = 40  # pictures, one at a time, at most
+SUM = 0.02  # tolerance of the sum of probabilities in 8 bits
 ROUNDING = 1e-9  # 1 - 0.995 is a little more than 0.005
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How a model does on some pictures.
+    """Accuracy and latency of a model on some pictures.
 
     Args:
-        accuracy: share named right.
-        agreement: share named as the original names them.
-        difference: largest between two probabilities of the same class and picture.
-        milliseconds: median time for one picture, from pixels to probabilities.
+        accuracy: share of the answers that are right, 0 to 1.
+        agreement: share of the answers that are the original's, 0 to 1.
+        difference: largest difference of two probabilities of the same class and picture.
+        milliseconds: median latency of one picture, from pixels to probabilities.
     """
 
     accuracy: float
@@ -31,21 +31,17 @@ class Figures:
     difference: float
     milliseconds: float
 
-    def as_dict(self) -> dict[str, float]:
-        """All of it by name."""
-        return asdict(self)
-
 
 def draw(
     trained: Classifier, manifest: Manifest, *, split: str, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of a split as the network sees them, and the places of their classes.
+    """A sample of the pictures of a split, prepared for the network, and their class indices.
 
     Args:
         trained: the network.
         manifest: the dataset it was trained on.
         split: whose pictures.
-        count: how many at most; of more, as many are drawn.
+        count: of the sample, at most.
         seed: any integer; the same one draws the same.
 
     Returns:
@@ -57,59 +53,63 @@ def draw(
     chosen = manifest.where(split=split, status="ok")
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
-    places = np.sort(np.random.default_rng(seed).permutation(len(chosen))[:count])
-    files = [chosen.files[place] for place in places]
+    sample = np.sort(np.random.default_rng(seed).permutation(len(chosen))[:count])
+    files = [chosen.files[index] for index in sample]
     pictures = list(parallel.map(trained.prepare, files, description=f"open {split}"))
     for file, picture in zip(files, pictures, strict=True):
         if isinstance(picture, parallel.Failure):
             raise DatasetError(f"{file} is damaged ({picture.reason}); run verify --again")
-    labels = chosen.table["label"].map({name: place for place, name in enumerate(trained.classes)})
-    return np.stack(pictures), labels.to_numpy(np.int64)[places]
+    labels = class_indices(chosen.table["label"], trained.classes)
+    return np.stack(pictures), labels[sample]
 
 
 def measure(
     model: Classifier, pictures: np.ndarray, labels: np.ndarray, *, expected: np.ndarray | None = None
 ) -> tuple[Figures, np.ndarray]:
-    """Ask a model about pictures.
+    """Compare the probabilities of a model with the labels, and with those of the original.
 
     Args:
-        model: what is asked.
+        model: the original, or an exported one.
         pictures: shape (n, size, size, 3).
-        labels: shape (n,), places of the true classes.
-        expected: probabilities that the original gives, shape (n, classes); None for the original itself.
+        labels: true class indices, shape (n,).
+        expected: probabilities of the original, shape (n, classes); None for the original itself.
 
     Returns:
         The figures and the probabilities.
     """
-    found = model.probabilities(pictures)
-    expected = found if expected is None else expected
-    named = found.argmax(axis=1)
-    agreement, difference = (named == expected.argmax(axis=1)).mean(), np.abs(found - expected).max()
-    time_taken = milliseconds(model, pictures)
-    return Figures(float((named == labels).mean()), float(agreement), float(difference), time_taken), found
+    probabilities = model.probabilities(pictures)
+    expected = probabilities if expected is None else expected
+    predicted = probabilities.argmax(axis=1)
+    figures = Figures(
+        accuracy=float((predicted == labels).mean()),
+        agreement=float((predicted == expected.argmax(axis=1)).mean()),
+        difference=float(np.abs(probabilities - expected).max()),
+        milliseconds=milliseconds(model, pictures),
+    )
+    return figures, probabilities
 
 
 def milliseconds(model: Classifier, pictures: np.ndarray) -> float:
-    """Median time for one picture, after a first one that does not count."""
+    """Median latency of one picture, after a first one that is not timed."""
     model.probabilities(pictures[:1])
     times = []
-    for place in range(min(TIMED, len(pictures))):
+    for index in range(min(TIMED, len(pictures))):
         started = time.perf_counter()
-        model.probabilities(pictures[place : place + 1])
+        model.probabilities(pictures[index : index + 1])
         times.append(1000 * (time.perf_counter() - started))
     return float(np.median(times))
 
 
-def objection(figures: Figures, found: np.ndarray, *, original: Figures, max_loss: float) -> str:
-    """Why a model is not fit to be used in place of the original; "" if it is.
+def objection(figures: Figures, probabilities: np.ndarray, *, original: Figures, max_loss: float) -> str:
+    """Why a model must not replace the original; "" if it may.
 
     Args:
         figures: of the model.
-        found: its probabilities, shape (n, classes).
+        probabilities: of the model, shape (n, classes).
         original: figures of the original.
-        max_loss: share of the pictures by which it may be right less often, 0 to 1.
+        max_loss: accuracy that it may lose, 0 to 1.
     """
-    if not np.isfinite(found).all() or np.abs(found.sum(axis=1) - 1).max() > SUM:
+    if not np.isfinite(probabilities).all() or np.abs(probabilities.sum(axis=1) - 1).max() > SUM:
         return "what it gives are no probabilities"
     loss = original.accuracy - figures.accuracy
     if loss <= max_loss + ROUNDING:
@@ -117,5 +117,5 @@ def objection(figures: Figures, found: np.ndarray, *, original: Figures, max_los
     reason = (
         f"{figures.accuracy:.1%} right, the original {original.accuracy:.1%}; more than {max_loss:.1%} may not be lost"
     )
-    share = np.bincount(found.argmax(axis=1)).max() / len(found)
+    share = np.bincount(probabilities.argmax(axis=1)).max() / len(probabilities)
     return f"it collapsed, and gives {share:.0%} of all pictures one name: {reason}" if share > 0.95 else reason

@@ -1,4 +1,4 @@
-"""The formats there are: how each is written, and opened again."""
+"""The export formats: how each is written, and opened again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Format:
     Args:
         file: its name in the folder `export/` of the run.
         module: of this package, with `write` and perhaps `load`.
-        safer: what to take where it loses too much.
+        safer: the format to advise where it loses too much accuracy.
         options: of `write`.
-        fetches: whether it takes in what others wrote, and so may want a network once.
+        fetches: whether it contains a package that is fetched from the network once.
     """
 
     file: str
@@ -36,11 +36,11 @@ class Format:
 
     @property
     def load(self) -> Callable[[Path], Classifier]:
-        """Opens what was written with what will run it."""
+        """Opens what was written, in the runtime that will run it."""
         return getattr(self._loaded, "load", runtime.load)
 
     def prepare(self) -> None:
-        """Fetch what it takes in from elsewhere; BundleError if that cannot be had."""
+        """Fetch the package it contains; BundleError if that cannot be had."""
         if self.fetches:
             self._loaded.prepare()
 
@@ -62,7 +62,7 @@ OFFLINE = tuple(name for name, form in FORMATS.items() if not form.fetches)
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """These formats, each once, in the order in which they are known.
+    """These formats, each once, in the order of `FORMATS`.
 
     Raises:
         ValueError: there is no such format.

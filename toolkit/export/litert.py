@@ -31,27 +31,27 @@ def write(
     Args:
         model: RGB from 0 to 255 in, probabilities out.
         path: of the new file.
-        facts: what it is to say of itself, see `runtime`.
+        facts: its metadata, see `runtime`.
         sample: gives training pictures, shape (n, size, size, 3), 0 to 255; asked for "int8" only.
         kind: one of `KINDS`.
     """
     operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if kind == "int8" else tf.lite.OpsSet.TFLITE_BUILTINS
-    how: dict = {"target_spec": {"supported_ops": [operations]}}
+    options: dict = {"target_spec": {"supported_ops": [operations]}}
     if kind != "float32":
-        how["optimizations"] = [tf.lite.Optimize.DEFAULT]
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
-        how["target_spec"]["supported_types"] = [tf.float16]
+        options["target_spec"]["supported_types"] = [tf.float16]
     if kind == "int8":
         pictures = sample()
-        how["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
+        options["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
     taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
     with stderr.silenced():
-        model.export(path, format="litert", verbose=False, input_signature=[taken], **how)
+        model.export(path, format="litert", verbose=False, input_signature=[taken], **options)
     _attach(path, facts)
 
 
 def _attach(path: Path, facts: Mapping) -> None:
-    """Put what a model says of itself into a zip behind it, where LiteRT's own tools look for the names of classes."""
+    """Append the metadata as a zip, where LiteRT's own tools look for the names of classes."""
     with zipfile.ZipFile(path, "a") as archive:
         for name, text in ((runtime.LABELS, "\n".join(facts["classes"]) + "\n"), (runtime.FACTS, json.dumps(facts))):
             archive.writestr(zipfile.ZipInfo(name), text)  # which has no date: the same model gives the same file

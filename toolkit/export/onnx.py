@@ -21,7 +21,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
     Args:
         model: RGB from 0 to 255 in, probabilities out.
         path: of the new file.
-        facts: what it is to say of itself, see `runtime`.
+        facts: its metadata, see `runtime`.
     """
     import onnx
 

@@ -28,7 +28,7 @@ BY_HAND = f"fetch it where there is both (`npm pack {NAME}@{VERSION}`), and give
 
 
 def kept() -> Path:
-    """Where the package lies once it was fetched; nothing need be there."""
+    """Path of the package in the cache; there is none before it was fetched."""
     return paths.cache() / f"{NAME}-{VERSION}.tgz"
 
 
@@ -45,7 +45,7 @@ def fetch() -> Path:
 
 
 def adopt(file: Path) -> Path:
-    """Take a package that somebody has fetched by hand into the cache.
+    """Copy a package that was fetched by hand into the cache.
 
     Args:
         file: as `npm pack` writes it.
@@ -63,7 +63,7 @@ def adopt(file: Path) -> Path:
 
 
 def unpack(folder: Path) -> None:
-    """Put what the page needs of it into a folder."""
+    """Extract the files that the page needs into a folder."""
     with tarfile.open(fetch()) as archive:
         for member, name in FILES.items():
             content = archive.extractfile(member)
@@ -79,14 +79,14 @@ def _packed(folder: Path) -> Path:
     command = [npm, "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder), *QUICK]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
-        said = (done.stderr.strip().splitlines() or ["it failed"])[0]  # "npm error code ENOTFOUND"; more lines follow
-        reason = re.sub(r"^npm (error|ERR!) ", "", said) if done.returncode else ""
+        line = (done.stderr.strip().splitlines() or ["it failed"])[0]  # "npm error code ENOTFOUND"; more lines follow
+        reason = re.sub(r"^npm (error|ERR!) ", "", line) if done.returncode else ""
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)
-    found = sorted(folder.glob("*.tgz"))
-    if reason or not found:
+    packages = sorted(folder.glob("*.tgz"))
+    if reason or not packages:
         raise BundleError(f"expected npm to fetch {NAME} {VERSION}, got: {reason or 'nothing'}; {BY_HAND}")
-    return found[0]
+    return packages[0]
 
 
 def _integrity(file: Path) -> str:

@@ -24,7 +24,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
     Args:
         model: RGB from 0 to 255 in, probabilities out.
         path: of the new folder.
-        facts: what it is to say of itself, see `runtime`.
+        facts: its metadata, see `runtime`.
     """
     with stderr.silenced():
         model.export(path / VERSION, verbose=False)

@@ -43,7 +43,7 @@ def serve(
         port: None takes 8642, or any that is free.
         queue: what is shown first: "labels", "conflicts", "mistakes", "hesitant", "copies", "left-out", "all" or
             "class:NAME"; "" for the first that has pictures.
-        on_start: is given the address of the page as soon as it answers.
+        on_start: called with the address of the page.
 
     Returns:
         The manifest with all marks, saved.

@@ -29,7 +29,7 @@ BY_HAND = "taken out by hand"
 
 
 class Refused(ValueError):
-    """A mark that makes no sense, with the reason in words."""
+    """A mark that cannot be made, with the reason in words."""
 
 
 class Journal:
@@ -40,7 +40,7 @@ class Journal:
         table: that of its manifest.
 
     Raises:
-        DatasetError: somebody else has it open.
+        DatasetError: another process has it open.
     """
 
     def __init__(self, root: Path, table: pd.DataFrame):
@@ -58,7 +58,7 @@ class Journal:
         self.adopt(table)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file, which unlocks the dataset."""
         os.close(self._file)
 
     @property
@@ -87,7 +87,7 @@ class Journal:
             raise DatasetError(f"{mark['path']}: {reason}") from None
 
     def adopt(self, table: pd.DataFrame) -> None:
-        """Take over the rows of a manifest, but for those that have missed a mark."""
+        """Take over the rows of a manifest, but for those with fewer marks than here."""
         columns = ["path", *CELLS, "mark", "phash"]
         with self.lock:
             for path, *values, verified in table[columns].itertuples(index=False, name=None):
@@ -100,17 +100,17 @@ class Journal:
             self._begun_at = int(table["mark"].max()) if len(table) else 0
             lived = [entry["before"] for entries in self._live.values() for entry in entries]
             pairs = {(cells["class_index"], cells["label"]) for cells in (*self.cells.values(), *lived)}
-            self.classes = {label: place for place, label in sorted(pairs)}  # also one that has lost its last picture
+            self.classes = {label: index for index, label in sorted(pairs)}  # also one that has lost its last picture
 
     def missed(self, table: pd.DataFrame) -> dict[str, dict]:
         """The rows of a manifest that have missed a mark, as `Manifest.update` wants them."""
         with self.lock:
-            found = {}
+            missed = {}
             for path, number in zip(table["path"], table["mark"], strict=True):
                 cells = self.cells[path]
                 if cells["mark"] > number:
-                    found[path] = {name: cells[name] for name in (*CELLS, "mark")}
-            return found
+                    missed[path] = {name: cells[name] for name in (*CELLS, "mark")}
+            return missed
 
     def add(self, marks: Iterable[Mapping[str, str]]) -> dict[str, str]:
         """Append marks, and return when they are on disk. A mark whose id is known is not applied again.
@@ -170,8 +170,8 @@ class Journal:
             if label not in self.classes:
                 raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
             words = mark.get("words", "") if cells["status"] in ("new", "ok") else ""  # else it says why it is not used
-            why = {"reason": words.strip()} if words.strip() else {}
-            return {"label": label, "class_index": self.classes[label], **why}
+            reason = {"reason": words.strip()} if words.strip() else {}
+            return {"label": label, "class_index": self.classes[label], **reason}
         if kind not in MARKS:
             raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
         return {}
@@ -180,9 +180,9 @@ class Journal:
         """Apply a line: a mark to what was there before it, an undo by applying those after the undone one again."""
         live = self._live[entry["path"]]
         if entry["mark"] == "undo":
-            place = [mark["id"] for mark in live].index(entry["of"])
-            cells = live.pop(place)["before"]
-            for later in live[place:]:
+            index = [mark["id"] for mark in live].index(entry["of"])
+            cells = live.pop(index)["before"]
+            for later in live[index:]:
                 later["before"] = cells
                 cells = cells | later["changes"]
         else:
@@ -190,8 +190,8 @@ class Journal:
             cells = entry["before"] | entry["changes"]
         self._numbers[entry["id"]] = entry["number"]
         self._changed.append((entry["number"], entry["path"]))
-        known = self.cells.get(entry["path"], {})
-        self.cells[entry["path"]] = known | cells | {"mark": entry["number"]}
+        previous = self.cells.get(entry["path"], {})
+        self.cells[entry["path"]] = previous | cells | {"mark": entry["number"]}
 
     def _write(self, entry: Mapping[str, object]) -> None:
         size = os.fstat(self._file).st_size

@@ -1,4 +1,4 @@
-"""What is worth a look: rows in queues, each with a reason in words, the most suspicious first."""
+"""Review queues: pictures that are worth a look, each with a reason, the most suspicious first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def _copies(manifest: Manifest) -> list[Item]:
     names = manifest.table.set_index("path")["sha256"]
     copies = manifest.table[manifest.table["status"] == "duplicate"]
     pairs = dict(zip(copies["path"], copies["reason"].str.removeprefix(SAME), strict=True))
-    pairs = {path: other for path, other in pairs.items() if other in names.index}
+    pairs = {path: original for path, original in pairs.items() if original in names.index}
     grey, places = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
     first, second = places.reshape(2, -1)
     known = (first >= 0) & (second >= 0)
@@ -116,32 +116,31 @@ def _copies(manifest: Manifest) -> list[Item]:
 
 
 def _mistakes(manifest: Manifest) -> list[Item]:
-    """Pictures of the test that a run names otherwise than their label of today, the surest answer first."""
+    """Test pictures that a run gives another label than they have now, the most confident answer first."""
     answers = _answers(manifest)
     wrong = answers[answers["predicted"] != answers["label"]]
     wrong = wrong.sort_values(["probability", "run"], ascending=[False, True])
     surest = wrong.drop_duplicates("path")
-    said = {path: _said(some) for path, some in wrong.groupby("path")}
-    return [Item(row.path, said[row.path], row.predicted) for row in surest.itertuples()]
+    reasons = {path: _answers_in_words(group) for path, group in wrong.groupby("path")}
+    return [Item(row.path, reasons[row.path], row.predicted) for row in surest.itertuples()]
 
 
 def _hesitant(manifest: Manifest) -> list[Item]:
-    """Pictures that no run names otherwise, but one hardly dares to name; the least sure first."""
+    """Test pictures that all runs give their label, but one with little confidence; the least confident first."""
     answers = _answers(manifest)
     wrong = set(answers.loc[answers["predicted"] != answers["label"], "path"])
     unsure = answers[~answers["path"].isin(wrong) & (answers["probability"] < UNSURE)]
     unsure = unsure.sort_values(["probability", "run"])
-    said = {path: _said(some) for path, some in unsure.groupby("path")}
-    return [Item(path, said[path]) for path in unsure["path"].drop_duplicates()]
+    reasons = {path: _answers_in_words(group) for path, group in unsure.groupby("path")}
+    return [Item(path, reasons[path]) for path in unsure["path"].drop_duplicates()]
 
 
-def _said(answers: pd.DataFrame) -> str:
-    words = [f"{row.run} says {row.predicted} ({row.probability:.1%})" for row in answers.itertuples()]
-    return ", ".join(words)
+def _answers_in_words(answers: pd.DataFrame) -> str:
+    return ", ".join(f"{row.run} says {row.predicted} ({row.probability:.1%})" for row in answers.itertuples())
 
 
 def _answers(manifest: Manifest) -> pd.DataFrame:
-    """What every evaluated run said about pictures in use, beside their label of today."""
+    """The predictions of all evaluated runs for pictures in use, beside the label they have now."""
     used, parts = _used(manifest.table), []
     for file in sorted(paths.models(manifest.root).glob(f"*/{PREDICTIONS}")):
         table = pd.read_csv(file, usecols=["path", "predicted", "probability"], keep_default_na=False)
@@ -170,8 +169,8 @@ def _odd(table: pd.DataFrame) -> list[tuple[str, Item]]:
     table = table[~table["status"].isin(["unreadable", "failed"])]
     ways = {"blurriest": table["sharpness"], "darkest": table["brightness"], "brightest": -table["brightness"]}
     ranks = pd.DataFrame({name: values.rank(pct=True) for name, values in ways.items()}, index=table.index)
-    told = ranks.min(axis=1).where(table["width"] > 0, 1.0)  # of a picture that is not verified nothing is known
-    table = table.assign(odd=told, way=ranks.idxmin(axis=1)).sort_values(["odd", "path"])
+    oddness = ranks.min(axis=1).where(table["width"] > 0, 1.0)  # a picture that is not verified was not measured
+    table = table.assign(odd=oddness, way=ranks.idxmin(axis=1)).sort_values(["odd", "path"])
     return [
         (row.label, Item(row.path, f"one of the {row.way}" if row.odd <= REMARKABLE else ""))
         for row in table.itertuples()

@@ -19,7 +19,7 @@ from toolkit.review.journal import Journal
 
 SAVED_AFTER = 0.4  # seconds; what is marked in between is saved together
 SIDES = (320, 640, 1280)  # pixels, in which pictures are shown
-REMEMBERED = 256  # pictures that were shown
+CACHED = 256  # pictures that were shown
 SHOWN = ("path", "width", "height", "source", "title", "page_url")
 
 
@@ -46,7 +46,7 @@ class Session:
         self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
         facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
         self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
-        self.picture = lru_cache(maxsize=REMEMBERED)(self._picture)
+        self.picture = lru_cache(maxsize=CACHED)(self._picture)
         self._saver = threading.Thread(target=self._follow, name="review", daemon=True)
         self._saver.start()
 
@@ -57,7 +57,7 @@ class Session:
         self.close()
 
     def close(self) -> Manifest:
-        """Save what is still to be saved, and give the dataset free."""
+        """Save what is not saved yet, and unlock the dataset."""
         if not self._ended.is_set():
             self._ended.set()
             self._marked.set()
@@ -67,7 +67,7 @@ class Session:
         return self.manifest
 
     def mark(self, marks: Iterable[Mapping[str, str]]) -> dict[str, str]:
-        """Take marks, safe on disk when this returns; why some were refused, by their id.
+        """Add marks, which are on disk when this returns; why some were refused, by their id.
 
         Args:
             marks: as `Journal.add` wants them, with a `row` in place of a `path`.
@@ -77,7 +77,7 @@ class Session:
         return refused
 
     def save(self) -> None:
-        """Bring the manifest on disk up to date; what another stage has written there meanwhile is kept."""
+        """Write the marks into the manifest; what another stage has written there meanwhile is kept."""
         with self._saving:
             if _stamp(self.root) != self._stamp:
                 self.manifest = manifest.load(self.root)
@@ -92,10 +92,10 @@ class Session:
         return self._facts[row]["path"] if row in self._facts else ""
 
     def state(self, row: str) -> dict[str, object]:
-        """What is known of a row now."""
+        """The facts and cells of a row as they are now."""
         cells = self.journal.cells.get(self.path(row), {})
-        told = {name: cells.get(name, "") for name in ("label", "status", "reason", "reviewed")}
-        return {"row": row, **self._facts[row], **told}
+        current = {name: cells.get(name, "") for name in ("label", "status", "reason", "reviewed")}
+        return {"row": row, **self._facts[row], **current}
 
     def _follow(self) -> None:
         """Save soon after a mark, once for all that came until then."""
@@ -118,11 +118,11 @@ class Session:
 
 
 def row_id(path: str) -> str:
-    """The name of a row in addresses."""
+    """The id of a row in addresses: a hash of its path."""
     return hashlib.blake2s(path.encode(), digest_size=8).hexdigest()
 
 
 def _stamp(root: Path) -> tuple[int, int, int]:
-    """Changes whenever the manifest is written."""
+    """A value that changes whenever the manifest is written."""
     facts = (root / manifest.FILE).stat()
     return facts.st_ino, facts.st_size, facts.st_mtime_ns

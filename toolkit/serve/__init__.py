@@ -3,11 +3,11 @@
     POST /predict                       the bytes of a picture, or several in a form
     POST /v1/models/NAME:predict        as TensorFlow Serving
     POST /v2/models/NAME/infer          as the Open Inference Protocol, which Triton and KServe speak
-    GET  /healthz /readyz /metrics      for whoever looks after it
+    GET  /healthz /readyz /metrics      for monitoring
     GET  /docs                          a page that shows and tries all of it
 
-It needs no TensorFlow, fetches nothing, and listens on this machine alone unless told otherwise. What it takes is
-limited before a picture is decoded; whatever it cannot do it says as {"error": {"code": …, "message": …}}.
+It needs no TensorFlow, fetches nothing, and by default listens on this machine alone. Requests are limited before a
+picture is decoded, and every error has the shape {"error": {"code": …, "message": …}}.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,10 @@ def run(
     """Serve until SIGTERM or Ctrl-C.
 
     Args:
-        model: a file that `toolkit export` wrote, a run that has such files, or what `runtime.load` opened, which is
-            then asked by one thread at a time.
-        config: how it listens, and its limits; None for the usual ones.
-        on_start: is given the service before it answers: its `url`, `name` and `classes`.
+        model: a file that `toolkit export` wrote, a run that has such files, or what `runtime.load` returned, which is
+            then used by one thread at a time.
+        config: address and limits; None for the defaults.
+        on_start: called with the service before it answers: its `url`, `name` and `classes`.
 
     Raises:
         BundleError: no such file.

@@ -37,7 +37,7 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> LimitedA
     """The whole service as an ASGI application.
 
     Args:
-        sessions: the same model several times.
+        sessions: copies of one model.
         config: the limits.
         name: of the model.
     """

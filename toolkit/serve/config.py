@@ -1,4 +1,4 @@
-"""How a service listens, and what it takes at most."""
+"""Settings of a service: its address and its limits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -16,29 +16,29 @@ def _option(default: Any, help: str, least: float | None = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A service. Every limit holds before a picture is decoded.
+    """Settings of a service. Every limit holds before a picture is decoded.
 
     Args:
         host: address to listen at; any but that of this machine itself lets others on the network in.
         port: to listen at; 0 takes any that is free.
         name: of the model in addresses; "" takes the name of the run, or of the file.
-        token: that every request has to bring, but for those about health; "" lets everybody ask.
+        token: bearer token that all requests but those about health need; "" for none.
         formats: of pictures that are opened, of `FORMATS`.
         max_megabytes: of the body of a request, in millions of bytes.
         max_pixels: width times height of a picture, at most `images.MAX_PIXELS`.
         max_pictures: in one request.
-        max_values: numbers and texts in JSON, where a file in base64 is one: all others wait while they are read.
-        max_queue: pictures that were taken and wait for their answer; further requests are turned away.
-        max_batch: pictures the model is asked about at a time.
-        max_connections: at a time; further ones are closed.
+        max_values: numbers and strings in a JSON body, in which a file in base64 is one: parsing blocks other requests.
+        max_queue: pictures that wait for their answer; further requests are refused.
+        max_batch: pictures of one batch of the model.
+        max_connections: open at a time; further ones are closed.
         held_megabytes: of all bodies at a time.
         receive_seconds: in which a request has to arrive.
         answer_seconds: from its arrival to its answer.
         stop_seconds: that requests under way have left when the service is stopped.
         rate: requests per second from one address; 0 sets no limit. As many may come at once as in two seconds.
-        proxy: address of a proxy whose word on who asks is taken; "" for none.
-        sessions: how often the model is opened, to work side by side; 0 for one per core.
-        threads: that one answer is computed with.
+        proxy: address of a trusted proxy, whose X-Forwarded-For names the client; "" for none.
+        sessions: copies of the model that answer in parallel; 0 for one per core.
+        threads: of one copy.
 
     Raises:
         ValueError: out of range, with the range.
@@ -92,7 +92,7 @@ class Config:
 
 
 def options() -> list[tuple[str, Callable, str]]:
-    """Name, type and meaning of everything that can be set on the command line."""
+    """Name, type and help text of each setting that is an option on the command line."""
     kinds: dict[type, Callable] = {tuple: lambda text: tuple(text.split(","))}
     return [
         (one.name, kinds.get(type(one.default), type(one.default)), one.metadata["help"])

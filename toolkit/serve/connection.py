@@ -1,4 +1,7 @@
-"""A connection that is closed if its requests do not begin properly, and in time."""
+"""HTTP connections with a limit on the size of their headers, and on the seconds in which these arrive.
+
+By hand, since uvicorn has neither limit, and an application is asked when the headers are complete.
+"""
 
 import asyncio
 import json
@@ -9,11 +12,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from toolkit.serve.problems import CODES
 
-HEAD_BYTES = 65_536  # of a request's first line and headers, about
+HEAD_BYTES = 65_536  # of the first line and the headers of a request, about
 
 
 class Connection(HttpToolsProtocol):
-    """What uvicorn speaks, with limits on what comes before the body.
+    """HTTP/1.1 as uvicorn speaks it, with limits on what comes before the body.
 
     Args:
         most: connections at a time.
@@ -74,7 +77,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer without the application, which knows nothing of it, and close."""
+        """Answer without the application, and close."""
         self._end()
         body = json.dumps({"error": {"code": CODES[status], "message": message}})
         lines = f"HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"

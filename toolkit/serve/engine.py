@@ -1,7 +1,7 @@
-"""From the bytes of pictures to probabilities: opened by some threads, asked about in batches by others.
+"""Dynamic batching: some threads decode pictures, others compute the probabilities of batches of them.
 
-Nobody waits for a batch to fill: a session that is free takes its share of what is waiting. With little to do a batch
-is one picture, with much to do it grows.
+No request waits for a batch to fill: a session that is free takes its share of the queue. Under low load a batch is one
+picture, under high load it grows.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ Result = np.ndarray | Problem  # the probabilities of a picture, or why there ar
 
 
 class Engine:
-    """Answers in the background.
+    """Threads that decode pictures and compute their probabilities.
 
     Args:
-        sessions: the same model several times, each asked by one thread at a time.
+        sessions: copies of one model, each used by one thread at a time.
         config: the limits.
-        metrics: where batches are counted.
+        metrics: counts the batches.
     """
 
     def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
@@ -42,10 +42,10 @@ class Engine:
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
         self.waiting = 0
-        metrics.watch("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)
+        metrics.gauge("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)
 
     def warm(self) -> None:
-        """Ask each session once, since the first answer takes longer."""
+        """Warm up: use each session once, since the first answer takes longer."""
         for session in self._sessions:
             session.probabilities(np.zeros((1, session.size, session.size, 3), np.uint8))
 
@@ -55,20 +55,20 @@ class Engine:
         self._askers.shutdown(cancel_futures=True)
 
     def full(self) -> bool:
-        """Whether not one picture more may wait."""
+        """Whether the queue is full."""
         return self.waiting >= self.config.max_queue
 
     async def answer(self, pictures: Sequence[Picture]) -> list[Result]:
-        """What the model makes of pictures.
+        """The probabilities of pictures.
 
         Args:
             pictures: the bytes of files, or uint8 arrays of shape (height, width, 3), RGB.
 
         Returns:
-            For each the probabilities, or the problem that there is with it.
+            For each picture its probabilities, or the problem with it.
 
         Raises:
-            Problem: there is too much to do.
+            Problem: the queue is full.
         """
         if self.waiting + len(pictures) > self.config.max_queue:
             raise overloaded(f"{self.waiting} pictures are waiting, and {self.config.max_queue} may")
@@ -93,7 +93,7 @@ class Engine:
         return await answer
 
     def _opened(self, picture: Picture) -> np.ndarray:
-        """A picture as the model takes it, if the limits let it through."""
+        """A picture as the model takes it, if it is within the limits."""
         session = self._sessions[0]
         if isinstance(picture, np.ndarray):
             self._check(picture.shape[0] * picture.shape[1])
@@ -116,7 +116,7 @@ class Engine:
             )
 
     def _share(self) -> None:
-        """Give what is waiting to the sessions that are free."""
+        """Divide the queue among the sessions that are free."""
         while self._idle and self._queue:
             size = min(self.config.max_batch, math.ceil(len(self._queue) / len(self._idle)))
             taken = [self._queue.popleft() for _ in range(size)]

@@ -16,31 +16,29 @@ from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
-OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")  # to everybody
-JSON = ("/v1/", "/v2/")  # where it is taken
-LINGER = 1.0  # seconds in which a body that is not wanted is read on and dropped
-BURST = 2.0  # seconds of requests that may come at once
+WITHOUT_TOKEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")
+JSON = ("/v1/", "/v2/")  # paths whose body is JSON
+LINGER = 1.0  # seconds in which a refused body is read on and dropped
+BURST = 2.0  # seconds whose requests may come at once
 ADDRESSES = 10_000  # whose rates are remembered
-GONE = 499  # what nginx says of a sender that left
+GONE = 499  # as nginx, for a client that disconnected
 
 
 class LimitedApplication:
-    """An application with the limits of a service before it.
-
-    The body of a request is here as a whole before the application is asked.
+    """An application behind the limits of a service, which gets the body of a request as a whole.
 
     Args:
         application: ASGI.
         config: the limits.
-        metrics: where requests are counted.
-        full: whether there is so much to do that nothing more can be taken, which costs least to say here.
+        metrics: counts the requests.
+        full: whether the queue is full, which is cheapest to check here.
     """
 
     def __init__(self, application: ASGIApp, config: Config, metrics: Metrics, full: Callable[[], bool]):
         self._application, self._config, self._metrics, self._full = application, config, metrics, full
         self._rates = Rates(config.rate)
         self.held, self.stopping = 0, False
-        metrics.watch("held_bytes", "Of the bodies of all requests under way", lambda: self.held)
+        metrics.gauge("held_bytes", "Of the bodies of all requests under way", lambda: self.held)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI has it."""
@@ -72,9 +70,9 @@ class LimitedApplication:
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
     def _admit(self, scope: Scope) -> None:
-        """Let nobody in too often, or without the token."""
+        """Check the rate and the token."""
         path = scope["path"]
-        if path in OPEN or path.startswith("/docs/"):
+        if path in WITHOUT_TOKEN or path.startswith("/docs/"):
             return
         address = scope["client"][0] if scope.get("client") else ""
         wait = self._rates.wait(address, time.monotonic())
@@ -113,7 +111,7 @@ class LimitedApplication:
 
 
 class Rates:
-    """How often each address asks.
+    """Rate limit: a token bucket per address.
 
     Args:
         rate: requests per second; 0 sets no limit.
@@ -127,7 +125,7 @@ class Rates:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, address: str, now: float) -> float:
-        """Take note of a request; 0, or the seconds after which it may come again."""
+        """Count a request; 0 if it is within the rate, or the seconds to wait."""
         if not self._rate:
             return 0.0
         left, before = self._left.pop(address, (self._most, now))
@@ -139,7 +137,7 @@ class Rates:
 
 
 class _Gone(Exception):
-    """Whoever asked has left."""
+    """The client has disconnected."""
 
 
 class _Held:
@@ -159,7 +157,7 @@ class _Held:
 
 
 class _Answer:
-    """What goes out, and whether it has begun."""
+    """The response of a request, and its status once it has begun."""
 
     def __init__(self, send: Send, limited: LimitedApplication):
         self._send, self._limited, self.status = send, limited, 0
@@ -199,7 +197,7 @@ def _too_large(limit: int) -> Problem:
 
 
 async def _dropped(scope: Scope, receive: Receive) -> bool:
-    """Read on what is not wanted, so that its sender gets to see the answer; whether it came to an end."""
+    """Read a refused body to its end, so that its sender gets to see the answer; whether it ended in time."""
     if "expect" in Headers(scope=scope):  # it asks before it sends
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a service counts, as Prometheus reads it."""
+"""Metrics of a service, for Prometheus."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ class Metrics:
     """Counters of one service.
 
     Args:
-        model: what is told of the model.
+        model: labels of the model, by name.
     """
 
     def __init__(self, model: dict[str, str]):
@@ -36,10 +36,10 @@ class Metrics:
         )
         self.inference = Histogram("toolkit_inference_seconds", "Of one batch", buckets=SECONDS, registry=registry)
 
-    def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
-        """Show a number as it is at that moment."""
-        Gauge(f"toolkit_{name}", what, registry=self._registry).set_function(value)
+    def gauge(self, name: str, summary: str, value: Callable[[], float]) -> None:
+        """A gauge that is computed when it is read."""
+        Gauge(f"toolkit_{name}", summary, registry=self._registry).set_function(value)
 
     def text(self) -> bytes:
-        """All of it."""
+        """All metrics, in the format of Prometheus."""
         return generate_latest(self._registry)

@@ -13,7 +13,7 @@ from toolkit.model.classifier import Classifier
 from toolkit.serve.engine import Engine, Result
 from toolkit.serve.problems import Facts, Problem, documented
 
-NAME = 200  # letters of the name of a file that are repeated
+NAME = 200  # letters of the name of a file that are sent back, at most
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "schema": {
@@ -33,7 +33,7 @@ class Share(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the model says of one picture, or why it says nothing."""
+    """The answer for one picture, or the error."""
 
     picture: str
     label: str | None = None

@@ -1,4 +1,4 @@
-"""What a service cannot do, and says in one shape: {"error": {"code": …, "message": …}}."""
+"""Errors of a service, in one shape: {"error": {"code": …, "message": …}}."""
 
 import json
 from collections.abc import Mapping
@@ -23,6 +23,19 @@ CODES = {
     503: "overloaded",
     504: "timeout",
 }
+DESCRIPTIONS = {
+    400: "not HTTP or JSON as expected",
+    401: "no token, or another",
+    404: "no such model",
+    408: "it did not arrive in time",
+    413: "too many bytes, or pictures",
+    415: "a format that is not taken",
+    422: "a picture that cannot be opened, or a value out of range",
+    429: "too many requests",
+    503: "too much to do; ask again later",
+    504: "no answer in time",
+}
+COMMON = (400, 401, 408, 413, 429, 503, 504)  # errors of all routes
 
 
 class Problem(HTTPException):
@@ -51,17 +64,17 @@ class Problem(HTTPException):
 
     @property
     def facts(self) -> dict[str, object]:
-        """What is said about it."""
+        """Code, message and further facts."""
         return {"code": self.code, "message": self.detail, **self.more}
 
     @property
     def response(self) -> JSONResponse:
-        """The whole answer."""
+        """The response."""
         return _Ascii({"error": self.facts}, self.status_code, self.headers)
 
 
 class _Ascii(JSONResponse):
-    """JSON that can repeat whatever was sent, halves of characters too."""
+    """JSON in ASCII, which can repeat whatever was sent, lone surrogates too."""
 
     def render(self, content: object) -> bytes:
         return json.dumps(content).encode("ascii")
@@ -76,28 +89,23 @@ class Facts(BaseModel):
 
 
 class Error(BaseModel):
-    """What is answered instead."""
+    """The body of a response that is an error."""
 
     error: Facts
 
 
 def documented(*statuses: int) -> dict[int | str, dict]:
-    """The answers of a route that are errors, for the OpenAPI page; the first three are everybody's."""
-    said = {400: "not HTTP or JSON as expected", 401: "no token, or another", 408: "it did not arrive in time"}
-    said |= {404: "no such model", 413: "too many bytes, or pictures", 415: "a format that is not taken"}
-    said |= {422: "a picture that cannot be opened, or a value out of range", 429: "too many requests"}
-    said |= {503: "too much to do; ask again later", 504: "no answer in time"}
-    common = (400, 401, 408, 413, 429, 503, 504)
-    return {status: {"model": Error, "description": said[status]} for status in sorted({*common, *statuses})}
+    """The error responses of a route, for the OpenAPI page: those of all routes, and these."""
+    return {status: {"model": Error, "description": DESCRIPTIONS[status]} for status in sorted({*COMMON, *statuses})}
 
 
 def overloaded(message: str) -> Problem:
-    """Too much is under way."""
+    """A problem 503: too much is under way."""
     return Problem(503, message, headers={"Retry-After": "1"})
 
 
 def handle(application: FastAPI) -> None:
-    """Let an application say all of its problems in that shape."""
+    """Let an application answer all errors in that shape."""
     application.exception_handler(RequestValidationError)(_invalid)
     application.exception_handler(HTTPException)(_other)
     application.exception_handler(Exception)(_unexpected)
@@ -106,8 +114,9 @@ def handle(application: FastAPI) -> None:
 async def _other(request: Request, error: HTTPException) -> JSONResponse:
     if isinstance(error, Problem):
         return error.response
-    said = {404: f"nothing is at {request.url.path}; /docs lists what is", 405: f"{request.method} is not for this"}
-    message, code = said.get(error.status_code, str(error.detail)), CODES.get(error.status_code, "error")
+    messages = {404: f"nothing is at {request.url.path}; /docs lists what is", 405: f"{request.method} is not for this"}
+    message = messages.get(error.status_code, str(error.detail))
+    code = CODES.get(error.status_code, "error")
     return Problem(error.status_code, message, code=code, headers=error.headers).response
 
 
@@ -115,8 +124,8 @@ async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return Problem(400, f"expected JSON, got: {first['ctx']['error']}").response
-    place = ".".join(str(part) for part in first["loc"])
-    return Problem(422, f"{place}: {first['msg']}").response
+    location = ".".join(str(part) for part in first["loc"])
+    return Problem(422, f"{location}: {first['msg']}").response
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The protocols of other servers: Open Inference Protocol v2, and the REST of TensorFlow Serving."""
+"""The protocols of other servers: Open Inference Protocol v2, and the REST API of TensorFlow Serving."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Problem, documented
 
 VERSION = "1"  # of a model: there is one
-MOST = 10_000  # instances that are looked at, to say that they are too many
+MOST = 10_000  # instances that are validated, before they are refused as too many
 
 
 class Tensor(BaseModel):
@@ -50,7 +50,7 @@ class PredictRequest(BaseModel):
 
 
 def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    """The routes of both."""
+    """The routes of both protocols."""
 
     async def known(name: str) -> None:
         if name != served:
@@ -135,7 +135,7 @@ class _AnyType(APIRoute):
 
 
 async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:
-    """The probabilities of all; these protocols have no place for the problem of a single picture."""
+    """The probabilities of all pictures; these protocols have no way to report an error of one of them."""
     rows = []
     for index, result in enumerate(await engine.answer(pictures)):
         if isinstance(result, Problem):

@@ -1,4 +1,4 @@
-"""A service that runs, and ends without losing what it took on."""
+"""A service that runs, and ends without losing a request that it accepted."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ class Service(Serving):
     """A model that is being served.
 
     Args:
-        model: a file that `toolkit export` wrote, a run that has such files, or what was opened already.
+        model: a file that `toolkit export` wrote, a run that has such files, or one that is open already.
         config: see `Config`.
 
     Raises:
@@ -82,7 +82,7 @@ def exported(model: str | Path) -> Path:
 
 
 def _opened(model: str | Path | Classifier, config: Config) -> tuple[list[Classifier], str]:
-    """The model, as often as it is to work side by side, and its name."""
+    """The sessions of a model, and its name."""
     if isinstance(model, Classifier):
         return [model], Path(model.name).stem
     file = exported(model)

@@ -119,7 +119,7 @@ def test_the_house_stays_small_enough_to_know():
     assert len([node.name for node in functions if hasattr(node, "name") and code(node) > 40]) <= 2
 
 
-@pytest.mark.parametrize("name", sorted(set(MAY_IMPORT) - {"cli"}))
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
 def test_no_module_needs_too_many_of_other_chapters(name):
     for file in chapters()[name]:
         others = {used for used in imports(file) if used.startswith("toolkit.") and used.split(".")[1] != name}

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit.core import parallel
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluation.evaluate import Report
+from toolkit.images.opening import prepare_all
 from toolkit.model.bundle import Bundle
 from toolkit.training import probe
 from toolkit.training.config import config_from
@@ -120,14 +120,7 @@ def _computed(trained: Bundle, manifest: Manifest) -> np.ndarray:
     body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
     parts = []
     for start in range(0, len(manifest), 256):
-        opened = parallel.map(trained.prepare, manifest.files[start : start + 256])
-        pixels = np.stack([_pixels(picture) for picture in opened])
+        pixels = np.stack(list(prepare_all(trained.prepare, manifest.files[start : start + 256])))
         for first in range(0, len(pixels), 32):
             parts.append(np.asarray(body.predict_on_batch(pixels[first : first + 32].astype(np.float32))))
     return np.concatenate(parts).astype(np.float32)
-
-
-def _pixels(picture: np.ndarray | parallel.Failure) -> np.ndarray:
-    if isinstance(picture, parallel.Failure):
-        raise DatasetError(f"expected pictures that can be read, got one that cannot: {picture.reason}; verify again")
-    return picture

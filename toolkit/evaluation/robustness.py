@@ -11,10 +11,11 @@ import pandas as pd
 from PIL import Image
 
 from toolkit.core import parallel, paths
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
 from toolkit.evaluation import corruptions, evaluate
 from toolkit.evaluation.evaluate import wilson
+from toolkit.images.opening import prepare_all
 from toolkit.model.bundle import Bundle
 from toolkit.practice import scenes
 
@@ -159,11 +160,8 @@ def _pictures(trained: Bundle, chosen: Manifest, count: int | None, seed: int) -
         raise DatasetError(f"expected pictures to disturb in {chosen.name}, got none; split it first")
     drawn = sorted(np.random.default_rng(seed).permutation(len(chosen))[:count])
     files = [chosen.files[place] for place in drawn]
-    opened = list(parallel.map(trained.prepare, files))
-    for file, picture in zip(files, opened, strict=True):
-        if isinstance(picture, parallel.Failure):
-            raise DatasetError(f"expected pictures that can be read, {file} cannot: {picture.reason}; verify again")
-    return np.stack(opened), np.array([trained.classes.index(label) for label in chosen.table["label"].iloc[drawn]])
+    pictures = np.stack(list(prepare_all(trained.prepare, files)))
+    return pictures, class_indices(chosen.table["label"].iloc[drawn], trained.classes)
 
 
 def _grain(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.core import parallel
 from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
+from toolkit.images.opening import prepare_all
 from toolkit.model.classifier import Classifier
 
 TIMED = 40  # pictures, one at a time, at most
@@ -55,12 +55,8 @@ def draw(
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
     sample = np.sort(np.random.default_rng(seed).permutation(len(chosen))[:count])
     files = [chosen.files[index] for index in sample]
-    pictures = list(parallel.map(trained.prepare, files, description=f"open {split}"))
-    for file, picture in zip(files, pictures, strict=True):
-        if isinstance(picture, parallel.Failure):
-            raise DatasetError(f"{file} is damaged ({picture.reason}); run verify --again")
-    labels = class_indices(chosen.table["label"], trained.classes)
-    return np.stack(pictures), labels[sample]
+    pictures = prepare_all(trained.prepare, files, advice="run verify --again", description=f"open {split}")
+    return np.stack(list(pictures)), class_indices(chosen.table["label"], trained.classes)[sample]
 
 
 def measure(

@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from toolkit import images
-from toolkit.core import parallel, paths, remote
+from toolkit.core import paths, remote
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
+from toolkit.images.opening import prepare_all
 from toolkit.training.augment import Augmentation, apply, draw
 from toolkit.training.distribution import Shard
 from toolkit.training.mixing import Mixing, mix
@@ -159,11 +160,7 @@ def _part(order: np.ndarray, weights: np.ndarray, batch_size: int, shard: Shard)
 
 def _read(files: tuple[Path, ...], size: int, jobs: int) -> np.ndarray:
     read = partial(images.prepare, size=size)
-    pictures = list(parallel.map(read, files, jobs=jobs))
-    for file, picture in zip(files, pictures, strict=True):
-        if isinstance(picture, parallel.Failure):
-            raise DatasetError(f"{file} is damaged ({picture.reason}); remove it and run resize again")
-    return np.stack(pictures)
+    return np.stack(list(prepare_all(read, files, advice="remove it and run resize again", jobs=jobs)))
 
 
 def _batches(examples: Examples, order: np.ndarray, weights: np.ndarray, batch_size: int) -> tf.data.Dataset:

@@ -19,6 +19,7 @@ from toolkit.core import framework, parallel, paths
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
+from toolkit.images.opening import prepare_all
 from toolkit.networks import embedded
 
 FOLDER = "features"
@@ -136,7 +137,8 @@ def _computed(
         for start in range(0, len(todo), SHARD):
             part = todo[start : start + SHARD]
             rows = []
-            for pictures in _batched(parallel.map(opened, part)):
+            files = [file for _, file in part]
+            for pictures in _batched(prepare_all(opened, part, files=files)):
                 padded = np.concatenate([pictures, np.zeros((BATCH - len(pictures), *pictures.shape[1:]), np.uint8)])
                 rows.append(seen_by(padded)[: len(pictures)])
                 bar.update(len(pictures))
@@ -151,11 +153,9 @@ def _opened(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
     return view(file, size, number=number, sha256=sha256, mode=mode)
 
 
-def _batched(pictures: Iterator) -> Iterator[np.ndarray]:
+def _batched(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     batch: list[np.ndarray] = []
     for picture in pictures:
-        if isinstance(picture, parallel.Failure):
-            raise DatasetError(f"expected pictures that can be opened, one is {picture.reason}; run verify again")
         batch.append(picture)
         if len(batch) == BATCH:
             yield np.stack(batch)

@@ -5,7 +5,7 @@ ARG PYTHON=3.11.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
 ARG EXTRAS=runtime,serve
-COPY pyproject.toml constraints.txt README.md LICENSE /source/
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE /source/
 COPY toolkit /source/toolkit
 RUN python -m venv /opt/toolkit && \
     /opt/toolkit/bin/python -m pip install --no-cache-dir --disable-pip-version-check \

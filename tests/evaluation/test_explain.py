@@ -84,7 +84,7 @@ def test_pictures_are_explained_alone_as_together(trained):
 
 DRAWN = [name for name in networks.names() if name not in networks.pretrained()]
 NESTED = [  # a family each: plain, with gates, with layer normalization, the shipped one, and its stand-in
-    *(("mobilenet", {"weights": "none"}), ("mobilenetv3small", {"weights": "none"})),
+    *(("mobilenet", {"weights": "none"}), ("mobilenetv3small", {"weights": "none"}), ("efficientnet_lite0", {})),
     *(("convnexttiny", {"weights": "none"}), ("xception", {"weights": "cifar10"}), ("xception", {"weights": "none"})),
 ]
 

@@ -66,6 +66,7 @@ def test_ways_that_say_different_things_are_averaged_and_gates_say_nothing():
         ("vgg", 64, {}, (1.5, 4)),
         ("mobilenet", 64, {"weights": "none"}, (31, 32)),  # half a cell from where stretching would put it
         ("xception", 64, {"weights": "cifar10"}, (4, 8)),
+        ("efficientnet_lite0", 64, {"weights": "none"}, (31, 32)),
     ],
 )
 def test_known_networks_look_where_a_person_would_work_out(name, size, options, expected):

@@ -220,6 +220,7 @@ def test_a_run_is_found_by_its_name_and_so_is_its_export(data, monkeypatch):
 
 OWN = [(name, {}) for name in networks.own()]
 OTHERS = [("vgg16", {"weights": "none"}), ("mobilenet", {"weights": "none"}), ("mobilenetv2", {"weights": "none"})]
+OTHERS += [("efficientnet_lite0", {})]
 
 
 @pytest.mark.slow

@@ -128,7 +128,7 @@ def test_what_the_dockerfile_runs_makes_a_service_that_is_healthy_and_answers(tm
     places |= {"/toolkit": str(tmp_path / "home"), "0.0.0.0": "127.0.0.1", "8000": str(free_port())}
     for place in ("source", "home"):
         (tmp_path / place).mkdir()
-    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, tmp_path / "source")
     shutil.copytree(ROOT / "toolkit", tmp_path / "source" / "toolkit")
     known = environment(places)

@@ -183,6 +183,7 @@ def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
     ("network", "settings", "is_probe"),
     [
         ("mobilenet", {}, True),
+        ("efficientnet_lite0", {}, True),
         ("mobilenet", {"style": "classic"}, True),
         ("xception", {"style": "modern"}, True),
         ("xception", {"style": "classic"}, False),  # its authors' head has layers of its own

@@ -4,12 +4,13 @@ Every network takes RGB pictures with values from 0 to 255 and gives one probabi
 inside. Each exists in two styles: "classic", as its authors drew it, and "modern", the same idea with what has been
 learned since.
 
-Some are defined here (`own`) and learn from random weights. The others are backbones of `keras.applications` under a
-new head (`pretrained`), called as Keras calls them, in small letters.
+Some are defined here (`own`) and learn from random weights. The others are pretrained backbones under a new head
+(`pretrained`): those of `keras.applications`, called as Keras calls them, in small letters, and `efficientnet_lite0` to
+`efficientnet_lite2`, whose ImageNet weights are installed with the extra `train`.
 
 >>> own()
 ('deep_cnn', 'dual_stack', 'small_cnn', 'vgg')
->>> {"mobilenet", "vgg16", "xception", "efficientnetb0"} < set(pretrained())
+>>> {"mobilenet", "vgg16", "xception", "efficientnetb0", "efficientnet_lite0"} < set(pretrained())
 True
 >>> build("vgg", classes=2, size=64).count_params()  # doctest: +SKIP
 18747074
@@ -59,8 +60,8 @@ def get(name: str) -> Network:
         return transfer.network(name)
     near = get_close_matches(name, names(), n=3) or ("xception", "mobilenet", "vgg16")
     raise ValueError(
-        f"expected a network of {', '.join(OWN)}, or of keras.applications in small letters such as "
-        f"{', '.join(near)}; got {name!r}"
+        f"expected a network of {', '.join(OWN)}, or of keras.applications in small letters or "
+        f"efficientnet_lite0 to 2, such as {', '.join(near)}; got {name!r}"
     )
 
 

@@ -1,11 +1,11 @@
-"""What the backbones of `keras.applications` want: how their pixels are scaled, and how many of them."""
+"""What pretrained backbones want: how their pixels are scaled, and how many of them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Application:
-    """A backbone that Keras knows, and whose weights it can download.
+    """A backbone that Keras knows, and whose weights it can download; or one that is drawn here.
 
     Args:
         function: its name in `keras.applications`.
@@ -13,12 +13,15 @@ class Application:
             "bgr", the colours in reverse and less their means; or "0 to 255".
         size: side of the pictures in pixels it is usually given.
         smallest: least side in pixels it works with.
+        module: of this package, with a function `backbone` that takes its name here, a size and weights, and scales the
+            pixels itself; "" for a backbone of Keras.
     """
 
     function: str
     pixels: str
     size: int
     smallest: int = 32
+    module: str = ""
 
 
 _KINDS = (
@@ -45,4 +48,8 @@ APPLICATIONS = {
     function.lower(): Application(function, pixels, size, _SMALLEST.get(function, 32))
     for pixels, size, functions in _KINDS
     for function in functions.split()
+}
+APPLICATIONS |= {
+    f"efficientnet_lite{number}": Application(f"EfficientNetLite{number}", "0 to 255", size, module="efficientnet_lite")
+    for number, size in enumerate((224, 240, 260))
 }

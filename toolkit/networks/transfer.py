@@ -1,4 +1,4 @@
-"""Transfer learning: a pretrained backbone of `keras.applications`, and a new head.
+"""Transfer learning: a pretrained backbone, of `keras.applications` or EfficientNet-Lite, and a new head.
 
 The backbone comes with its own preprocessing, so that all networks take RGB from 0 to 255.
 """
@@ -96,9 +96,10 @@ def parse(
         name: one of `networks.pretrained()`.
         style: "classic", the head that the authors drew, see `head.HEADS`; or "modern", features averaged over the
             picture and over each of its quarters, and one dense layer.
-        weights: "imagenet" (Keras downloads them once), the path of a `.weights.h5` or `.h5` file without top, or
-            "none": then all of it learns from random weights. Xception has two stand-ins that need no download: with
-            "none" a small network of its kind, with "cifar10" the small one that comes with this package.
+        weights: "imagenet" (Keras downloads them once; those of EfficientNet-Lite are installed with this package), the
+            path of a `.weights.h5` or `.h5` file without top, or "none": then all of it learns from random weights.
+            Xception has two stand-ins that need no download: with "none" a small network of its kind, with "cifar10"
+            the small one that comes with this package.
         trainable_layers: how many of the backbone's last layers learn too, 0 for none. Batch normalization stays frozen
             in any case: its statistics come from a million pictures, a small dataset would only blur them.
         frozen_below: the first layer that learns, counted from the input: its index, or the start of its name such as
@@ -114,7 +115,7 @@ def parse(
 
 @dataclass(frozen=True)
 class Pretrained(Network):
-    """A network with a backbone of `keras.applications`."""
+    """A network with a pretrained backbone."""
 
     def transfer(self, *, style: str = "classic", **options: Any) -> Transfer:
         """The options of this network, parsed; see `parse`."""
@@ -178,7 +179,7 @@ def freeze(base: keras.Model, first: int) -> None:
 
 
 def network(name: str) -> Pretrained:
-    """The entry in the registry of a backbone of `keras.applications`."""
+    """The entry in the registry of a pretrained backbone."""
     application = APPLICATIONS[name]
     return Pretrained(
         name=name,
@@ -208,16 +209,27 @@ def _base(name: str, size: int, weights: str) -> keras.Model:
     if file and file != "imagenet" and not Path(file).is_file():
         raise BundleError(
             f"expected weights 'imagenet', 'none' or a file, found no file {weights}; give the path of "
-            f"{application.function} weights without top, such as Keras' own file that ends in notop.h5"
+            f"{application.function} weights without top, such as "
+            + ("the file of its package" if application.module else "Keras' own file that ends in notop.h5")
             + ("; the weights 'cifar10' are for xception" if weights == "cifar10" else "")
         )
-    make = getattr(keras.applications, application.function)
     try:
-        with warnings.catch_warnings():  # it says that weights learned at 224 pixels serve for other sizes, and they do
-            warnings.filterwarnings("ignore", "`input_shape` is undefined")
-            return make(weights=file, include_top=False, input_shape=(size, size, 3))
+        return _drawn(name, size, file)
+    except BundleError:
+        raise
     except Exception as error:  # Keras raises a plain Exception when a download fails
         raise _unavailable(application.function, weights, error) from error
+
+
+def _drawn(name: str, size: int, file: str | None) -> keras.Model:
+    application = APPLICATIONS[name]
+    if application.module:
+        module = importlib.import_module(f"toolkit.networks.{application.module}")
+        return module.backbone(name, size, file or "none")
+    with warnings.catch_warnings():  # it says that weights learned at 224 pixels serve for other sizes, and they do
+        warnings.filterwarnings("ignore", "`input_shape` is undefined")
+        make = getattr(keras.applications, application.function)
+        return make(weights=file, include_top=False, input_shape=(size, size, 3))
 
 
 def _unavailable(function: str, weights: str, error: Exception) -> BundleError:

@@ -2,6 +2,7 @@
 
 python benchmarks/learn.py cars     PICTURES/cars_tanks  --weights FOLDER   heads on features that are computed once
 python benchmarks/learn.py embedded PICTURES/cars_tanks                     the same on the backbone in the package
+python benchmarks/learn.py lite     PICTURES/cars_tanks                     on EfficientNet-Lite, installed with `train`
 python benchmarks/learn.py digits   PICTURES/sign_digits --weights FOLDER   ten classes, and the five from 1 to 5
 python benchmarks/learn.py labels   PICTURES/cars_tanks  --weights FOLDER   planted wrong labels, and what mending gives
 python benchmarks/learn.py tuned    PICTURES/cars_tanks  --weights FOLDER   the last layers of Xception learn as well
@@ -49,6 +50,13 @@ CARS = {  # name: network, pooling, views, of which so many are asked
     "xception, mirrored, both asked": ("xception", "pyramid", 2, 2),
     "xception, averages only": ("xception", "average", 1, 1),
 }
+LITE = {  # name: network, pooling
+    "lite0": ("efficientnet_lite0", "pyramid"),
+    "lite0, averages only": ("efficientnet_lite0", "average"),
+    "lite1": ("efficientnet_lite1", "pyramid"),
+    "lite2": ("efficientnet_lite2", "pyramid"),
+    "lite2, averages only": ("efficientnet_lite2", "average"),
+}
 DIGITS = {"mobilenet": ("mobilenet", "pyramid", 1), "mobilenet, averages only": ("mobilenet", "average", 1)}
 FIVE = ("1", "2", "3", "4", "5")
 SCRATCH = {
@@ -63,7 +71,7 @@ HELD_OUT = 5000  # pictures of CIFAR-10's training part that say which epoch is 
 
 def main() -> None:
     """Run one part and print a row per way of learning."""
-    parts = {"cars": cars, "embedded": embedded, "digits": digits, "labels": mislabelled, "tuned": tuned}
+    parts = {"cars": cars, "embedded": embedded, "lite": lite, "digits": digits, "labels": mislabelled, "tuned": tuned}
     parts |= {"classic": classic, "scratch": scratch, "curve": curve}
     parser = table.arguments(__doc__)
     parser.add_argument("part", choices=tuple(parts))
@@ -96,6 +104,14 @@ def embedded(asked: Namespace) -> Iterator[dict]:
     for name, changes in {"cifar10": {"views": 1}, "cifar10, mirrored": {"views": 2}}.items():
         if asked.only in (None, name):
             yield judged(data, name, replace(labels.USUAL, **changes), asked)
+
+
+def lite(asked: Namespace) -> Iterator[dict]:
+    """Heads on EfficientNet-Lite at the usual size of each, of any pictures."""
+    data = brought_in(asked)
+    for name, (network, pooling) in LITE.items():
+        if asked.only in (None, name):
+            yield judged(data, name, Config(network, style="modern", options={"pooling": pooling}), asked)
 
 
 def digits(asked: Namespace) -> Iterator[dict]:

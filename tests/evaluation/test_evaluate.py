@@ -154,11 +154,11 @@ def test_a_measurement_asks_about_every_test_picture_in_order(run, table):
 
 def test_every_look_at_the_test_pictures_is_written_down_and_looks_at_val_are_not(tmp_path, run):
     table = ready_dataset(tmp_path / "looked", per_class=20)
-    assert len(evaluate.openings(table)) == 0
+    assert len(evaluate.test_looks(table)) == 0
     evaluate.measure(run, table, split="val")
     evaluate.measure(run, table)
     evaluate.measure(run, table)
-    looks = evaluate.openings(table)
+    looks = evaluate.test_looks(table)
     assert looks["run"].tolist() == ["small", "small"]
     assert (looks["pictures"] == len(table.where(split="test"))).all()
     assert looks["when"].str.match(r"\d{4}-\d\d-\d\dT").all()

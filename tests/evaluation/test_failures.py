@@ -27,12 +27,12 @@ def second():
 
 
 def test_the_surest_mistake_comes_first(first):
-    assert failures.surest_mistakes(first)["path"].tolist() == ["3.jpg", "2.jpg"]
-    assert len(failures.surest_mistakes(first, count=1)) == 1
+    assert failures.most_confident_wrong(first)["path"].tolist() == ["3.jpg", "2.jpg"]
+    assert len(failures.most_confident_wrong(first, count=1)) == 1
 
 
 def test_the_least_sure_right_answer_comes_first(first):
-    assert failures.most_hesitant(first)["path"].tolist() == ["5.jpg", "4.jpg", "1.jpg", "0.jpg"]
+    assert failures.least_confident_right(first)["path"].tolist() == ["5.jpg", "4.jpg", "1.jpg", "0.jpg"]
 
 
 def test_only_pictures_named_differently_are_disagreements(first, second):

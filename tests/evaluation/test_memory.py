@@ -16,11 +16,11 @@ from toolkit.evaluation import memory
 @pytest.mark.slow
 def test_memory_is_measured_in_a_fresh_process_and_kept(tmp_path):
     runs = [untrained(tmp_path / "small"), untrained(tmp_path / "large", size=64)]
-    assert math.isnan(memory.known(runs[0]))
+    assert math.isnan(memory.stored(runs[0]))
     found = memory.measure(runs)
     assert list(found) == ["small", "large"]
     assert all(100 < megabytes < 4000 for megabytes in found.values())  # TensorFlow alone takes hundreds
-    assert memory.known(bundle.load(runs[1].folder)) == found["large"]
+    assert memory.stored(bundle.load(runs[1].folder)) == found["large"]
     stored = json.loads((runs[0].folder / memory.FILE).read_text())
     (runs[0].folder / memory.FILE).write_text(json.dumps(stored | {"megabytes": 1.5}))
     assert memory.measure(runs)["small"] == 1.5
@@ -29,7 +29,7 @@ def test_memory_is_measured_in_a_fresh_process_and_kept(tmp_path):
 def test_what_was_measured_of_another_model_does_not_count(tmp_path):
     run = untrained(tmp_path / "run")
     (run.folder / memory.FILE).write_text(json.dumps({"sha256": "of another", "megabytes": 9.0}))
-    assert math.isnan(memory.known(run))
+    assert math.isnan(memory.stored(run))
 
 
 @pytest.mark.slow

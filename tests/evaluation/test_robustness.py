@@ -56,11 +56,11 @@ def test_curves_count_what_the_model_gets_right(tmp_path):
 
 
 def test_nonsense_is_of_many_kinds_and_the_same_for_the_same_seed():
-    some = robustness.nonsense(24, count=30)
+    some = robustness.out_of_distribution(24, count=30)
     assert some.shape == (30, 24, 24, 3) and some.dtype == np.uint8
     assert len({one.tobytes() for one in some}) == 30
-    assert (some == robustness.nonsense(24, count=30)).all()
-    assert not (some == robustness.nonsense(24, count=30, seed=8)).all()
+    assert (some == robustness.out_of_distribution(24, count=30)).all()
+    assert not (some == robustness.out_of_distribution(24, count=30, seed=8)).all()
 
 
 @given(SURE, SURE, st.floats(0, 1))
@@ -83,11 +83,11 @@ def test_what_was_measured_on_these_pictures_is_not_measured_again(tmp_path):
     run = untrained(tmp_path / "models" / "run")
     evaluate.measure(run, table)
     first = robustness.measure(run, table, count=4)
-    assert (first["curves"]["pictures"] == 4).all()
-    assert (robustness.measure(run, table, count=3)["curves"]["pictures"] == 4).all()
+    assert (first.curves["pictures"] == 4).all()
+    assert (robustness.measure(run, table, count=3).curves["pictures"] == 4).all()
     stored = (run.folder / robustness.FILE).read_text()
     (run.folder / robustness.FILE).write_text(stored.replace('"sure":', '"marked": 1, "sure":'))
-    assert "marked" in robustness.measure(run, table, count=4)["nonsense"]
-    assert "marked" not in robustness.measure(run, table, count=4, again=True)["nonsense"]
-    assert (robustness.measure(run, table)["curves"]["pictures"] == len(table.where(split="test"))).all()
-    assert set(first["nonsense"]) <= {"threshold", "kept", "let_through", "sure"}
+    assert "marked" in robustness.measure(run, table, count=4).abstention
+    assert "marked" not in robustness.measure(run, table, count=4, again=True).abstention
+    assert (robustness.measure(run, table).curves["pictures"] == len(table.where(split="test"))).all()
+    assert set(first.abstention) <= {"threshold", "kept", "let_through", "sure"}

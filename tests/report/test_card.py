@@ -61,7 +61,7 @@ def test_weaknesses_are_told_once_they_were_measured(run, table):
     evaluate.measure(run, table)
     found = robustness.measure(run, table, count=3)
     text = card.write(run, table).read_text()
-    worst = found["curves"].sort_values("accuracy").iloc[0]
+    worst = found.curves.sort_values("accuracy").iloc[0]
     assert f"{worst['accuracy']:.1%} right, of 3 test pictures." in text
     assert text.count(" right, of 3 test pictures.\n") == 3
 

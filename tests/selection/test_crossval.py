@@ -147,7 +147,7 @@ def test_the_folds_of_a_training_go_on_where_they_were_interrupted(table, monkey
     assert outcome.history.groupby("fold")["epoch"].max().tolist() == [2, 2]
     assert not list(outcome.folder.rglob(bundle.MODEL))
     assert len(outcome.report.predictions) == len(table)
-    assert evaluate.openings(table).empty  # a fold is no look at the test pictures
+    assert evaluate.test_looks(table).empty  # a fold is no look at the test pictures
 
 
 @pytest.mark.slow

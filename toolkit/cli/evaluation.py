@@ -84,8 +84,8 @@ def _failures(arguments: Namespace) -> dict:
     columns = ["path", "label", "predicted", "probability"]
     for report in reports:
         parts = {
-            "surest mistakes": failures.surest_mistakes(report, count=arguments.count)[columns],
-            "most hesitant": failures.most_hesitant(report, count=arguments.count)[columns],
+            "surest mistakes": failures.most_confident_wrong(report, count=arguments.count)[columns],
+            "most hesitant": failures.least_confident_right(report, count=arguments.count)[columns],
         }
         for title, table in parts.items():
             log(f"\n{report.run}: {title}\n{table.round(3).to_string(index=False) if len(table) else 'none'}")
@@ -117,8 +117,7 @@ def _robustness(arguments: Namespace) -> dict:
 
     curves, result, log = {}, {}, common.log(arguments)
     for run in common.evaluated(arguments.runs, arguments):
-        found = robustness.measure(run, common.dataset_of(run), again=arguments.again)
-        table, advice = found["curves"], found["nonsense"]
+        table, advice = robustness.measure(run, common.dataset_of(run), again=arguments.again)
         curves[run.name] = table
         wide = table.assign(place=table.groupby("disturbance").cumcount())
         log(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")

@@ -1,4 +1,4 @@
-"""Put trained models side by side, all judged on exactly the same pictures."""
+"""Comparison of trained models, all evaluated on exactly the same pictures."""
 
 import math
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 
 
 def table(runs: Sequence[Bundle]) -> pd.DataFrame:
-    """What each evaluated run achieved and cost, the most accurate first.
+    """Comparison table: accuracy and cost of each evaluated run, the most accurate first.
 
     Args:
         runs: at least one bundle; all evaluated on the same test pictures.
 
     Returns:
         A row per run: accuracy with its 95 % interval (`low`, `high`), `balanced_accuracy`, `macro_f1`, `log_loss`,
-        `ece` (how far it is from being as right as it is sure), `pictures` judged, `size` in pixels, `start` (whose
-        weights it began with), `parameters`, `train_seconds`, `milliseconds` per picture (median; 95 of 100 stay below
-        `milliseconds_p95`), `memory` in megabytes (see `cost.memory`) and `megabytes` on disk. What was not measured
+        `ece` (expected calibration error), number of test `pictures`, `size` in pixels, `start` (the weights it began
+        with), `parameters`, `train_seconds`, `milliseconds` per picture (median; 95 of 100 stay below
+        `milliseconds_p95`), `memory` in megabytes (see `memory.measure`) and `megabytes` on disk. What was not measured
         is NaN.
 
     Raises:
@@ -42,7 +42,7 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
 
 
 def pairs(runs: Sequence[Bundle]) -> pd.DataFrame:
-    """Every two runs tested against each other on the pictures both were asked about, see `significance.pairs`.
+    """McNemar tests of every two runs on the same test pictures, see `significance.pairs`.
 
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
@@ -68,7 +68,7 @@ def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def untrained(comparison: pd.DataFrame) -> str:
-    """A line that says so if the Xception of a comparison has not the weights of ImageNet; "" if it has."""
+    """A sentence on the Xception of a comparison if it does not have the weights of ImageNet; "" if it has."""
     words = {
         "nothing": "xception began without pretrained weights, and so is only a small network of its kind.",
         "CIFAR-10": "xception stands on the small backbone that comes with the toolkit, in place of Xception's own.",
@@ -77,7 +77,7 @@ def untrained(comparison: pd.DataFrame) -> str:
 
 
 def _start(run: Bundle) -> str:
-    """What its weights were before training: those of ImageNet, of CIFAR-10, of a file, or none."""
+    """The weights before training: "ImageNet", "CIFAR-10", the name of a file, or "nothing"."""
     config = run.facts.get("config", {})
     usual = "imagenet" if config.get("network") in networks.pretrained() else "none"
     weights = str(config.get("options", {}).get("weights", usual))
@@ -85,7 +85,7 @@ def _start(run: Bundle) -> str:
 
 
 def _check(runs: Sequence[Bundle]) -> None:
-    """See that all were asked about the same pictures under the same labels."""
+    """Raise BundleError unless all were evaluated on the same pictures under the same labels."""
     for run in runs:
         if "test" not in run.metrics:
             raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
@@ -112,6 +112,6 @@ def _row(run: Bundle) -> dict[str, object]:
         "train_seconds": run.facts.get("train_seconds", float("nan")),
         "milliseconds": metrics.get("milliseconds", math.nan),
         "milliseconds_p95": metrics.get("milliseconds_p95", math.nan),
-        "memory": memory.known(run),
+        "memory": memory.stored(run),
         "megabytes": size / 1e6,
     }

@@ -1,7 +1,10 @@
-"""Pictures made worse, as cameras, networks and people do it: step by step, from hardly to badly."""
+"""Common corruptions of pictures, in rising severity: blur, noise, JPEG, light, rotation, crop.
+
+The idea is that of ImageNet-C (Hendrycks and Dietterich, 2019, arXiv:1903.12261); the levels are fit to few pictures.
+"""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
@@ -28,30 +31,36 @@ UNITS = {  # of the levels
 
 
 def apply(picture: np.ndarray, name: str, level: float, *, seed: int = 7) -> np.ndarray:
-    """One picture made worse.
+    """Apply a corruption to a picture.
 
     Args:
         picture: uint8 array of shape (side, side, 3).
         name: blur, noise, jpeg, darker, brighter, rotation or crop.
-        level: how strongly, in the units of `LEVELS`.
+        level: severity, in the units of `UNITS`.
         seed: of the noise.
 
     Returns:
         uint8 array of the same shape.
 
     Raises:
-        ValueError: there is no such disturbance.
+        ValueError: there is no such corruption.
 
     >>> apply(np.full((2, 2, 3), 100, np.uint8), "darker", 0.5).max()
     np.uint8(50)
     """
-    if name not in DISTURBANCES:
-        raise ValueError(f"expected a disturbance of {', '.join(DISTURBANCES)}, got {name!r}")
-    return DISTURBANCES[name](picture, level, np.random.default_rng(seed))
+    check([name])
+    return CORRUPTIONS[name](picture, level, np.random.default_rng(seed))
+
+
+def check(names: Iterable[str]) -> None:
+    """Raise ValueError for a name that is no corruption."""
+    unknown = sorted(set(names) - set(CORRUPTIONS))
+    if unknown:
+        raise ValueError(f"expected a disturbance of {', '.join(CORRUPTIONS)}, got {unknown[0]!r}")
 
 
 def in_words(name: str, level: float) -> str:
-    """What was done to a picture, for people who do not know the units of `LEVELS`.
+    """A corruption as a phrase, for people who do not know its unit.
 
     >>> in_words("jpeg", 8), in_words("crop", 0.5)
     ('stored as JPEG of quality 8', 'cut to the middle 50 % of either side')
@@ -104,7 +113,7 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
-DISTURBANCES: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
+CORRUPTIONS: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
     "blur": _blur,
     "noise": _noise,
     "jpeg": _jpeg,

@@ -1,4 +1,4 @@
-"""Measure a trained model on pictures it has not seen, and say how sure the figure is."""
+"""Evaluation: a trained model on pictures it has not seen, and the confidence interval of its accuracy."""
 
 import hashlib
 import json
@@ -9,23 +9,24 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
 from toolkit import images
 from toolkit.core import paths
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
 from toolkit.training import batches
 
 TIMED = 40  # pictures, one at a time
-OPENINGS = "test_openings.jsonl"
+LOOKS = "test_openings.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a model got right and wrong.
+    """The answers of a model about pictures, and the figures that follow from them.
 
     Args:
         run: name of the run.
@@ -46,27 +47,24 @@ class Report:
 
     @property
     def accuracy(self) -> float:
-        """Share of pictures named right."""
-        return float((self.predictions["label"] == self.predictions["predicted"]).mean())
+        """Share of pictures named right, 0 to 1."""
+        return float(self.right.mean())
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy."""
-        right = int((self.predictions["label"] == self.predictions["predicted"]).sum())
-        return wilson(right, len(self.predictions))
+        """95 % confidence interval of the accuracy (Wilson)."""
+        return wilson(int(self.right.sum()), len(self.predictions))
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """Pictures per true class (rows) and named class (columns)."""
-        truth, named = self.predictions["label"], self.predictions["predicted"]
-        matrix = confusion_matrix(truth, named, labels=list(self.classes))
+        """Confusion matrix: pictures per true class (rows) and predicted class (columns)."""
+        matrix = confusion_matrix(*self._labels, labels=list(self.classes))
         return pd.DataFrame(matrix, index=pd.Index(self.classes, name="true"), columns=list(self.classes))
 
     @property
     def per_class(self) -> pd.DataFrame:
         """Precision, recall, F1 and number of pictures per class."""
-        truth, named = self.predictions["label"], self.predictions["predicted"]
-        columns = precision_recall_fscore_support(truth, named, labels=list(self.classes), zero_division=0)
+        columns = precision_recall_fscore_support(*self._labels, labels=list(self.classes), zero_division=0)
         names = ("precision", "recall", "f1", "pictures")
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=pd.Index(self.classes, name="class"))
 
@@ -78,16 +76,16 @@ class Report:
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the classes there are pictures of: a frequent class counts no more than a rare one."""
-        table = self.per_class
-        return float(table.loc[table["pictures"] > 0, "recall"].mean())
+        """Balanced accuracy: mean recall of the classes that have pictures, so that a rare class counts like any other.
+
+        Not `sklearn.metrics.balanced_accuracy_score`, which warns of a class that is only predicted.
+        """
+        return float(recall_score(*self._labels, labels=sorted(set(self.predictions["label"])), average="macro"))
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the classes, of those named or there."""
-        table = self.per_class
-        named = table.index.isin(self.predictions["predicted"])
-        return float(table.loc[named | (table["pictures"] > 0), "f1"].mean())
+        """Macro-averaged F1: mean F1 of the classes that have pictures or are predicted."""
+        return float(f1_score(*self._labels, average="macro"))
 
     @property
     def log_loss(self) -> float:
@@ -101,20 +99,24 @@ class Report:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """What it said of every picture: float64 array of shape (pictures, classes)."""
+        """Probabilities of all classes: float64 array of shape (pictures, classes)."""
         return self.predictions[[f"p_{name}" for name in self.classes]].to_numpy(float)
 
     @property
     def truth(self) -> np.ndarray:
-        """The true class of every picture, as its place: int array of shape (pictures,)."""
-        places = {name: place for place, name in enumerate(self.classes)}
-        return self.predictions["label"].map(places).to_numpy(int)
+        """Index of the true class of every picture: int64 array of shape (pictures,)."""
+        return class_indices(self.predictions["label"], self.classes)
 
     @property
     def mistakes(self) -> pd.DataFrame:
-        """The pictures named wrong, the surest first."""
+        """The pictures named wrong, the most confident answer first."""
         wrong = self.predictions[self.predictions["label"] != self.predictions["predicted"]]
         return wrong.sort_values("probability", ascending=False, ignore_index=True)
+
+    @property
+    def _labels(self) -> tuple[pd.Series, pd.Series]:
+        """The true and the predicted class of every picture, by name."""
+        return self.predictions["label"], self.predictions["predicted"]
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -126,13 +128,13 @@ class Report:
 
 
 def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record: bool = True) -> Report:
-    """Ask a model about every picture of a split, and write `metrics.json` and `predictions.csv` into its bundle.
+    """Evaluate a model on a split, and write `metrics.json` and `predictions.csv` into its bundle.
 
     Args:
         trained: the model.
         manifest: the dataset it was trained on.
         split: "test"; "val" while still choosing between models (nothing is written then).
-        record: count it as a look at the test pictures, see `openings`, and time it; False for what is no test of the
+        record: count it as a look at the test pictures, see `test_looks`, and time it; False for what is no test of the
             dataset, such as a fold.
 
     Returns:
@@ -147,13 +149,17 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record:
     chosen = manifest.where(split=split, status="ok")
     _check(trained, manifest, chosen, split)
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
-    pixels = examples.pixels if examples.pixels is not None else _read(examples)
+    pixels = examples.pixels if examples.pixels is not None else _pixels(examples)
     probabilities = trained.probabilities(pixels)
     table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
-    times = _milliseconds(trained, pixels) if record else ()
-    report = Report(trained.name, trained.classes, table, *times, split=split)
+    median, p95 = _milliseconds(trained, pixels) if record else (math.nan, math.nan)
+    report = Report(trained.name, trained.classes, table, median, p95, split=split)
     if split == "test":
-        _write(report, trained, chosen, record)
+        metrics = _metrics(report, chosen)
+        paths.write(trained.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
+        paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")
+        if record:
+            _record_look(trained.name, chosen)
     return report
 
 
@@ -163,43 +169,49 @@ def load(trained: Bundle) -> Report:
     Raises:
         BundleError: there is none.
     """
-    times = (trained.metrics.get(name, math.nan) for name in ("milliseconds", "milliseconds_p95"))
-    return Report(trained.name, trained.classes, trained.predictions, *times)
+    metrics = trained.metrics
+    median, p95 = metrics.get("milliseconds", math.nan), metrics.get("milliseconds_p95", math.nan)
+    return Report(trained.name, trained.classes, trained.predictions, median, p95)
 
 
-def openings(manifest: Manifest) -> pd.DataFrame:
-    """When the test pictures of a dataset were looked at: a row per look with `when`, `run`, `pictures` and `test`.
+def test_looks(manifest: Manifest) -> pd.DataFrame:
+    """The looks at the test pictures of a dataset: a row per look with `when`, `run`, `pictures` and `test`.
 
     Every look that leads to another choice makes the figure on the test pictures a little too good.
     """
-    file = manifest.root / OPENINGS
+    file = manifest.root / LOOKS
     lines = file.read_text().splitlines() if file.exists() else []
     return pd.DataFrame([json.loads(line) for line in lines], columns=["when", "run", "pictures", "test"])
 
 
-def wilson(right: int, count: int, *, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Interval of a share (Wilson, 1927), which unlike the textbook's stays honest near 0 and 1 and for few pictures.
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """Wilson score interval of a proportion, at 95 % confidence (Wilson, 1927).
+
+    Unlike the normal approximation it holds near 0 and 1 and for few pictures.
 
     Args:
         right: pictures named right, 0 to `count`.
         count: pictures in all, at least 1.
-        z: normal quantile; the default is for 95 %.
+
+    Returns:
+        Lower and upper bound, 0 to 1.
+
+    Raises:
+        ValueError: `right` is not in 0 to `count`, or `count` below 1.
 
     >>> [round(bound, 3) for bound in wilson(197, 200)]
     [0.957, 0.995]
     """
     if not 0 <= right <= count or count < 1:
         raise ValueError(f"expected 0 <= right <= count and count of at least 1, got {right} of {count}")
-    share = right / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))  # rounding aside, share is inside
+    interval = binomtest(right, count).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def predictions(rows: pd.DataFrame, probabilities: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
-    """A table of answers: the given rows, then `predicted`, `probability` and a column `p_<class>` per class."""
+    """A table of answers: the columns of `rows`, then `predicted`, `probability` and a column `p_<class>` per class."""
     best = probabilities.argmax(axis=1)
-    columns = {f"p_{name}": probabilities[:, place] for place, name in enumerate(classes)}
+    columns = {f"p_{name}": probabilities[:, index] for index, name in enumerate(classes)}
     answers = {"predicted": np.array(classes, dtype=object)[best], "probability": probabilities.max(axis=1)}
     return rows.reset_index(drop=True).assign(**answers, **columns)
 
@@ -217,10 +229,10 @@ def _check(trained: Bundle, manifest: Manifest, chosen: Manifest, split: str) ->
             f"expected a model of {', '.join(manifest.classes)}, got {trained.name} of {', '.join(trained.classes)}; "
             "train it on this dataset"
         )
-    known = set(chosen.table["sha256"]) & trained.seen if split == "test" else ()
-    if known:
+    seen = set(chosen.table["sha256"]) & trained.seen if split == "test" else ()
+    if seen:
         raise BundleError(
-            f"expected test pictures that {trained.name} has not seen, {len(known)} of {len(chosen)} were in its train "
+            f"expected test pictures that {trained.name} has not seen, {len(seen)} of {len(chosen)} were in its train "
             "or val; train it again on today's split"
         )
     if split == "val" and trained.facts.get("config", {}).get("refit"):
@@ -229,7 +241,7 @@ def _check(trained: Bundle, manifest: Manifest, chosen: Manifest, split: str) ->
         )
 
 
-def _read(examples: batches.Examples) -> np.ndarray:
+def _pixels(examples: batches.Examples) -> np.ndarray:
     return np.stack([images.prepare(file, examples.size) for file in examples.files])
 
 
@@ -237,26 +249,35 @@ def _milliseconds(trained: Bundle, pixels: np.ndarray) -> tuple[float, float]:
     """Median and 95th percentile of the time for one picture, after a first one that does not count."""
     trained.probabilities(pixels[:1])
     times = []
-    for place in range(min(TIMED, len(pixels))):
+    for index in range(min(TIMED, len(pixels))):
         started = time.perf_counter()
-        trained.probabilities(pixels[place : place + 1])
+        trained.probabilities(pixels[index : index + 1])
         times.append(1000 * (time.perf_counter() - started))
     return float(np.median(times)), float(np.percentile(times, 95))
 
 
-def _write(report: Report, trained: Bundle, chosen: Manifest, record: bool) -> None:
+def _metrics(report: Report, chosen: Manifest) -> dict[str, object]:
+    """What `metrics.json` holds."""
     low, high = report.interval
-    metrics = {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
-    metrics |= {"balanced_accuracy": report.balanced_accuracy, "macro_f1": report.macro_f1}
-    metrics |= {"log_loss": report.log_loss, "ece": report.ece}
-    metrics |= {"milliseconds": report.milliseconds, "milliseconds_p95": report.milliseconds_p95}
-    metrics["test"] = test_fingerprint(chosen)
-    metrics["per_class"] = report.per_class.to_dict(orient="index")
-    metrics["confusion"] = report.confusion.to_numpy().tolist()
-    paths.write(trained.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
-    paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")
-    look = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "run": trained.name}
-    look |= {"pictures": len(chosen), "test": metrics["test"]}
-    if record:
-        with (chosen.root / OPENINGS).open("a") as stream:
-            stream.write(json.dumps(look) + "\n")
+    return {
+        "accuracy": report.accuracy,
+        "low": low,
+        "high": high,
+        "pictures": len(report.predictions),
+        "balanced_accuracy": report.balanced_accuracy,
+        "macro_f1": report.macro_f1,
+        "log_loss": report.log_loss,
+        "ece": report.ece,
+        "milliseconds": report.milliseconds,
+        "milliseconds_p95": report.milliseconds_p95,
+        "test": test_fingerprint(chosen),
+        "per_class": report.per_class.to_dict(orient="index"),
+        "confusion": report.confusion.to_numpy().tolist(),
+    }
+
+
+def _record_look(run: str, chosen: Manifest) -> None:
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    look = {"when": when, "run": run, "pictures": len(chosen), "test": test_fingerprint(chosen)}
+    with (chosen.root / LOOKS).open("a") as stream:
+        stream.write(json.dumps(look) + "\n")

@@ -1,7 +1,7 @@
-"""Where a network looked when it answered.
+"""Saliency: which part of a picture a network's answer rests on.
 
-`grad_cam` asks the network itself, in one pass back through it. `occlusion` checks that from outside: it covers part of
-the picture and watches how much less sure the answer becomes. Where the two disagree, believe neither.
+`grad_cam` asks the network itself, in one backward pass. `occlusion` checks that from outside: it covers part of the
+picture and measures how much the probability falls. Where the two disagree, believe neither.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from toolkit.core.framework import keras, tf
+from toolkit.dataset.manifest import class_indices
 from toolkit.evaluation import receptive_fields
 from toolkit.model.bundle import Bundle
 
 GREY = 127.5
 BATCH = 16
-_KEEPS_PLACES = (
+_KEEPS_POSITIONS = (  # layers whose output is as good a map as their input, or a coarser one
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
     keras.layers.MaxPooling2D,
@@ -24,10 +25,10 @@ _KEEPS_PLACES = (
 
 
 def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | None = None) -> np.ndarray:
-    """Heat over pictures: what spoke for a class (Grad-CAM, Selvaraju et al., 2017, arXiv:1610.02391).
+    """Grad-CAM heat maps: what spoke for a class (Selvaraju et al., 2017, arXiv:1610.02391).
 
-    The last feature maps are weighted by how much the class's score grows with them and summed; what speaks against the
-    class is left out. Works for networks that are drawn flat and for those with a backbone inside.
+    The last feature maps are weighted by the mean gradient of the class's score and summed; what speaks against the
+    class is left out. Works for flat networks and for those with a nested backbone.
 
     Args:
         trained: the model.
@@ -43,14 +44,15 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
     >>> heat = grad_cam(trained, trained.prepare("mine.jpg")[None])  # doctest: +SKIP
     """
     _check(trained, pictures)
-    places = _places(trained, pictures, labels)
+    classes = _classes(trained, pictures, labels)
     trunk, head = _halves(trained.model)
-    grid = receptive_fields.of(maps(trained.model))
-    heats = [np.zeros((0, trained.size, trained.size), np.float32)]
+    grids = receptive_fields.of(maps(trained.model))
+    heats = np.zeros((len(pictures), trained.size, trained.size), np.float32)
     for start in range(0, len(pictures), BATCH):
         part = slice(start, start + BATCH)
-        heats += [_enlarged(one, grid, trained.size)[None] for one in _heat(trunk, head, pictures[part], places[part])]
-    return np.concatenate(heats)
+        for index, heat in enumerate(_heat(trunk, head, pictures[part], classes[part]), start=start):
+            heats[index] = _enlarged(heat, grids, trained.size)
+    return heats
 
 
 def occlusion(
@@ -61,14 +63,14 @@ def occlusion(
     patch: float = 0.25,
     step: float = 0.0625,
 ) -> np.ndarray:
-    """How much less sure of a class the model is when a part of the picture is covered (Zeiler and Fergus, 2014).
+    """Occlusion map: how much the probability of a class falls where the picture is covered (Zeiler and Fergus, 2014).
 
     Args:
         trained: the model.
         picture: shape (size, size, 3), RGB, 0 to 255.
         label: the class; None takes the model's own answer.
         patch: side of the grey square that covers, as a share of the picture's side, above 0 up to 1.
-        step: from one place of the square to the next, likewise.
+        step: from one position of the square to the next, likewise.
 
     Returns:
         float32 array of shape (size, size), -1 to 1: mean loss of probability over all squares that cover a pixel.
@@ -78,15 +80,13 @@ def occlusion(
     _check(trained, picture[None])
     if not 0 < patch <= 1 or not 0 < step <= 1:
         raise ValueError(f"expected a patch and a step above 0 and up to 1 of the side, got {patch} and {step}")
-    (place,) = _places(trained, picture[None], None if label is None else [label])
-    side, stride = max(1, round(patch * trained.size)), max(1, round(step * trained.size))
-    corners = range(0, trained.size - side + stride, stride)
-    squares = [(slice(top, top + side), slice(left, left + side)) for top in corners for left in corners]
+    (index,) = _classes(trained, picture[None], None if label is None else [label])
+    squares = _squares(trained.size, patch, step)
     covered = np.repeat(picture[None].astype(np.float32), len(squares), axis=0)
-    for one, square in zip(covered, squares, strict=True):
-        one[square] = GREY
-    before = trained.probabilities(picture[None])[0, place]
-    losses = before - trained.probabilities(covered)[:, place]
+    for copy, square in zip(covered, squares, strict=True):
+        copy[square] = GREY
+    before = trained.probabilities(picture[None])[0, index]
+    losses = before - trained.probabilities(covered)[:, index]
     total, count = np.zeros((2, trained.size, trained.size), np.float32)
     for square, loss in zip(squares, losses, strict=True):
         total[square] += loss
@@ -100,13 +100,21 @@ def _check(trained: Bundle, pictures: np.ndarray) -> None:
         raise ValueError(f"expected pictures of shape (n, {', '.join(map(str, expected))}), got {pictures.shape}")
 
 
-def _places(trained: Bundle, pictures: np.ndarray, labels: Sequence[str] | None) -> np.ndarray:
+def _squares(size: int, patch: float, step: float) -> list[tuple[slice, slice]]:
+    """The positions of the square that covers, as rows and columns."""
+    side, stride = max(1, round(patch * size)), max(1, round(step * size))
+    corners = range(0, size - side + stride, stride)
+    return [(slice(top, top + side), slice(left, left + side)) for top in corners for left in corners]
+
+
+def _classes(trained: Bundle, pictures: np.ndarray, labels: Sequence[str] | None) -> np.ndarray:
+    """Index of the class to explain for each picture."""
     if labels is None:
         return trained.probabilities(pictures).argmax(axis=1)
     unknown = sorted(set(labels) - set(trained.classes))
     if unknown:
         raise ValueError(f"expected labels of {', '.join(trained.classes)}, got {unknown[0]!r}")
-    return np.array([trained.classes.index(label) for label in labels])
+    return class_indices(labels, trained.classes)
 
 
 def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -122,14 +130,14 @@ def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     return trunk, keras.Model(features, outputs)
 
 
-def maps(model: keras.Model) -> object:
-    """The last tensor of a network that still has places, before pooling makes it coarser.
+def maps(model: keras.Model) -> keras.KerasTensor:
+    """The last feature maps of a network, before pooling makes them coarser.
 
     Raises:
         ValueError: there is none.
     """
     spatial = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
-    while spatial and isinstance(spatial[-1], _KEEPS_PLACES):
+    while spatial and isinstance(spatial[-1], _KEEPS_POSITIONS):
         spatial.pop()
     if not spatial or isinstance(spatial[-1], keras.layers.InputLayer):
         raise ValueError(f"expected a network of convolutions, {model.name} has no feature maps to look at")
@@ -137,18 +145,19 @@ def maps(model: keras.Model) -> object:
     return following.input  # and not `spatial[-1].output`, which for a backbone is a tensor inside of it
 
 
-def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Grad-CAM on the grid of the feature maps: shape (n, rows, columns)."""
     features = tf.constant(trunk.predict_on_batch(pictures.astype(np.float32)))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(features)
-        score = tf.reduce_sum(tf.gather(head(features, training=False), places, batch_dims=1))
+        score = tf.reduce_sum(tf.gather(head(features, training=False), classes, batch_dims=1))
     weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(tf.cast(weights * features, tf.float32), axis=-1)).numpy()
 
 
-def _enlarged(heat: np.ndarray, grid: tuple[receptive_fields.Grid, receptive_fields.Grid], size: int) -> np.ndarray:
-    """Heat where its cells look, which is seldom where they would lie if the map were stretched over the picture."""
-    rows, columns = (((np.arange(size) - axis.start) / axis.step).astype(np.float32) for axis in grid)
-    places = np.broadcast_to(columns, (size, size)), np.broadcast_to(rows[:, None], (size, size))
-    large = cv2.remap(heat, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).clip(0)
+def _enlarged(heat: np.ndarray, grids: receptive_fields.Grids, size: int) -> np.ndarray:
+    """Heat at the centres of its cells' receptive fields, which stretching the map over the picture would miss."""
+    rows, columns = (((np.arange(size) - grid.start) / grid.step).astype(np.float32) for grid in grids)
+    x, y = np.broadcast_to(columns, (size, size)), np.broadcast_to(rows[:, None], (size, size))
+    large = cv2.remap(heat, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).clip(0)
     return large / large.max() if large.max() > 0 else large

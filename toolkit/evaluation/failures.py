@@ -1,4 +1,4 @@
-"""Where networks fail: what they are sure of and wrong, what they can hardly decide, and what they disagree about."""
+"""Error analysis: confident mistakes, uncertain answers, disagreements between networks, and nearest neighbours."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from toolkit.training import probe
 from toolkit.training.config import config_from
 
 
-def surest_mistakes(report: Report, *, count: int = 20) -> pd.DataFrame:
-    """The pictures named wrong, the surest first: wrong labels and blind spots come out on top.
+def most_confident_wrong(report: Report, *, count: int = 20) -> pd.DataFrame:
+    """The pictures named wrong, the most confident answer first: wrong labels and blind spots come out on top.
 
     Args:
         report: of `evaluate`.
@@ -28,24 +28,27 @@ def surest_mistakes(report: Report, *, count: int = 20) -> pd.DataFrame:
     return report.mistakes.head(count)
 
 
-def most_hesitant(report: Report, *, count: int = 20) -> pd.DataFrame:
-    """The pictures named right, but only just: the least probable right answers first.
+def least_confident_right(report: Report, *, count: int = 20) -> pd.DataFrame:
+    """The pictures named right, the least probable answer first.
 
     Args:
-        report, count: as in `surest_mistakes`.
+        report, count: as in `most_confident_wrong`.
+
+    Returns:
+        Rows of `report.predictions`.
     """
     right = report.predictions[report.predictions["label"] == report.predictions["predicted"]]
     return right.sort_values(["probability", "path"], ignore_index=True).head(count)
 
 
 def disagreements(reports: Sequence[Report]) -> pd.DataFrame:
-    """The pictures that models name differently, those most of them get wrong first.
+    """The pictures that models name differently, those that most models get wrong first.
 
     Args:
         reports: at least two, of the same pictures.
 
     Returns:
-        `path`, `label`, a column per run with what it said, and `wrong`, how many were.
+        `path`, `label`, a column per run with its answer, and `wrong`, the number of wrong answers.
 
     Raises:
         ValueError: fewer than two reports, or of other pictures.
@@ -53,19 +56,19 @@ def disagreements(reports: Sequence[Report]) -> pd.DataFrame:
     if len(reports) < 2:
         raise ValueError(f"expected at least two reports to disagree, got {len(reports)}")
     first = reports[0].predictions.set_index("path")
-    said = {report.run: report.predictions.set_index("path")["predicted"] for report in reports}
-    if any(set(answers.index) != set(first.index) for answers in said.values()):
+    answers = {report.run: report.predictions.set_index("path")["predicted"] for report in reports}
+    if any(set(predicted.index) != set(first.index) for predicted in answers.values()):
         raise ValueError("expected reports of the same pictures, got others; evaluate all runs again")
-    table = first[["label"]].assign(**said)
-    table["wrong"] = sum((table[name] != table["label"]).astype(int) for name in said)
-    differ = table[list(said)].nunique(axis=1) > 1
+    table = first[["label"]].assign(**answers)
+    table["wrong"] = table[list(answers)].ne(table["label"], axis=0).sum(axis=1)
+    differ = table[list(answers)].nunique(axis=1) > 1
     return table[differ].sort_values(["wrong", "path"], ascending=[False, True]).reset_index()
 
 
 def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count: int = 5) -> pd.DataFrame:
-    """The training pictures that look most alike to the model: it thinks so because of these.
+    """Nearest neighbours: the training pictures most similar to a picture, by the features of the last layer.
 
-    Two pictures are alike if what the last layer decides by points the same way (cosine).
+    Similarity is the cosine of these features, so neighbours show what the model's answer rests on.
 
     Args:
         trained: the model.
@@ -74,7 +77,7 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
         count: neighbours of each, at least 1.
 
     Returns:
-        A row per neighbour, the most alike first: `path`, `neighbour`, its `label`, and `similarity`, -1 to 1.
+        A row per neighbour, the most similar first: `path`, `neighbour`, its `label`, and `similarity`, -1 to 1.
 
     Raises:
         DatasetError: a picture is not in the dataset, or none was trained on.
@@ -83,30 +86,33 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
     asked = manifest.where(path=list(paths))
     missing = sorted(set(paths) - set(asked.table["path"]))
     if missing or not len(train):
-        what = f"no {missing[0]}" if missing else "no pictures to train on"
-        raise DatasetError(f"expected pictures of {manifest.name} that was split, got {what}")
+        lacking = f"no {missing[0]}" if missing else "no pictures to train on"
+        raise DatasetError(f"expected pictures of {manifest.name} that was split, got {lacking}")
+    columns = ["path", "neighbour", "label", "similarity"]
+    if not len(paths):
+        return pd.DataFrame(columns=columns)
     both = manifest.where(path=sorted({*train.table["path"], *paths}))
-    places = pd.Series(np.arange(len(both)), index=both.table["path"])
-    directions = _directions(trained, both)
-    known, rows = directions[places[train.table["path"]]], []
+    rows_of = pd.Series(np.arange(len(both)), index=both.table["path"])
+    features = _unit_features(trained, both)
+    train_features, rows = features[rows_of[train.table["path"]]], []
     for path in paths:
-        alike = known @ directions[places[path]]
-        alike[(train.table["path"] == path).to_numpy()] = -2  # not itself
-        for place in np.argsort(-alike, kind="stable")[:count]:
-            row = train.table.iloc[place]
-            rows.append((path, row["path"], row["label"], float(alike[place])))
-    return pd.DataFrame(rows, columns=["path", "neighbour", "label", "similarity"])
+        similarity = train_features @ features[rows_of[path]]
+        similarity[(train.table["path"] == path).to_numpy()] = -2  # not itself
+        for index in np.argsort(-similarity, kind="stable")[:count]:
+            neighbour = train.table.iloc[index]
+            rows.append((path, neighbour["path"], neighbour["label"], float(similarity[index])))
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _directions(trained: Bundle, manifest: Manifest) -> np.ndarray:
-    """What the last layer decides by, per picture, brought to length 1."""
-    vectors = _known(trained, manifest)
-    vectors = _computed(trained, manifest) if vectors is None else vectors
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _unit_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
+    """The input of the last layer for each picture, scaled to length 1."""
+    features = _cached_features(trained, manifest)
+    features = _computed_features(trained, manifest) if features is None else features
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
-    """The same from the features that a head was learned from, if that is all there is to the network."""
+def _cached_features(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
+    """The features that the head was learned from; None unless the network is that head on its backbone."""
     if "options" not in trained.facts.get("config", {}):
         return None
     config = config_from(trained.facts["config"])
@@ -116,7 +122,7 @@ def _known(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
     return None if features is None or features.shape[-1] != width else features[:, 0]  # an older head pooled otherwise
 
 
-def _computed(trained: Bundle, manifest: Manifest) -> np.ndarray:
+def _computed_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
     body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
     parts = []
     for start in range(0, len(manifest), 256):

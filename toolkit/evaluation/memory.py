@@ -1,7 +1,7 @@
-"""What an answer takes: the memory of a process that does nothing else, measured from outside of this one.
+"""Peak memory of inference, measured in a fresh process that does nothing else.
 
-This process has read pictures, drawn figures and perhaps trained; what it holds says nothing of a model. So each is
-asked in a fresh process, one picture at a time, and the system tells the most memory it had at any moment.
+This process has read pictures, drawn figures and perhaps trained; its memory says nothing about a model. So each model
+answers in a process of its own, one picture at a time, and the operating system tells that process's peak.
 """
 
 import json
@@ -25,14 +25,14 @@ PICTURES = 5  # one after the other; more change nothing
 
 
 def measure(runs: Sequence[Bundle]) -> dict[str, float]:
-    """How much memory each model takes to answer, kept in `memory.json` of its bundle.
+    """Peak memory of each model's inference, stored in `memory.json` of its bundle.
 
     Args:
         runs: the models.
 
     Returns:
-        By name of the run, the most megabytes (10⁶ bytes) that a process had at any moment which only opens the model
-        and answers one picture at a time, Python and TensorFlow included; NaN where the system does not tell.
+        By name of the run, the peak in megabytes (10⁶ bytes) of a process that only opens the model and answers one
+        picture at a time, Python and TensorFlow included; NaN where the operating system does not tell.
 
     Raises:
         BundleError: a model that cannot be asked.
@@ -40,37 +40,37 @@ def measure(runs: Sequence[Bundle]) -> dict[str, float]:
     >>> measure([bundle.load("cars_tanks/vgg")])  # doctest: +SKIP
     {'vgg': 803.2}
     """
-    todo = [run for run in runs if math.isnan(known(run))]
-    for run, found in zip(todo, parallel.map(_asked, todo, jobs=2), strict=True):
-        if isinstance(found, parallel.Failure):
-            raise BundleError(f"expected {run.name} to answer in a process of its own, got: {found.reason}")
-        paths.write(run.folder / FILE, json.dumps({"sha256": run.facts["sha256"], "megabytes": found}) + "\n")
-    return {run.name: known(run) for run in runs}
+    todo = [run for run in runs if math.isnan(stored(run))]
+    for run, megabytes in zip(todo, parallel.map(_in_fresh_process, todo, jobs=2), strict=True):
+        if isinstance(megabytes, parallel.Failure):
+            raise BundleError(f"expected {run.name} to answer in a process of its own, got: {megabytes.reason}")
+        paths.write(run.folder / FILE, json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}) + "\n")
+    return {run.name: stored(run) for run in runs}
 
 
-def known(run: Bundle) -> float:
+def stored(run: Bundle) -> float:
     """The megabytes that were measured of this very model; NaN if they were not."""
     file = run.folder / FILE
-    found = json.loads(file.read_text()) if file.exists() else {}
-    megabytes = found.get("megabytes") if found.get("sha256") == run.facts.get("sha256") else None
+    record = json.loads(file.read_text()) if file.exists() else {}
+    megabytes = record.get("megabytes") if record.get("sha256") == run.facts.get("sha256") else None
     return math.nan if megabytes is None else float(megabytes)
 
 
-def _asked(run: Bundle) -> float | None:
-    """The answer of a fresh process that runs this file."""
-    here = os.pathsep.join([str(Path(toolkit.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+def _in_fresh_process(run: Bundle) -> float | None:
+    """The peak of a process that runs this file, in megabytes."""
+    package = os.pathsep.join([str(Path(toolkit.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "toolkit.evaluation.memory", str(run.folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": here})
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": package})
     if done.returncode:
         raise BundleError((done.stderr.strip().splitlines() or ["no reason"])[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def _peak() -> float | None:
-    """The most memory this process had at any moment, in megabytes; None where the system does not tell."""
-    facts = Path("/proc/self/status")
-    if facts.exists():  # and not what `getrusage` says on Linux, where a process inherits the peak of its parent
-        (line,) = (line for line in facts.read_text().splitlines() if line.startswith("VmHWM:"))
+    """Peak memory of this process in megabytes; None where the operating system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux `getrusage` would include the peak of the parent process
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return round(int(line.split()[1]) * 1024 / 1e6, 1)
     try:
         import resource
@@ -80,7 +80,7 @@ def _peak() -> float | None:
 
 
 def _answer(folder: str) -> None:
-    """What the fresh process does."""
+    """Answer a few pictures, and print the peak."""
     trained = bundle.load(folder)
     pictures = np.random.default_rng(7).integers(0, 256, (PICTURES, trained.size, trained.size, 3), dtype=np.uint8)
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""Which pixels the cells of a feature map look at.
+"""Receptive fields: which pixels the cells of a feature map look at.
 
 A map of 7 × 7 cells, stretched over a picture of 224 pixels, does not lie where its cells look: TensorFlow pads strided
 convolutions on one side more than on the other, others are not padded at all, and each moves the map a little. In a
@@ -6,16 +6,15 @@ MobileNet all of it adds up to half a cell. What each layer does is known, so it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from toolkit.core.framework import keras
 
 layers = keras.layers
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Along one side of a picture: cell number i looks around pixel `start + step * i`.
+class Grid(NamedTuple):
+    """Centres of the receptive fields along one side of a picture: cell number i looks around `start + step * i`.
 
     Args:
         start: pixel, counted from 0 at the first pixel's middle.
@@ -25,72 +24,90 @@ class Grid:
     start: float = 0.0
     step: float = 1.0
 
-    def through(self, start: float, step: float) -> "Grid":
-        """The grid of cells that look at cells of this one, from cell `start` on, `step` apart."""
-        return Grid(self.start + self.step * start, self.step * step)
+    def through(self, layer: "Grid") -> "Grid":
+        """The grid of a layer's output in pixels, where this is that of its input and `layer` is in input cells."""
+        return Grid(self.start + self.step * layer.start, self.step * layer.step)
 
 
-def of(maps: object) -> tuple[Grid, Grid]:
+class Grids(NamedTuple):
+    """The grids down and across a picture."""
+
+    rows: Grid = Grid()
+    columns: Grid = Grid()
+
+    def through(self, layer: "Grids") -> "Grids":
+        """See `Grid.through`."""
+        return Grids(self.rows.through(layer.rows), self.columns.through(layer.columns))
+
+
+def of(maps: keras.KerasTensor) -> Grids:
     """Where the cells of a feature map look, down and across.
 
     Args:
-        maps: a Keras tensor of shape (n, rows, columns, channels), computed from one picture by layers that are known
-            here; of others it is assumed that they cover all they are given evenly. Where several ways lead to the
-            picture, what they say is averaged.
+        maps: a Keras tensor of shape (n, rows, columns, channels), computed from one picture. Layers that are not known
+            here are taken to cover their whole input evenly. Where several paths lead to the picture, their mean is
+            taken.
 
     Returns:
         A grid for the rows and one for the columns.
 
     >>> picture = keras.Input((8, 8, 3))
-    >>> of(layers.Conv2D(4, 3, strides=2)(picture))[0]
+    >>> of(layers.Conv2D(4, 3, strides=2)(picture)).rows
     Grid(start=1.0, step=2.0)
     """
-    known: dict[int, tuple[Grid, Grid]] = {}
-    return _of(maps, known)
+    return _of(maps, {})
 
 
-def _of(tensor: object, known: dict[int, tuple[Grid, Grid]]) -> tuple[Grid, Grid]:
-    if id(tensor) not in known:
-        known[id(tensor)] = _traced(tensor, known)
-    return known[id(tensor)]
+def _of(tensor: keras.KerasTensor, traced: dict[int, Grids]) -> Grids:
+    """The grids of a tensor; each is traced once, however many paths lead through it."""
+    if id(tensor) not in traced:
+        traced[id(tensor)] = _trace(tensor, traced)
+    return traced[id(tensor)]
 
 
-def _traced(tensor: object, known: dict[int, tuple[Grid, Grid]]) -> tuple[Grid, Grid]:
+def _trace(tensor: keras.KerasTensor, traced: dict[int, Grids]) -> Grids:
     history = tensor._keras_history
-    operation, node = history.operation, history.operation._inbound_nodes[history.node_index]
-    spatial = [one for one in node.input_tensors if len(one.shape) == 4]
-    if isinstance(operation, layers.InputLayer) or not spatial:
-        return Grid(), Grid()
-    if isinstance(operation, keras.Model):  # a backbone: first within it, then what it was given
-        inner = of(operation.outputs[history.tensor_index])
-        outer = _of(spatial[0], known)
-        return tuple(before.through(grid.start, grid.step) for before, grid in zip(outer, inner, strict=True))
-    largest = max(one.shape[1] or 0 for one in spatial)  # a gate of one cell for the whole map says nothing of places
-    ways = [
-        tuple(
-            before.through(*_moved(operation, axis, given.shape[1 + axis], tensor.shape[1 + axis]))
-            for axis, before in enumerate(_of(given, known))
-        )
-        for given in spatial
-        if (given.shape[1] or 0) == largest
+    layer, node = history.operation, history.operation._inbound_nodes[history.node_index]
+    inputs = [source for source in node.input_tensors if len(source.shape) == 4]
+    if isinstance(layer, layers.InputLayer) or not inputs:
+        return Grids()
+    if isinstance(layer, keras.Model):  # a backbone: first within it, then its input
+        return _of(inputs[0], traced).through(of(layer.outputs[history.tensor_index]))
+    largest = max(source.shape[1] or 0 for source in inputs)  # a gate of one cell for the whole map has no position
+    paths = [
+        _of(source, traced).through(_of_layer(layer, source, tensor))
+        for source in inputs
+        if (source.shape[1] or 0) == largest
     ]
-    return tuple(_mean([way[axis] for way in ways]) for axis in (0, 1))
+    return Grids(_mean([path.rows for path in paths]), _mean([path.columns for path in paths]))
 
 
-def _moved(layer: object, axis: int, given: int | None, made: int | None) -> tuple[float, float]:
-    """At which cell of what it is given the first cell of a layer looks, and how far apart the next ones are."""
+def _of_layer(layer: keras.layers.Layer, source: keras.KerasTensor, output: keras.KerasTensor) -> Grids:
+    return Grids(*(_of_axis(layer, axis, source.shape[1 + axis], output.shape[1 + axis]) for axis in (0, 1)))
+
+
+def _of_axis(layer: keras.layers.Layer, axis: int, before: int | None, after: int | None) -> Grid:
+    """At which cell of its input a layer's first output cell looks, and how far apart the next ones are.
+
+    Args:
+        layer: of any kind.
+        axis: 0 for rows, 1 for columns.
+        before, after: cells of its input and of its output; None where they are not known.
+    """
     if isinstance(layer, layers.ZeroPadding2D):
-        return -float(layer.padding[axis][0]), 1.0
+        return Grid(-float(layer.padding[axis][0]), 1.0)
     if isinstance(layer, layers.Cropping2D):
-        return float(layer.cropping[axis][0]), 1.0
+        return Grid(float(layer.cropping[axis][0]), 1.0)
     window = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
     if window is None or not hasattr(layer, "strides") or isinstance(layer, layers.Conv2DTranspose):
-        step = given / made if given and made else 1.0
-        return (step - 1) / 2, step
-    step, dilation = layer.strides[axis], getattr(layer, "dilation_rate", (1, 1))[axis]
+        step = before / after if before and after else 1.0
+        return Grid((step - 1) / 2, step)
+    stride, dilation = layer.strides[axis], getattr(layer, "dilation_rate", (1, 1))[axis]
     reach = dilation * (window[axis] - 1)
-    padding = max((made - 1) * step + reach + 1 - given, 0) // 2 if layer.padding == "same" and given and made else 0
-    return reach / 2 - padding, float(step)
+    padding = 0
+    if layer.padding == "same" and before and after:
+        padding = max((after - 1) * stride + reach + 1 - before, 0) // 2
+    return Grid(reach / 2 - padding, float(stride))
 
 
 def _mean(grids: Sequence[Grid]) -> Grid:

@@ -1,22 +1,26 @@
-"""Is one model really better than another, or was it luck? Exact tests on the pictures both were asked about."""
+"""Significance tests: whether one model is really better than another, or was lucky.
+
+McNemar's test is scipy's binomial test; Holm's correction, which scipy does not have, is written out here.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 LEVEL = 0.05
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """How likely it is that two models that are equally good differ as much as these (exact McNemar test).
+def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
+    """Exact McNemar test: the probability that two equally good models differ as much as these.
 
     Only pictures that one names right and the other wrong tell them apart; of these, each should win half.
 
     Args:
-        first, second: for every picture, in the same order, whether the model named it right.
+        first, second: for every picture, in the same order, whether the model named it right; bool, shape (pictures,).
 
     Returns:
         The p-value, 0 to 1; 1 if they never differ.
@@ -29,21 +33,21 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     >>> mcnemar([True] * 9 + [False] * 2, [False] * 9 + [True] * 2)
     0.0654296875
     """
-    one, other = np.asarray(first, bool), np.asarray(second, bool)
-    if one.shape != other.shape:
-        raise ValueError(f"expected answers about the same pictures, got {len(one)} and {len(other)}")
-    wins, losses = int((one & ~other).sum()), int((~one & other).sum())
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    if a.shape != b.shape:
+        raise ValueError(f"expected answers about the same pictures, got {len(a)} and {len(b)}")
+    wins, losses = int((a & ~b).sum()), int((~a & b).sum())
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Correct p-values for having asked several questions at once (Holm, 1979).
+    """Holm's correction of p-values for multiple tests (Holm, 1979).
 
     Args:
         p_values: 0 to 1 each.
 
     Returns:
-        float array in the same order, none smaller than what came in, at most 1.
+        float64 array in the same order, none below its original, at most 1.
 
     >>> holm([0.01, 0.04, 0.03]).round(2)
     array([0.03, 0.06, 0.06])
@@ -56,7 +60,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def pairs(right: Mapping[str, Sequence[bool]]) -> pd.DataFrame:
-    """Every two models compared on the same pictures.
+    """McNemar tests of every two models on the same pictures, corrected by Holm.
 
     Args:
         right: for every model, whether it named each picture right, all in the same order.
@@ -66,8 +70,8 @@ def pairs(right: Mapping[str, Sequence[bool]]) -> pd.DataFrame:
         or only the second named right), `p`, `corrected` (Holm) and `different` (corrected below 0.05).
     """
     rows = []
-    for one, other in combinations(right, 2):
-        first, second = (one, other) if np.sum(right[one]) >= np.sum(right[other]) else (other, one)
+    for a, b in combinations(right, 2):
+        first, second = (a, b) if np.sum(right[a]) >= np.sum(right[b]) else (b, a)
         better, worse = np.asarray(right[first], bool), np.asarray(right[second], bool)
         counts = {"wins": int((better & ~worse).sum()), "losses": int((~better & worse).sum())}
         rows.append({"first": first, "second": second, **counts, "p": mcnemar(better, worse)})
@@ -77,7 +81,7 @@ def pairs(right: Mapping[str, Sequence[bool]]) -> pd.DataFrame:
 
 
 def in_words(pairs: pd.DataFrame, pictures: int) -> str:
-    """The table of `pairs` as sentences that claim no more than the test allows.
+    """The table of `pairs` in sentences that claim no more than the tests allow.
 
     Args:
         pairs: as `pairs` gives it.

@@ -1,28 +1,27 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
 from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes, threshold_curve
-from toolkit.plot.figure import Figure, Gallery, png
+from toolkit.plot.contact_sheets import contact_sheet, sheets
+from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
     before_after,
-    contact_sheet,
     duplicate_groups,
     enlarged,
-    gallery,
+    least_confident_right,
     left_out,
     mistakes,
     mixed,
     oddest,
     resize_modes,
     sample_grid,
-    sheets,
     sizes_of,
     suspects,
-    thumbnail,
 )
-from toolkit.plot.insights import disagreements, front, glowing, heat, hesitant, neighbours, robustness, trade_off
+from toolkit.plot.insights import disagreements, front, glowing, heat, neighbours, robustness, trade_off
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
+from toolkit.plot.tiles import Gallery, gallery, thumbnail
 
 __all__ = [
     "PANELS",
@@ -43,7 +42,7 @@ __all__ = [
     "gallery",
     "glowing",
     "heat",
-    "hesitant",
+    "least_confident_right",
     "left_out",
     "mistakes",
     "mixed",

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from toolkit.dataset.manifest import Manifest
 from toolkit.model import calibrate
-from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, figure_with_axes, plain, show
+from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, as_percent, figure_with_axes, plain, show
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
     from toolkit.evaluation.evaluate import Report
@@ -21,12 +22,11 @@ def counts(table: pd.DataFrame) -> Figure:
     table = table.drop(index="total", columns="total", errors="ignore")
     figure, axes = figure_with_axes(7, 0.55 * len(table) + 1)
     start = np.zeros(len(table))
+    readable = table.to_numpy().sum(axis=1).max() / 25  # the number in a shorter bar would not be
     for colour, column in zip(COLOURS, table, strict=False):
         bars = axes.barh(table.index, table[column], left=start, color=colour, label=column)
-        wide = table.to_numpy().sum(axis=1).max() / 25
-        axes.bar_label(
-            bars, [n if n > wide else "" for n in table[column]], label_type="center", color="white", fontsize=9
-        )
+        labels = [str(count) if count > readable else "" for count in table[column]]
+        axes.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
         start += table[column].to_numpy()
     axes.invert_yaxis()
     axes.set_xlabel("pictures")
@@ -38,8 +38,8 @@ def sizes(manifest: Manifest) -> Figure:
     """Width and height of every picture, and where the shortest side is too small to be scaled down."""
     figure, axes = figure_with_axes(5.5, 4.5)
     for colour, label in zip(COLOURS, manifest.classes, strict=False):
-        some = manifest.where(label=label).table
-        axes.scatter(some["width"], some["height"], s=14, alpha=0.5, color=colour, label=label, linewidths=0)
+        table = manifest.where(label=label).table
+        axes.scatter(table["width"], table["height"], s=14, alpha=0.5, color=colour, label=label, linewidths=0)
     most = max(manifest.table["width"].max(), manifest.table["height"].max(), 1)
     axes.plot([0, most], [0, most], color=FAINT, zorder=0)
     axes.set(xlabel="width in pixels", ylabel="height in pixels")
@@ -48,23 +48,24 @@ def sizes(manifest: Manifest) -> Figure:
 
 
 def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
-    """How many pairs each distance would find (`dedup.curve`): by the hash alone, and after the second look.
+    """Number of pairs that each distance finds (`dedup.curve`): by the hash alone, and after the second look.
 
-    Where the two lines part, the hash begins to propose pictures that are only alike; pairs under two labels, which a
+    Where the two lines part, the hash begins to propose pictures that are only similar; pairs under two labels, which a
     copy should not be, show where that hurts.
 
     Args:
-        table: what `dedup.curve` gave.
+        table: as `dedup.curve` gives it.
         chosen: the distance in use, drawn as a line.
     """
     figure, axes = figure_with_axes(6.5, 3.6)
-    lines = {"by_hash": "by the hash alone", "accepted": "accepted by the second look"}
-    for colour, (name, words) in zip(COLOURS, lines.items(), strict=False):
-        axes.plot(table["distance"], table[name], color=colour, label=words)
-    axes.plot(table["distance"], table["labels_differ"], ":", color=COLOURS[0], label="by the hash, under two labels")
-    axes.plot(
-        table["distance"], table["accepted_labels_differ"], ":", color=COLOURS[1], label="accepted, under two labels"
+    lines = (
+        ("by_hash", "-", COLOURS[0], "by the hash alone"),
+        ("accepted", "-", COLOURS[1], "accepted by the second look"),
+        ("labels_differ", ":", COLOURS[0], "by the hash, under two labels"),
+        ("accepted_labels_differ", ":", COLOURS[1], "accepted, under two labels"),
     )
+    for column, style, colour, label in lines:
+        axes.plot(table["distance"], table[column], style, color=colour, label=label)
     axes.set_yscale("symlog", linthresh=10)
     axes.set_ylim(bottom=0)
     if chosen is not None:
@@ -76,48 +77,53 @@ def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure
 
 
 def curves(*runs: "Bundle") -> Figure:
-    """Loss and accuracy per epoch, train dashed and validation solid; the epoch that was kept is marked.
+    """Learning curves: loss and accuracy per epoch, train dashed and validation solid; the epoch kept is marked.
 
-    Where the average of the weights was kept (`ema`), the mark is what that average is worth, beside the line.
-    A head on features that were computed once has no epochs: beside runs that have, it is a dotted line.
+    Where the average of the weights was kept (`ema`), the mark is at the average's own figures, beside the line.
+    A linear probe has no epochs: beside runs that have, it is a dotted line.
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    probes = [is_probe(run.history) for run in runs]
-    for colour, run, probe in zip(COLOURS, runs, probes, strict=False):
-        history, (row, kept) = run.history, run.best
-        for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
-            axes.set(ylabel=name)
-            plain(axes)
-            if probe and not all(probes):
-                axes.axhline(getattr(kept, name), linestyle=":", color=colour, label=f"{run.name}, val")
-                continue
-            steps = steps_of(axes, history)
-            axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
-            axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
-            axes.plot(row[steps], getattr(kept, name), "o", color=colour)
-    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    beside_epochs = not all(is_probe(run.history) for run in runs)
+    for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+        axes.set(ylabel=name)
+        plain(axes)
+        for colour, run in zip(COLOURS, runs, strict=False):
+            _curve(axes, name, run, colour, beside_epochs=beside_epochs)
+    as_percent(accuracy.yaxis)
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 
+def _curve(axes: Axes, name: str, run: "Bundle", colour: str, *, beside_epochs: bool) -> None:
+    """The loss or the accuracy of one run."""
+    history, (row, best) = run.history, run.best
+    if is_probe(history) and beside_epochs:
+        axes.axhline(getattr(best, name), linestyle=":", color=colour, label=f"{run.name}, val")
+        return
+    steps = steps_of(axes, history)
+    axes.plot(history[steps], history[name], "--", color=colour, alpha=0.6, label=f"{run.name}, train")
+    axes.plot(history[steps], history[f"val_{name}"], color=colour, label=f"{run.name}, val")
+    axes.plot(row[steps], getattr(best, name), "o", color=colour)
+
+
 def is_probe(history: pd.DataFrame) -> bool:
-    """Whether this is the history of a head on features, which was learned at several freedoms instead of epochs."""
+    """Whether this is the history of a linear probe, which has a row per C instead of per epoch."""
     return "C" in history and bool(history["C"].notna().all())
 
 
-def steps_of(axes: object, history: pd.DataFrame) -> str:
-    """What a history runs along: its epochs, or how freely a probe learned."""
+def steps_of(axes: Axes, history: pd.DataFrame) -> str:
+    """The column that a history runs along, "epoch" or "C"; it labels the axis too."""
     if is_probe(history):
         axes.set(xlabel="C: how freely it learns", xscale="log")
         return "C"
     axes.set(xlabel="epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     return "epoch"
 
 
 def confusion(*reports: "Report") -> Figure:
-    """How many pictures of each class were named what; of several networks, side by side."""
+    """Confusion matrix: pictures of each true class by predicted class; of several networks, side by side."""
     count = len(reports[0].classes)
     side = max(3.2, 0.55 * count + 1.6)
     figure = Figure(figsize=(side * len(reports), side), layout="constrained")
@@ -126,11 +132,12 @@ def confusion(*reports: "Report") -> Figure:
     return figure
 
 
-def _matrix(axes: object, table: pd.DataFrame, title: str) -> None:
+def _matrix(axes: Axes, table: pd.DataFrame, title: str) -> None:
     shares = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True).clip(1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
-        text = f"{table.iloc[row, column]}\n{share:.0%}" if len(table) <= 6 else f"{table.iloc[row, column]}"
+        count = f"{table.iloc[row, column]}"
+        text = f"{count}\n{share:.0%}" if len(table) <= 6 else count
         axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else INK)
     axes.set_xticks(range(len(table)), table.columns, rotation=0 if len(table) <= 4 else 60)
     axes.set_yticks(range(len(table)), table.index)
@@ -146,30 +153,24 @@ def comparison(table: pd.DataFrame) -> Figure:
         colour = COLOURS[row % len(COLOURS)]
         axes.plot([run["low"], run["high"]], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
         axes.plot(run["accuracy"], row, "o", color=colour, markersize=9)
-        axes.annotate(
-            f"{run['accuracy']:.1%}",
-            (run["accuracy"], row),
-            (0, 9),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
+        text, point = f"{run['accuracy']:.1%}", (run["accuracy"], row)
+        axes.annotate(text, point, (0, 9), textcoords="offset points", ha="center", fontsize=9)
     labels = [f"{name}\n{run['milliseconds']:.0f} ms" for name, run in table.iterrows()]
     axes.set_yticks(range(len(table)), labels)
     axes.set_ylim(len(table) - 0.5, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    as_percent(axes.xaxis, form="g")
     axes.set_xlabel(f"right on {int(table['pictures'].iloc[0])} test pictures, with the 95 % interval")
     return figure
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Figure:
-    """How often answers are right against how sure they were, and how many there are of each.
+    """Reliability diagram: accuracy against confidence, and a histogram of the confidences.
 
     Args:
         probabilities: shape (n, classes).
-        labels: shape (n,), places of the true classes.
-        bins: with as many answers in each, at least 1.
+        labels: shape (n,), class indices.
+        bins: of equal mass, at least 1.
     """
     table = calibrate.reliability(probabilities, labels, bins=bins, equal="mass")
     figure = Figure(figsize=(4.4, 4.4), layout="constrained")
@@ -185,14 +186,15 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
     below.set(xlabel="sure", ylabel="answers")
     for axes in (above, below):
         plain(axes)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        as_percent(axes.xaxis)
+    as_percent(above.yaxis)
     return figure
 
 
 def prediction(answer: "Prediction") -> Figure:
-    """A picture as the network saw it, and its probability for every class."""
-    names, shares = zip(*sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10], strict=True)
+    """A picture as the network saw it, and the probabilities of its ten likeliest classes."""
+    likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10]
+    names, shares = [name for name, _ in likeliest], [share for _, share in likeliest]
     figure = Figure(figsize=(6.5, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
     show(left, answer.pixels, "as the network saw it")

@@ -1,23 +1,44 @@
 """A dataset at a glance: balance, sizes, shapes, light, sharpness and bytes, each a panel of one figure."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, plain
 
 MOST_CLASSES = 6  # more are one colour: nobody can tell so many apart
-HISTOGRAMS = {  # panel: column, what its axis says, and what its axis holds at least
-    "sides": ("side", "shortest side in pixels", None),
-    "aspect": ("aspect", "width over height", (0.5, 2)),
-    "brightness": ("brightness", "brightness, 0 to 255", (0, 255)),
-    "sharpness": ("sharpness", "sharpness (variance of the Laplacian)", None),
-    "entropy": ("entropy", "entropy, 0 to 8 bits", (0, 8)),
+BINS = 40
+
+
+class Histogram(NamedTuple):
+    """A panel of one measure.
+
+    Args:
+        column: of the table of measures.
+        label: of the horizontal axis.
+        shows: range that the axis has at least; None for that of the values.
+        logarithmic: whether the axis is.
+    """
+
+    column: str
+    label: str
+    shows: tuple[float, float] | None = None
+    logarithmic: bool = False
+
+
+HISTOGRAMS = {
+    "sides": Histogram("side", "shortest side in pixels", logarithmic=True),
+    "aspect": Histogram("aspect", "width over height", (0.5, 2)),
+    "brightness": Histogram("brightness", "brightness, 0 to 255", (0, 255)),
+    "sharpness": Histogram("sharpness", "sharpness (variance of the Laplacian)", logarithmic=True),
+    "entropy": Histogram("entropy", "entropy, 0 to 8 bits", (0, 8)),
 }
-LOGARITHMIC = ("side", "sharpness")
 BARS = ("balance", "left_out", "bytes")
 PANELS = (*BARS, *HISTOGRAMS)
 
@@ -38,14 +59,22 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
     unknown = [name for name in panels if name not in PANELS]
     if unknown or not panels:
         raise ValueError(f"expected panels out of {', '.join(PANELS)}, got {', '.join(unknown) or 'none'}")
-    columns = min(len(panels), 3 if len(panels) <= 3 else 2)
-    rows = -(-len(panels) // columns)
     counts = manifest.counts()
+    columns = min(len(panels), 3 if len(panels) <= 3 else 2)
+    rows = math.ceil(len(panels) / columns)
     height = 0.4 * len(counts) + 0.7 if len(panels) == 1 and panels[0] in BARS else 2.5 * rows
     figure = Figure(figsize=(max(4.6, 3.7 * columns), height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    table, classes = measures.measured(manifest), manifest.classes
-    for axes, name in zip(grid, panels, strict=False):
+    for axes in grid[len(panels) :]:
+        axes.axis("off")
+    _draw(dict(zip(panels, grid, strict=False)), manifest, counts)
+    _legend(figure, [axes for axes, name in zip(grid, panels, strict=False) if name in HISTOGRAMS])
+    return figure
+
+
+def _draw(panels: Mapping[str, Axes], manifest: Manifest, counts: pd.DataFrame) -> None:
+    measured = measures.measured(manifest)
+    for name, axes in panels.items():
         plain(axes)
         if name == "balance":
             _balance(axes, counts)
@@ -54,30 +83,32 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
         elif name == "bytes":
             _bytes(axes, measures.resizing(manifest))
         else:
-            _histogram(axes, table, classes, *HISTOGRAMS[name])
-    for axes in grid[len(panels) :]:
-        axes.axis("off")
-    named = [axes.get_legend_handles_labels() for axes, name in zip(grid, panels, strict=False) if name in HISTOGRAMS]
-    handles = max(named, key=lambda pair: len(pair[0]), default=((), ()))
-    if len(handles[0]) > 1:
-        figure.legend(*handles, loc="outside upper right", ncols=MOST_CLASSES, frameon=False)
-    return figure
+            _histogram(axes, measured, manifest.classes, HISTOGRAMS[name])
 
 
-def _balance(axes: object, counts: pd.DataFrame) -> None:
+def _legend(figure: Figure, histograms: Sequence[Axes]) -> None:
+    """The classes, once for all histograms."""
+    legends = [axes.get_legend_handles_labels() for axes in histograms]
+    handles, labels = max(legends, key=lambda legend: len(legend[0]), default=([], []))
+    if len(handles) > 1:
+        figure.legend(handles, labels, loc="outside upper right", ncols=MOST_CLASSES, frameon=False)
+
+
+def _balance(axes: Axes, counts: pd.DataFrame) -> None:
     counts = counts.drop(index="total", columns="total")
     left_out = counts.drop(columns="ok", errors="ignore").sum(axis=1)
     used = counts["ok"] if "ok" in counts else 0 * left_out
     axes.barh(counts.index, used, color=COLOURS[0], label="in use")
     bars = axes.barh(counts.index, left_out, left=used, color=FAINT, label="left out")
-    words = [f"{kept:,}" + (f" + {lost:,} left out" if lost else "") for kept, lost in zip(used, left_out, strict=True)]
-    axes.bar_label(bars, words, padding=4, fontsize=9, color=INK)
+    lost = [f" + {count:,} left out" if count else "" for count in left_out]
+    labels = [f"{count:,}{words}" for count, words in zip(used, lost, strict=True)]
+    axes.bar_label(bars, labels, padding=4, fontsize=9, color=INK)
     axes.margins(x=0.3)
     axes.invert_yaxis()
     axes.set_xlabel("pictures")
 
 
-def _left_out(axes: object, counts: pd.DataFrame) -> None:
+def _left_out(axes: Axes, counts: pd.DataFrame) -> None:
     lost = counts.drop(columns=["total", "ok", "new"], errors="ignore").loc["total"]
     lost = lost[lost > 0].sort_values(ascending=False)
     axes.set_xlabel("pictures left out")
@@ -89,57 +120,60 @@ def _left_out(axes: object, counts: pd.DataFrame) -> None:
     axes.bar_label(bars, [f"{count:,}" for count in lost], padding=4, fontsize=9, color=INK)
     axes.margins(x=0.15)
     axes.invert_yaxis()
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
 
 
-def _bytes(axes: object, table: pd.DataFrame) -> None:
+def _bytes(axes: Axes, table: pd.DataFrame) -> None:
     bars = axes.barh(table.index, table["KB each"], color=[FAINT, *[COLOURS[0]] * (len(table) - 1)])
-    words = [f"{row['KB each']:g} KB, {row['MB']:,.1f} MB in all" for _, row in table.iterrows()]
-    axes.bar_label(bars, words, padding=4, fontsize=9, color=INK)
+    labels = [f"{row['KB each']:g} KB, {row['MB']:,.1f} MB in all" for _, row in table.iterrows()]
+    axes.bar_label(bars, labels, padding=4, fontsize=9, color=INK)
     axes.margins(x=0.75)
     axes.invert_yaxis()
     axes.set_xlabel("kilobytes per picture")
 
 
-def _histogram(
-    axes: object, table: pd.DataFrame, classes: Sequence[str], column: str, words: str, ends: tuple[float, float] | None
-) -> None:
-    values = table[column].dropna()
-    axes.set(xlabel=words, ylabel="pictures")
+def _histogram(axes: Axes, table: pd.DataFrame, classes: Sequence[str], histogram: Histogram) -> None:
+    values = table[histogram.column].dropna()
+    axes.set(xlabel=histogram.label, ylabel="pictures")
     if values.empty:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=INK)
         axes.set(xticks=[], yticks=[])
         return
-    least, most = ends or (values.min(), values.max())
+    least, most = histogram.shows or (values.min(), values.max())
     low, high = min(least, values.min()), max(most, values.max())
-    if column in LOGARITHMIC:
-        ticks = _ticks(max(low, 1), max(high, 2))
-        edges, values = np.geomspace(ticks[0], ticks[-1], 41), values.clip(lower=ticks[0])
-        axes.set_xscale("log")
-        shown = ticks[:: -(-len(ticks) // 5)]
-        axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
-        axes.set_xticks([], minor=True)
+    if histogram.logarithmic:
+        edges = _logarithmic(axes, max(low, 1), max(high, 2))
+        values = values.clip(lower=edges[0])
     else:
-        edges = np.linspace(low, high, 41)
-    divided = 1 < len(classes) <= MOST_CLASSES
-    groups = [values[table["label"] == label] for label in classes] if divided else [values]
-    axes.hist(
-        groups, edges, stacked=True, color=list(COLOURS[: len(groups)]), label=list(classes) if divided else ["all"]
-    )
-    for limit in _limits(column):
+        edges = np.linspace(low, high, BINS + 1)
+    by_class = 1 < len(classes) <= MOST_CLASSES
+    groups = [values[table["label"] == label] for label in classes] if by_class else [values]
+    labels = list(classes) if by_class else ["all"]
+    axes.hist(groups, edges.tolist(), stacked=True, color=list(COLOURS[: len(groups)]), label=labels)
+    for limit in _limits(histogram.column):
         if edges[0] < limit < edges[-1]:
             axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
+
+
+def _logarithmic(axes: Axes, low: float, high: float) -> np.ndarray:
+    """Give an axis a logarithmic scale with a few round numbers on it; the edges of the bins."""
+    ticks = _ticks(low, high)
+    shown = ticks[:: math.ceil(len(ticks) / 5)]
+    axes.set_xscale("log")
+    axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
+    axes.set_xticks([], minor=True)
+    return np.geomspace(ticks[0], ticks[-1], BINS + 1)
 
 
 def _ticks(low: float, high: float) -> list[int]:
     """1, 2, 5, 10, 20, … from the last that is not above `low` to the first that is above `high`."""
     steps = [step * 10**power for power in range(16) for step in (1, 2, 5)]
-    first = max(place for place, step in enumerate(steps) if step <= low)
-    last = min(place for place, step in enumerate(steps) if step > high)
+    first = max(index for index, step in enumerate(steps) if step <= low)
+    last = min(index for index, step in enumerate(steps) if step > high)
     return steps[first : last + 1]
 
 
 def _limits(column: str) -> list[float]:
-    """Beyond which a picture is worth a look."""
-    ends = [end for name, *both in measures.LIMITS.values() if name == column for end in both]
-    return [end for end in ends if np.isfinite(end)]
+    """The values beyond which a picture is worth a look."""
+    ranges = [(low, high) for name, low, high in measures.LIMITS.values() if name == column]
+    return [limit for low_high in ranges for limit in low_high if np.isfinite(limit)]

@@ -3,7 +3,6 @@
 Written in Markdown into the bundle, so that whoever is handed the model is handed its limits too.
 """
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +14,21 @@ from toolkit.evaluation import corruptions, evaluate, memory, robustness
 from toolkit.model.bundle import Bundle
 
 FILE = "card.md"
-SAID_BEFORE = ("network", "style", "size")
-OFF = (None, False, 0, "", "none", {}, [])
-NEEDS = {"momentum": ("optimizer", "sgd"), "weight_decay": ("optimizer", "adamw"), "warm_up": ("schedule", "cosine")}
-BY_EPOCHS = (  # what a head on features that were computed once does without
+ELSEWHERE = ("network", "style", "size")  # settings that the card tells in another place
+OFF: tuple[object, ...] = (None, False, 0, "", "none", {}, [])
+NEEDS = {  # settings that are used only where another one has this value
+    "momentum": ("optimizer", "sgd"),
+    "weight_decay": ("optimizer", "adamw"),
+    "warm_up": ("schedule", "cosine"),
+}
+BY_EPOCHS = (  # settings that a head on cached features does without
     *("epochs", "patience", "batch_size", "learning_rate", "optimizer", "momentum", "weight_decay", "schedule"),
     *("warm_up", "monitor", "augmentation"),
 )
 
 
 def write(trained: Bundle, manifest: Manifest) -> Path:
-    """Write the card of a run, from what is known of it: run it again after measuring more.
+    """Write the model card of a run, from what was measured so far: write it again after measuring more.
 
     Args:
         trained: the model.
@@ -56,13 +59,17 @@ def write(trained: Bundle, manifest: Manifest) -> Path:
 
 
 def settings(trained: Bundle) -> list[tuple[str, str]]:
-    """How it was trained, as words and values; what was off or left out is not told."""
+    """The settings that had an effect, as words and values."""
     config = dict(trained.facts["config"])
     config |= config.pop("options", {})
-    idle = set(SAID_BEFORE) | {name for name, (other, needed) in NEEDS.items() if config.get(other, needed) != needed}
-    idle |= set(BY_EPOCHS) if "C" in trained.history else {"features_once", "views"}
-    told = {name: value for name, value in config.items() if name not in idle and value not in OFF}
-    return [(name.replace("_", " "), _in_words(value)) for name, value in told.items()]
+    unused = {name for name, (setting, needed) in NEEDS.items() if config.get(setting, needed) != needed}
+    unused |= set(BY_EPOCHS) if "C" in trained.history else {"features_once", "views"}
+    hidden = unused | set(ELSEWHERE)
+    return [
+        (name.replace("_", " "), _in_words(value))
+        for name, value in config.items()
+        if name not in hidden and value not in OFF
+    ]
 
 
 def _in_words(value: object) -> str:
@@ -91,7 +98,7 @@ def _measured(trained: Bundle) -> dict[str, object]:
         "macro_f1": report.macro_f1,
         "log_loss": report.log_loss,
         "ece": report.ece,
-        "memory": memory.known(trained),
+        "memory": memory.stored(trained),
         "pictures": len(report.predictions),
         "milliseconds": report.milliseconds,
         "milliseconds_p95": report.milliseconds_p95,
@@ -100,14 +107,13 @@ def _measured(trained: Bundle) -> dict[str, object]:
 
 
 def _weaknesses(trained: Bundle) -> dict[str, object]:
-    """What was found when the pictures were made worse, the three that hurt most."""
-    file = trained.folder / robustness.FILE
-    if not file.exists():
-        return {"nonsense": {}, "worst": []}
-    found = json.loads(file.read_text())
-    columns = (found["curves"][name] for name in ("disturbance", "level", "accuracy", "pictures"))
-    worst: dict[str, tuple[str, float, int]] = {}
-    for name, level, accuracy, pictures in zip(*columns, strict=True):
-        if name not in worst or accuracy < worst[name][1]:
-            worst[name] = (corruptions.in_words(name, level), accuracy, int(pictures))
-    return {"nonsense": found["nonsense"], "worst": sorted(worst.values(), key=lambda row: row[1])[:3]}
+    """When to abstain, and the three corruptions that cost most, each at its worst level."""
+    measured = robustness.load(trained)
+    if measured is None:
+        return {"abstention": {}, "worst": []}
+    by_accuracy = measured.curves.sort_values("accuracy", kind="stable")
+    worst = [
+        (corruptions.in_words(row.disturbance, row.level), row.accuracy, row.pictures)
+        for row in by_accuracy.drop_duplicates("disturbance").head(3).itertuples()
+    ]
+    return {"abstention": measured.abstention, "worst": worst}

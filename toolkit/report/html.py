@@ -34,7 +34,7 @@ THUMBNAIL = 180  # pixels of a picture's width
 
 
 def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
-    """Write the page on the quality of a dataset, and the same as a picture beside it.
+    """Write the quality page of a dataset, and the same as a picture beside it.
 
     Args:
         manifest: a verified dataset.
@@ -67,15 +67,17 @@ def write(target: Path, template: str, **values: object) -> Path:
 
 
 def shown(figure: Figure, words: str) -> Markup:
-    """A figure as a page shows it: a chart as a picture, a gallery as single pictures that flow with the page.
+    """A figure as HTML: a chart as a picture, a gallery as single pictures that flow with the page.
 
     Args:
         figure: of `plot`.
-        words: what is on it, for those who cannot see it.
+        words: the text alternative, for those who cannot see it.
 
     Returns:
-        HTML that holds the pixels itself.
+        HTML that holds the pixels itself; "" for a gallery without pictures.
     """
+    if isinstance(figure, plot.Gallery) and not figure.rows:
+        return Markup("")
     if isinstance(figure, plot.Gallery):
         return Markup(
             _environment()
@@ -93,12 +95,13 @@ def shown(figure: Figure, words: str) -> Markup:
 
 def _cells(gallery: plot.Gallery) -> list[dict]:
     """The rows of a gallery with their pictures as small JPEGs."""
-    rows = []
-    for place, row in enumerate([sum(map(list, gallery.rows), [])] if gallery.flows else gallery.rows):
-        title = gallery.titles[place] if place < len(gallery.titles) else ""
-        cells = [{"address": _small(source), "caption": words} for source, words in row if source is not None]
-        rows.append({"title": title, "cells": cells})
-    return rows
+    rows = [[cell for row in gallery.rows for cell in row]] if gallery.flows else gallery.rows
+    titles = [*gallery.titles, *[""] * len(rows)]
+    described = []
+    for title, row in zip(titles, rows, strict=False):
+        cells = [{"address": _small(source), "caption": caption} for source, caption in row if source is not None]
+        described.append({"title": title, "cells": cells})
+    return described
 
 
 def _small(source: images.Source | np.ndarray) -> str:
@@ -118,15 +121,15 @@ def _address(content: bytes, kind: str) -> str:
 
 
 def rows(table: pd.DataFrame) -> dict[str, list]:
-    """A table as its header, with which columns are words, and its rows, numbers with commas."""
-    named = isinstance(table.index, pd.RangeIndex)
-    cells = table if named else table.reset_index(names="")
+    """A table as its header, with which columns are text, and its rows, numbers with commas."""
+    unnamed = isinstance(table.index, pd.RangeIndex)
+    cells = table if unnamed else table.reset_index(names="")
     rows = [[_cell(value) for value in row] for row in cells.itertuples(index=False)]
-    words = [isinstance(value, str) for value in cells.iloc[0]] if len(cells) else []
-    return {"header": list(zip(cells.columns, words, strict=False)), "rows": rows}
+    is_text = [isinstance(value, str) for value in cells.iloc[0]] if len(cells) else []
+    return {"header": list(zip(cells.columns, is_text, strict=False)), "rows": rows}
 
 
-def _cell(value: object) -> str:
+def _cell(value: str | float) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"

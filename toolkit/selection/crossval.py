@@ -146,9 +146,9 @@ def _check_views(config: Config, ask: int) -> None:
 
 def _judge(config: Config, used: Manifest, ask: int, log: Callable[[str], None]) -> Judge:
     """What learns and answers in each fold: a head on cached features, or a training."""
-    if not config.uses_cached_features:
+    features = probe.features_for(config, used) if config.uses_cached_features else None
+    if features is None:
         return partial(_train_fold, config)
-    features = probe.features_for(config, used)
     log(probe.IN_WORDS)
     return partial(_probe_fold, config, features, ask)
 

@@ -97,11 +97,12 @@ def suggest(trial: "optuna.Trial", name: str, choice: Choice) -> object:
     if not is_range(choice):
         return trial.suggest_categorical(name, choice)
     low, high = choice
-    suggest = trial.suggest_int if isinstance(low, int) and isinstance(high, int) else trial.suggest_float
-    return suggest(name, low, high, log=is_logarithmic(choice))
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=is_logarithmic(choice))
+    return trial.suggest_float(name, low, high, log=is_logarithmic(choice))
 
 
-def points(choice: Choice) -> list[Value]:
+def points(choice: Choice) -> Sequence[Value]:
     """The points of a grid on one axis."""
     if not is_range(choice):
         return list(choice)
@@ -119,4 +120,7 @@ def is_logarithmic(choice: Range) -> bool:
 
 def is_range(choice: Choice) -> TypeGuard[Range]:
     """Whether a choice is a range of rising numbers, and not a list of values."""
-    return isinstance(choice, tuple) and len(choice) == 2 and choice[0] < choice[1]
+    if not isinstance(choice, tuple) or len(choice) != 2:
+        return False
+    low, high = choice
+    return isinstance(low, int | float) and isinstance(high, int | float) and low < high

@@ -30,8 +30,8 @@ def answer(name: str, prediction: Prediction, *, below: float, heat: np.ndarray 
         from toolkit import plot
 
         glowing = embedded(plot.glowing(prediction.pixels, heat))
-    seen = embedded(prediction.pixels)
-    _show("answer", name, prediction, shares[:MOST], len(shares) - MOST, below, seen, glowing)
+    prepared = embedded(prediction.pixels)
+    _show("answer", name, prediction, shares[:MOST], len(shares) - MOST, below, prepared, glowing)
 
 
 def unreadable(name: str, reason: str) -> None:
@@ -46,9 +46,9 @@ def table(rows: Sequence[Mapping[str, object]], *, best: bool = False) -> None:
         rows: cells by column; those that begin with a digit are aligned to the right.
         best: highlight the first row.
     """
-    words = [column for column, cell in rows[0].items() if not str(cell)[:1].isdigit()] if rows else []
     if rows:
-        _show("table", rows, words, best)
+        of_text = [column for column, cell in rows[0].items() if not str(cell)[:1].isdigit()]
+        _show("table", rows, of_text, best)
 
 
 def figures(facts: Mapping[str, str]) -> None:

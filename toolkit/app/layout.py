@@ -23,8 +23,8 @@ def show() -> None:
     st.set_page_config(page_title="toolkit", page_icon=str(TEMPLATES / "app.svg"), layout="centered")
     st.html(TEMPLATES / "app.css")
     pages = [
-        st.Page(shown, title=title, url_path=name, default=name == settings.page)
-        for name, (title, shown) in PAGES.items()
+        st.Page(show_page, title=title, url_path=name, default=name == settings.page)
+        for name, (title, show_page) in PAGES.items()
     ]
     page = st.navigation(pages, position="hidden")
     with st.container(key="pages", horizontal=True, gap="xsmall"):

@@ -85,16 +85,16 @@ def _comparison(run: Bundle) -> None:
         return
     stamps = tuple(sorted((str(folder), (folder / bundle.METRICS).stat().st_mtime_ns) for folder in runs))
     try:
-        words, rows, drawn = _compared(stamps)
+        summary, rows, figure = _compared(stamps)
     except ModuleNotFoundError as error:
         st.caption(f'How it compares needs {error.name}: `pip install "image-classifier-toolkit[train]"`.')
         return
     except BundleError as error:
-        st.caption(f"How it compares cannot be told: {error}")
+        st.caption(f"How it compares cannot be shown: {error}")
         return
     st.subheader("Beside the others")
-    st.markdown(words)
-    st.image(drawn, width="stretch")
+    st.markdown(summary)
+    st.image(figure, width="stretch")
     components.table(rows, best=True)
 
 

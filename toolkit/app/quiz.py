@@ -29,7 +29,7 @@ class Game:
         root: folder of the dataset.
         pictures: their paths in the dataset.
         labels: their true classes.
-        said: labels by the person so far, or `PASS`.
+        guesses: labels by the person so far, or `PASS`.
         answers: of the network for the same pictures.
         looking: whether the outcome of the last picture is shown.
     """
@@ -38,14 +38,14 @@ class Game:
     root: Path
     pictures: list[str]
     labels: list[str]
-    said: list[str] = field(default_factory=list)
+    guesses: list[str] = field(default_factory=list)
     answers: list[Prediction] = field(default_factory=list)
     looking: bool = False
 
     @property
     def index(self) -> int:
         """Of the picture that is shown, from 0."""
-        return len(self.said) - self.looking
+        return len(self.guesses) - self.looking
 
     @property
     def over(self) -> bool:
@@ -55,10 +55,10 @@ class Game:
     def outcome(self, index: int, *, network: bool) -> str:
         """What the network's answer, or the person's, is for a picture: right, wrong, or not sure."""
         answer = self.answers[index]
-        said = (PASS if answer.abstained else answer.label) if network else self.said[index]
-        if said == PASS:
+        label = (PASS if answer.abstained else answer.label) if network else self.guesses[index]
+        if label == PASS:
             return "not sure"
-        return "right" if said == self.labels[index] else "wrong"
+        return "right" if label == self.labels[index] else "wrong"
 
 
 def show() -> None:
@@ -112,25 +112,27 @@ def _ask(game: Game) -> None:
         components.picture(_large(game, game.index), question)
         _buttons(game, state.model().classes)
         left, right = st.columns(2)
-        left.button("Just show me", on_click=_say, args=(game, PASS), width="stretch", type="tertiary")
+        left.button("Just show me", on_click=_guess, args=(game, PASS), width="stretch", type="tertiary")
     right.button("Let it finish alone", on_click=_finish, args=(game,), width="stretch", type="tertiary")
 
 
 def _buttons(game: Game, classes: tuple[str, ...]) -> None:
     if len(classes) > BUTTONS:
-        said = st.selectbox("It is", sorted(classes), index=None, placeholder="choose a class", key=f"say {game.index}")
-        if said:
-            _say(game, said)
+        guess = st.selectbox(
+            "It is", sorted(classes), index=None, placeholder="choose a class", key=f"say {game.index}"
+        )
+        if guess:
+            _guess(game, guess)
             st.rerun()
         return
     with st.container(horizontal=True, horizontal_alignment="center"):
         for number, label in enumerate(classes, start=1):
             shortcut = str(number) if number < 10 else None
-            st.button(label, on_click=_say, args=(game, label), key=f"say {label}", shortcut=shortcut)
+            st.button(label, on_click=_guess, args=(game, label), key=f"say {label}", shortcut=shortcut)
 
 
 def _outcome(game: Game, index: int) -> None:
-    captions = {"right": "You are right: it is", "wrong": f"You said {game.said[index]}; it is", "not sure": "It is"}
+    captions = {"right": "You are right: it is", "wrong": f"You said {game.guesses[index]}; it is", "not sure": "It is"}
     st.markdown(f"{captions[game.outcome(index, network=False)]} **{game.labels[index]}**.")
     answer = game.answers[index]
     heat = state.heat(game.model, _content(game, index), answer.label)
@@ -138,14 +140,14 @@ def _outcome(game: Game, index: int) -> None:
     components.answer(caption, answer, below=state.threshold(), heat=heat)
 
 
-def _say(game: Game, said: str) -> None:
+def _guess(game: Game, guess: str) -> None:
     """Take what a person says of the picture that is shown, and ask the network."""
     if game.looking or game.over:  # a second click on its way
         return
     (answer,) = state.answers([_content(game, game.index)], below=state.threshold())
     if not isinstance(answer, Prediction):
         raise DatasetError(f"{game.pictures[game.index]} is damaged ({answer.reason}); run verify --again")
-    game.said.append(said)
+    game.guesses.append(guess)
     game.answers.append(answer)
     game.looking = True
 
@@ -157,7 +159,7 @@ def _next(game: Game) -> None:
 def _finish(game: Game) -> None:
     _next(game)
     while not game.over:
-        _say(game, PASS)
+        _guess(game, PASS)
         _next(game)
 
 
@@ -165,9 +167,9 @@ def _end(game: Game) -> None:
     cells = []
     for index, (label, answer) in enumerate(zip(game.labels, game.answers, strict=True)):
         named = "not sure" if answer.abstained else answer.label
-        words = label if named == label else f"{label}, it said {named}"
+        caption = label if named == label else f"{label}, it said {named}"
         outcome = game.outcome(index, network=True)
-        cells.append({"picture": components.embedded(answer.pixels), "words": words, "outcome": outcome})
+        cells.append({"picture": components.embedded(answer.pixels), "words": caption, "outcome": outcome})
     components.thumbnails(cells)
     run = state.run()
     if run and run.metrics:

@@ -63,29 +63,29 @@ EXTRAS = {  # of pyproject.toml, by what is imported from them alone
 }
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code.
 
     Args:
-        words: what follows `toolkit`; None takes it from the command line.
+        argv: what follows `toolkit`; None takes it from the command line.
 
     Returns:
         0, 2 for what the caller can mend, 130 when interrupted.
     """
-    words = list(sys.argv[1:] if words is None else words)
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _answer(words)
+        return _answer(argv)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on where this one stopped", code=130)
     except BrokenPipeError:  # `toolkit … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
-        if "--debug" in words or _package(error) in ("", "toolkit"):
+        if "--debug" in argv or _package(error) in ("", "toolkit"):
             raise
         return _complain(f"expected the package {error.name}, which is not installed; {_remedy(error)}")
     except (ToolkitError, ValueError, OSError) as error:
-        if "--debug" in words:
+        if "--debug" in argv:
             raise
         return _complain(str(error))
 
@@ -100,14 +100,14 @@ def _remedy(error: ModuleNotFoundError) -> str:
     return f'install it with `pip install "image-classifier-toolkit[{extra}]"`'
 
 
-def _answer(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "--version"):
-        print(toolkit.__version__ if words[:1] == ["--version"] else _help(), flush=True)
+def _answer(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "--version"):
+        print(toolkit.__version__ if argv[:1] == ["--version"] else _help(), flush=True)
         return 0
-    if words[0] not in VERBS:
-        raise ValueError(f"expected one of {', '.join(VERBS)}, got {words[0]!r}; see `toolkit --help`")
-    verb = VERBS[words[0]]
-    arguments = _parser(verb).parse_args(words[1:])
+    if argv[0] not in VERBS:
+        raise ValueError(f"expected one of {', '.join(VERBS)}, got {argv[0]!r}; see `toolkit --help`")
+    verb = VERBS[argv[0]]
+    arguments = _parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
         result = verb.act(arguments)

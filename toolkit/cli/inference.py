@@ -124,28 +124,28 @@ def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> di
     if camera and not window:
         warnings.warn("this OpenCV has no window (opencv-python has one): the answers are printed", stacklevel=2)
     with live.opened(source) as frames:
-        seen = live.watch(trained, frames, **_asking(arguments))
-        seen = live.show(seen, title=f"{trained.name}: q ends") if window else _logged(seen, arguments)
+        answered = live.watch(trained, frames, **_asking(arguments))
+        answered = live.show(answered, title=f"{trained.name}: q ends") if window else _logged(answered, arguments)
         rows = (
             predict.row(trained, frame.answer.source, frame.answer) | {"seconds": frame.seconds}
-            for frame in _until_interrupted(seen)
+            for frame in _until_interrupted(answered)
         )
         return _counted(predict.write_rows(rows, **_files(arguments)), arguments)
 
 
-def _logged(seen: Iterable["Seen"], arguments: Namespace) -> Iterator["Seen"]:
+def _logged(frames: Iterable["Seen"], arguments: Namespace) -> Iterator["Seen"]:
     """Print an answer per second."""
     second, log = -1, common.log(arguments)
-    for frame in seen:
+    for frame in frames:
         if int(frame.seconds) > second:
             log(str(frame))
         second = max(second, int(frame.seconds))
         yield frame
 
 
-def _until_interrupted(seen: Iterable["Seen"]) -> Iterator["Seen"]:
+def _until_interrupted(frames: Iterable["Seen"]) -> Iterator["Seen"]:
     try:
-        yield from seen
+        yield from frames
     except KeyboardInterrupt:
         return
 
@@ -184,9 +184,9 @@ def _matching(name: str) -> Iterator[str]:
         yield name
 
 
-def _inside(found: Iterable[Path]) -> Iterator[str]:
+def _inside(entries: Iterable[Path]) -> Iterator[str]:
     """Files, and what is in folders, but for what is hidden."""
-    for path in found:
+    for path in entries:
         if path.is_dir():
             yield from _inside(sorted(inner for inner in path.iterdir() if not inner.name.startswith(".")))
         elif path.is_file():

@@ -37,9 +37,9 @@ def load(path: Path) -> runtime.Artifact:
     """Open the folder again, to measure it. A SavedModel may hold any operation: open none that others made."""
     facts = json.loads((path / VERSION / EXTRA / runtime.FACTS).read_text())
     loaded = tf.saved_model.load(path / VERSION)
-    given = loaded.signatures["serving_default"]
-    taken, made = given.structured_input_signature[1], given.structured_outputs
-    shape = (*next(iter(taken.values())).shape[1:], *next(iter(made.values())).shape[1:])
+    signature = loaded.signatures["serving_default"]
+    inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
+    shape = (*next(iter(inputs.values())).shape[1:], *next(iter(outputs.values())).shape[1:])
 
     def answer(pictures: np.ndarray) -> np.ndarray:
         return np.asarray(loaded.serve(tf.constant(pictures)))

@@ -91,8 +91,8 @@ def relabel(manifest: Manifest, pictures: Iterable[str], label: str, *, reason: 
     """
 
     def mark(journal: Journal, path: str) -> dict[str, str]:
-        words = f"{RELABELLED} {journal.cells[path]['label']}"
-        return {"mark": "label", "label": label, "words": f"{words}: {reason}" if reason else words}
+        change = f"{RELABELLED} {journal.cells[path]['label']}"
+        return {"mark": "label", "label": label, "words": f"{change}: {reason}" if reason else change}
 
     return _marked(manifest, pictures, mark)
 
@@ -111,10 +111,10 @@ def undo(manifest: Manifest, pictures: Iterable[str]) -> Manifest:
 
 def _marked(manifest: Manifest, pictures: Iterable[str], marking: Callable[[Journal, str], Mapping]) -> Manifest:
     """The manifest with one mark more per picture; all of them are refused if one is."""
-    found = manifest.find(pictures)
+    chosen = manifest.find(pictures)
     journal = Journal(paths.local(manifest.root, to="review"), manifest.table)
     try:
-        marks = [{"id": uuid.uuid4().hex, "path": path, **marking(journal, path)} for path in found]
+        marks = [{"id": uuid.uuid4().hex, "path": path, **marking(journal, path)} for path in chosen]
         for mark in marks:
             journal.check(mark)
         journal.add(marks)

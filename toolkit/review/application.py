@@ -139,7 +139,7 @@ def _rows(session: Reviewed, items: Items) -> dict:
 @routes.get("/items")
 def _listed(session: Reviewed, items: Items, start: int = 0, count: int = 100) -> dict:
     """Some of the items of a queue, and the state of their rows."""
-    some = items[max(start, 0) :][: max(count, 0)]
+    page = items[max(start, 0) :][: max(count, 0)]
     listed = [
         {
             "row": row_id(item.path),
@@ -147,9 +147,9 @@ def _listed(session: Reviewed, items: Items, start: int = 0, count: int = 100) -
             "suggested": item.suggested,
             "others": [row_id(path) for path in item.others],
         }
-        for item in some
+        for item in page
     ]
-    rows = {row_id(path) for item in some for path in (item.path, *item.others)}
+    rows = {row_id(path) for item in page for path in (item.path, *item.others)}
     return {"items": listed, "rows": [session.state(row) for row in sorted(rows)]}
 
 

@@ -169,9 +169,11 @@ class Journal:
             label = mark.get("label", "")
             if label not in self.classes:
                 raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
-            words = mark.get("words", "") if cells["status"] in ("new", "ok") else ""  # else it says why it is not used
-            reason = {"reason": words.strip()} if words.strip() else {}
-            return {"label": label, "class_index": self.classes[label], **reason}
+            changes = {"label": label, "class_index": self.classes[label]}
+            reason = mark.get("words", "").strip()
+            if reason and cells["status"] in ("new", "ok"):  # any other has a reason: why it is not used
+                changes["reason"] = reason
+            return changes
         if kind not in MARKS:
             raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
         return {}

@@ -101,17 +101,17 @@ def _copies(manifest: Manifest) -> list[Item]:
     copies = manifest.table[manifest.table["status"] == "duplicate"]
     pairs = dict(zip(copies["path"], copies["reason"].str.removeprefix(SAME), strict=True))
     pairs = {path: original for path, original in pairs.items() if original in names.index}
-    grey, places = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
-    first, second = places.reshape(2, -1)
-    known = (first >= 0) & (second >= 0)
-    unlike = np.zeros(len(pairs))
-    if known.any():
-        used, places = np.unique([first[known], second[known]], return_inverse=True)
-        unlike[known] = differences(np.array(grey[used]), *places.reshape(2, -1))
-    found = sorted(zip(-unlike, pairs, pairs.values(), strict=True))
+    stored, rows = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
+    first, second = rows.reshape(2, -1)
+    measured = (first >= 0) & (second >= 0)
+    difference = np.zeros(len(pairs))
+    if measured.any():
+        used, rows = np.unique([first[measured], second[measured]], return_inverse=True)
+        difference[measured] = differences(np.array(stored[used]), *rows.reshape(2, -1))
+    ranked = sorted(zip(-difference, pairs, pairs.values(), strict=True))
     return [
-        Item(path, f"left out as a copy of the picture beside it (difference {-negative:.3f})", others=(other,))
-        for negative, path, other in found
+        Item(path, f"left out as a copy of the picture beside it (difference {-negative:.3f})", others=(original,))
+        for negative, path, original in ranked
     ]
 
 

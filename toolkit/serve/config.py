@@ -72,10 +72,10 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", tuple(self.formats))
-        for one in fields(self):
-            least, value = one.metadata.get("least"), getattr(self, one.name)
+        for setting in fields(self):
+            least, value = setting.metadata.get("least"), getattr(self, setting.name)
             if least is not None and not value >= least:
-                raise ValueError(f"expected {one.name} of at least {least}, got {value}")
+                raise ValueError(f"expected {setting.name} of at least {least}, got {value}")
         if not self.formats or not set(self.formats) <= set(FORMATS):
             raise ValueError(f"expected formats of {', '.join(FORMATS)}, got {', '.join(self.formats) or 'none'}")
         if self.max_pixels > images.MAX_PIXELS:
@@ -95,7 +95,7 @@ def options() -> list[tuple[str, Callable, str]]:
     """Name, type and help text of each setting that is an option on the command line."""
     kinds: dict[type, Callable] = {tuple: lambda text: tuple(text.split(","))}
     return [
-        (one.name, kinds.get(type(one.default), type(one.default)), one.metadata["help"])
-        for one in fields(Config)
-        if "help" in one.metadata
+        (setting.name, kinds.get(type(setting.default), type(setting.default)), setting.metadata["help"])
+        for setting in fields(Config)
+        if "help" in setting.metadata
     ]

@@ -84,8 +84,8 @@ class LimitedApplication:
             raise Problem(401, message, headers={"WWW-Authenticate": "Bearer"})
 
     def _knows_token(self, header: str) -> bool:
-        scheme, _, given = header.partition(" ")
-        same = hmac.compare_digest(given.encode("latin-1"), self._config.token.encode())  # takes as long for any guess
+        scheme, _, token = header.partition(" ")
+        same = hmac.compare_digest(token.encode("latin-1"), self._config.token.encode())  # takes as long for any guess
         return same and scheme.lower() == "bearer"
 
     def _check(self, path: str, body: bytes) -> None:

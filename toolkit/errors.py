@@ -33,3 +33,13 @@ class ImageError(ToolkitError):
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+def in_one_line(error: BaseException) -> str:
+    """The first line of a message, 200 characters at most; the name of the error if it has none.
+
+    >>> in_one_line(ValueError("no such layer\\n  in model")), in_one_line(KeyboardInterrupt())
+    ('no such layer', 'KeyboardInterrupt')
+    """
+    message = str(error).strip()
+    return message.splitlines()[0][:200] if message else type(error).__name__

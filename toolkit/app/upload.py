@@ -3,12 +3,12 @@
 import pandas as pd
 import streamlit as st
 
+from toolkit import images
 from toolkit.app import components, state
 from toolkit.model import predict
 from toolkit.model.predict import Answer, Prediction
 
 SHOWN = 12  # answers on the page at a time
-ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
 
 
 def show() -> None:
@@ -16,7 +16,7 @@ def show() -> None:
     st.title("Predict")
     files = st.file_uploader(
         "Your pictures. They go to the machine that runs this page, no further, and are not stored.",
-        type=ENDINGS,
+        type=images.ENDINGS,
         accept_multiple_files=True,
     )
     below = threshold()

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toolkit import images
 from toolkit.core import workers
 from toolkit.duplicates import hamming, matching
 from toolkit.errors import DatasetError
 from toolkit.images import hashes, measure
 
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 MANY = 2000  # files that are worth other processes, however small they are
 BATCH, BATCH_BYTES = 64, 4_000_000  # files a worker takes at a time, at most, and their bytes together
 
@@ -232,7 +232,7 @@ def _below(place: str) -> Iterator[tuple[object, _File]]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
-            elif entry.name.lower().endswith(ENDINGS) and not (entry.is_symlink() and Path(entry).is_dir()):
+            elif entry.name.lower().endswith(images.ENDINGS) and not (entry.is_symlink() and Path(entry).is_dir()):
                 yield _named(entry)
 
 

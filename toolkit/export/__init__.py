@@ -17,7 +17,7 @@ import numpy as np
 import toolkit
 from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, in_one_line
 from toolkit.export import check, files, package
 from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
 from toolkit.model.bundle import Bundle
@@ -165,8 +165,8 @@ class _Work:
         except ImportError:
             raise
         except Exception as error:  # converters fail in many ways, and some only when the result is opened
-            line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            raise _Refused(FormatResult(name, None, f"cannot be made: {line}{_instead(form)}")) from error
+            reason = f"cannot be made: {in_one_line(error)}{_instead(form)}"
+            raise _Refused(FormatResult(name, None, reason)) from error
         figures, reason = self.judge(model)
         made = FormatResult(name, None, "", figures, files.size(path) / 1e6, files.fingerprint(path))
         if reason:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from toolkit import images
 from toolkit.core import paths
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, in_one_line
 from toolkit.model.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _read_model(file: Path) -> "keras.Model":
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # a damaged or hostile file fails in many ways
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        reason = in_one_line(error)
         raise BundleError(f"{file} cannot be read as a model: {reason}") from error
 
 

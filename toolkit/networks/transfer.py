@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from toolkit.core.framework import KerasTensor, home, keras
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, in_one_line
 from toolkit.networks.applications import APPLICATIONS
 from toolkit.networks.head import HEADS, MODERN, PLAIN, Changes, Head, pooled
 from toolkit.networks.registry import Network
@@ -234,17 +234,13 @@ def _drawn(name: str, size: int, file: str | None) -> keras.Model:
 
 def _unavailable(function: str, weights: str, error: Exception) -> BundleError:
     if weights != "imagenet":
-        return BundleError(f"expected {function} weights without top in {weights}, got: {_line(error)}")
+        return BundleError(f"expected {function} weights without top in {weights}, got: {in_one_line(error)}")
     named = re.search(r"[\w.-]+\.h5", str(error))
     file = named[0] if named else f"Keras' file of {function} weights without top"
     return BundleError(
         f"expected to download the ImageNet weights of {function}, could not; get {file} on another machine and put it "
         f"into {home() / 'models'}, or give its path with --weights"
     )
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def _first_of_name(base: keras.Model, start: str) -> int:

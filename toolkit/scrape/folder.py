@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from toolkit import images
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape.item import Item, Options
 
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLIT_NAMES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
 MAX_MEMBERS = 2_000_000
@@ -63,7 +63,7 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
             read = partial(_bounded, file, options.max_bytes)
             yield Item(name, "folder", f"{source_id}@{file.version}", split=split, read=read)
     if not taken:
-        raise SourceError(f"expected pictures ({', '.join(ENDINGS[:4])}, …) in {place}, found none")
+        raise SourceError(f"expected pictures ({', '.join(images.ENDINGS[:4])}, …) in {place}, found none")
 
 
 def name_within(item: Item) -> str:
@@ -124,7 +124,7 @@ def _files(place: Path) -> Iterator[_File]:
 
 def _is_picture(parts: tuple[str, ...]) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part != "..")
-    return not hidden and parts[-1].lower().endswith(ENDINGS)
+    return not hidden and parts[-1].lower().endswith(images.ENDINGS)
 
 
 def _in_folder(place: Path) -> Iterator[_File]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from toolkit.scrape.folder import ENDINGS
+from toolkit import images
 from toolkit.scrape.item import Item, Options
 
 Post = Mapping[str, Any]  # as Reddit's JSON describes it
@@ -86,7 +86,7 @@ def _single(post: Post) -> list[list[str]]:
     if re.fullmatch(r"(www\.|m\.)?imgur\.com", host):
         name = parts.path.strip("/")
         return [[f"https://i.imgur.com/{name}.jpg"]] if re.fullmatch(r"\w{5,8}", name) else []
-    if host in DIRECT or path.endswith(ENDINGS):
+    if host in DIRECT or path.endswith(images.ENDINGS):
         return [[*_originals(address), *([preview] if preview else [])]]
     return [[preview]] if post.get("post_hint") == "image" and preview else []
 

@@ -230,12 +230,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(code, b"" if moved else json.dumps(told).encode(), "application/json", moved)
 
     def _drip(self):
-        """A letter now and then, for ever."""
+        """A letter now and then, for ten seconds."""
         self.send_response(200)
         self.send_header("Content-Length", "1000000")
         self.end_headers()
         with contextlib.suppress(OSError):
-            while not time.sleep(0.02):
+            for _ in range(500):
+                time.sleep(0.02)
                 self.wfile.write(b" ")
                 self.wfile.flush()
 

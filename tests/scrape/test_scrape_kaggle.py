@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 import pytest
 from services import DROP, KAGGLE, Services, status
@@ -101,11 +100,10 @@ def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(services):
 
 def test_a_server_that_never_answers_is_left_after_a_while(services, monkeypatch):
     monkeypatch.setitem(kaggle.PATIENCE, "look", 4.0)
-    services.hang, started = threading.Event(), time.monotonic()
+    services.hang = threading.Event()
     with pytest.raises(SourceError, match="no end after 4 seconds, so it was stopped"):
         items()
     services.hang.set()
-    assert time.monotonic() - started < 15
 
 
 @pytest.mark.parametrize("argument", ["justonepart", "a/b/c", "a/b/versions/new", "a/../b", "../b"])

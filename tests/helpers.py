@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,11 @@ def artifacts(folder, *, classes=("cars", "tanks"), size=32, threshold=0.0):
     litert.write(model, Path(folder) / "small.tflite", facts=facts, sample=lambda: None)
     onnx.write(model, Path(folder) / "small.onnx", facts=facts)
     return Path(folder)
+
+
+def until(true, seconds=30):
+    """Wait for something, or fail."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "it did not happen in time"
+        time.sleep(0.02)

@@ -13,10 +13,7 @@ from toolkit import app, bundle, cli, evaluate, export, paths, predict, runtime
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.report import card
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not find_spec("streamlit"), reason="Streamlit is not installed"),
-]
+pytestmark = pytest.mark.skipif(not find_spec("streamlit"), reason="Streamlit is not installed")
 PICTURES = {f"{place}.png": encoded(coloured(place % 2, 50 + place)) for place in range(3)}
 BARS = re.compile(r"<tr><th>(.*?)</th>.*?title=\"([\d.]+)\"", re.DOTALL)
 
@@ -73,13 +70,17 @@ def put(at, files):
 ARTIFACTS = ("pets/other/export/float32.tflite", "pets/other/export/model.onnx")
 
 
-@pytest.mark.parametrize("name", ["pets", "pets/other", *ARTIFACTS])
+def slow(*names):
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", [ARTIFACTS[0], *slow("pets", "pets/other", ARTIFACTS[1])])
 def test_no_page_fails_whatever_the_app_is_started_with(name):
     for page in app.PAGES:
         assert shown(opened(name, page))
 
 
-@pytest.mark.parametrize("name", ["pets/other", *ARTIFACTS])
+@pytest.mark.parametrize("name", ["pets/other", ARTIFACTS[0], *slow(ARTIFACTS[1])])
 def test_a_picture_gets_the_answer_that_predict_gives(name):
     at = put(opened(name, "predict"), PICTURES)
     text = shown(at)
@@ -103,6 +104,7 @@ def test_a_file_that_is_no_picture_is_told_in_words_among_those_that_are():
     assert "2 unreadable" in text
 
 
+@pytest.mark.slow
 def test_it_is_not_sure_below_the_threshold_of_the_model_of_the_command_line_or_of_the_person():
     at = put(opened(ARTIFACTS[0], "predict"), PICTURES)
     assert at.slider[0].value == 40
@@ -113,6 +115,7 @@ def test_it_is_not_sure_below_the_threshold_of_the_model_of_the_command_line_or_
     assert shown(at).count("Not sure") == len(PICTURES)
 
 
+@pytest.mark.slow
 def test_many_pictures_are_shown_a_part_at_a_time():
     many = {f"{number}.png": encoded(coloured(0, number)) for number in range(14)}
     at = put(opened(ARTIFACTS[0], "predict"), many)
@@ -121,6 +124,7 @@ def test_many_pictures_are_shown_a_part_at_a_time():
     assert shown(at.run()).count("<article") == 2
 
 
+@pytest.mark.slow
 def test_a_snapshot_gets_the_answer_that_predict_gives():
     at = opened(ARTIFACTS[1], "camera")
     content = encoded(coloured(1, 9), "JPEG")
@@ -130,6 +134,7 @@ def test_a_snapshot_gets_the_answer_that_predict_gives():
     assert dict(BARS.findall(text)) == {name: f"{share:.6f}" for name, share in expected.probabilities.items()}
 
 
+@pytest.mark.slow
 def test_live_video_says_what_it_needs(monkeypatch):
     from toolkit.app import camera
 
@@ -139,6 +144,7 @@ def test_live_video_says_what_it_needs(monkeypatch):
     assert 'pip install "image-classifier-toolkit[live]"' in shown(at.run())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("streamlit_webrtc"), reason="streamlit-webrtc is not installed")
 def test_live_video_is_not_loaded_after_tensorflow_which_would_end_the_process():
     at = opened(ARTIFACTS[0], "camera")
@@ -148,12 +154,14 @@ def test_live_video_is_not_loaded_after_tensorflow_which_would_end_the_process()
     assert "start the app with `toolkit app`" in shown(at.run())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("streamlit_webrtc"), reason="streamlit-webrtc is not installed")
 def test_live_video_that_is_loaded_before_tensorflow_bears_it():
     program = "from toolkit.app import camera; camera.prepare(); import tensorflow, aiortc"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_model_page_says_how_good_it_is_what_it_learned_from_and_how_it_compares():
     text = shown(opened("pets"))
     run = bundle.load("pets/good")
@@ -167,6 +175,7 @@ def test_the_model_page_says_how_good_it_is_what_it_learned_from_and_how_it_comp
     assert "What it takes and gives" in at.expander[0].markdown[0].value
 
 
+@pytest.mark.slow
 def test_a_person_plays_against_the_network_and_the_score_is_kept():
     at = opened(ARTIFACTS[0], "test")
     game = at.session_state["game"]
@@ -187,6 +196,7 @@ def test_a_person_plays_against_the_network_and_the_score_is_kept():
     assert "0 right of 0" in shown(at)
 
 
+@pytest.mark.slow
 def test_a_model_is_opened_once_for_all_sessions_and_reruns(monkeypatch):
     opening, load = [], runtime.load
     monkeypatch.setattr(runtime, "load", lambda name, **how: opening.append(str(name)) or load(name, **how))
@@ -197,6 +207,7 @@ def test_a_model_is_opened_once_for_all_sessions_and_reruns(monkeypatch):
     assert opening == [str(paths.run("pets/other"))]
 
 
+@pytest.mark.slow
 def test_choosing_another_network_asks_that_one():
     at = put(opened("pets", "predict"), PICTURES)
     names = [str(option) for option in at.selectbox[0].options]
@@ -208,6 +219,7 @@ def test_choosing_another_network_asks_that_one():
         assert float(BARS.findall(text)[0][1]) == pytest.approx(expected.probability, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_review_page_is_served_until_it_is_ended(home):
     from toolkit.app import review_page
 
@@ -235,6 +247,7 @@ def test_what_is_not_there_is_said_in_one_line(capsys, home):
         app.serve("pets", host="192.0.2.1", port=1)
 
 
+@pytest.mark.slow
 def test_an_exported_model_is_shown_without_a_framework(home):
     program = """
 import sys

@@ -5,13 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from helpers import coloured, encoded, ready_dataset, textured, untrained
+from helpers import coloured, encoded, ready_dataset, textured, until, untrained
 
 from toolkit import evaluate, export, manifest, paths, predict, runtime
 from toolkit.scrape import browser
@@ -76,15 +75,6 @@ def chrome(tmp_path_factory):
 
             running.file_detector = UselessFileDetector()  # files are on this machine
             yield running
-
-
-def until(true, seconds=30):
-    """Wait for something, give it back, or fail."""
-    started = time.monotonic()
-    while not (found := true()):
-        assert time.monotonic() - started < seconds
-        time.sleep(0.1)
-    return found
 
 
 def text(chrome):

@@ -89,8 +89,15 @@ NESTED = [  # a family each: plain, with gates, with layer normalization, the sh
 ]
 
 
-@pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in DRAWN), *NESTED])
-@pytest.mark.parametrize("style", networks.STYLES)
+QUICK = ("small_cnn", "classic"), ("vgg", "modern"), ("mobilenet", "modern")
+CASES = [
+    pytest.param(name, options, style, marks=[] if (name, style) in QUICK else pytest.mark.slow)
+    for name, options in [*((name, {}) for name in DRAWN), *NESTED]
+    for style in networks.STYLES
+]
+
+
+@pytest.mark.parametrize(("name", "options", "style"), CASES)
 def test_every_kind_of_network_can_be_explained(tmp_path, name, options, style):
     keras.utils.set_random_seed(2)
     run = bundle.Bundle(tmp_path, ("a", "b", "c"), 64, {})

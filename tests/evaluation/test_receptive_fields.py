@@ -60,6 +60,7 @@ def test_ways_that_say_different_things_are_averaged_and_gates_say_nothing():
     assert receptive_fields.of(layers.Multiply()([one, gate]))[0] == receptive_fields.of(one)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "options", "expected"),
     [

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import COLOURS, coloured, encoded, ready_dataset, textured
+from helpers import COLOURS, coloured, encoded, ready_dataset, textured, until
 from PIL import Image
-from test_review_browser import until
 
 from toolkit import bundle, cli, export, images, paths, predict
 from toolkit.core.framework import keras

@@ -72,6 +72,7 @@ def test_a_damaged_artifact_is_refused(file, keep):
         runtime.load(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -84,6 +84,7 @@ def test_a_mirrored_picture_has_nearly_the_same_features(backbone):
     assert np.linalg.norm(straight - mirrored, axis=1).mean() < between.mean() / 2
 
 
+@pytest.mark.slow
 def test_a_linear_classifier_on_the_features_tells_drawn_cars_from_tanks(backbone):
     shown, truth = drawn(range(240))
     features = averages(backbone, shown)
@@ -107,6 +108,7 @@ def test_merged_normalization_computes_the_same():
     assert np.allclose(merged.predict_on_batch(shown), trained.predict_on_batch(shown), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_network_in_the_package_can_go_on_learning_from_where_it_is(monkeypatch):
     spec = importlib.util.spec_from_file_location("backbone", Path(__file__).parents[2] / "tools" / "backbone.py")
     tool = importlib.util.module_from_spec(spec)

@@ -21,7 +21,12 @@ OPTIONS = {
     "efficientnet_lite0": {"weights": "none"},
 }
 FROM_KERAS = [name for name in networks.pretrained() if not APPLICATIONS[name].module]
-CASES = [(name, style) for name in OPTIONS for style in networks.STYLES]
+QUICK = ("small_cnn", "vgg")
+CASES = [
+    pytest.param(name, style, marks=[] if name in QUICK else pytest.mark.slow)
+    for name in OPTIONS
+    for style in networks.STYLES
+]
 SHARED = Path(__file__).parents[3] / "shared" / "weights"
 SHIPPED = {name: SHARED / f"{name}_imagenet_no_top.weights.h5" for name in ("mobilenet", "xception")}
 
@@ -181,6 +186,7 @@ def backbone_of(model):
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
+@pytest.mark.slow
 def test_xception_is_frozen_and_has_the_head_as_it_was_drawn(weights):
     model = xception(weights)
     backbone = backbone_of(model)
@@ -193,6 +199,7 @@ def test_xception_is_frozen_and_has_the_head_as_it_was_drawn(weights):
     assert all(np.array_equal(*pair) for pair in zip(backbone.get_weights(), stored.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_last_layers_of_xception_learn_and_batch_normalization_is_really_still(weights):
     model = xception(weights, style="modern", trainable_layers=6)
     backbone = backbone_of(model)
@@ -209,6 +216,7 @@ def test_the_last_layers_of_xception_learn_and_batch_normalization_is_really_sti
         assert still == (id(variable) not in learning), variable.path
 
 
+@pytest.mark.slow
 def test_all_of_xception_can_learn_but_batch_normalization(weights):
     backbone = backbone_of(xception(weights, style="modern", trainable_layers=10_000))
     kinds = {type(layer) for layer in backbone.layers if layer.trainable}
@@ -228,6 +236,7 @@ def test_a_file_that_holds_no_weights_is_named(tmp_path, name):
         xception(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path):
     small("vgg", "classic").save_weights(tmp_path / "vgg.weights.h5")
     with pytest.raises(BundleError, match=r"expected Xception weights without top in .*vgg.weights.h5"):
@@ -332,7 +341,7 @@ def test_pixels_are_scaled_as_keras_scales_them(name):
     assert np.allclose(scaled, keras_scales(APPLICATIONS[name].function)(shown.copy()), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["mobilenet", "vgg16"])
+@pytest.mark.parametrize("name", ["mobilenet", pytest.param("vgg16", marks=pytest.mark.slow)])
 def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(name, tmp_path):
     keras.utils.set_random_seed(2)
     model = networks.build(name, classes=3, size=32, style="modern", weights="none", pooling="average")
@@ -376,6 +385,7 @@ def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
         assert networks.get("xception").backbone(size=32, weights="none").output.dtype == "float32"
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_drops_nothing_out():
     base = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3))
     transfer.freeze(base, len(base.layers) - 30)
@@ -400,6 +410,7 @@ def test_every_backbone_of_keras_is_known_with_a_size_it_works_with():
     assert len(set(networks.names())) == len(networks.names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_imagenet_weights_beside_this_checkout_can_be_used(name):
     if not SHIPPED[name].exists():

@@ -4,11 +4,10 @@ import json
 import random
 import re
 import shutil
-import time
 from importlib.util import find_spec
 
 import pytest
-from helpers import tiny_dataset
+from helpers import tiny_dataset, until
 from test_review import ask, rows, started
 
 from toolkit import manifest, review, verify
@@ -65,14 +64,6 @@ def pets(tmp_path):
 def chrome():
     with browser.chromium(Options(), hosts=["127.0.0.1"]) as running:
         yield running
-
-
-def until(true, seconds=15):
-    """Wait for something, or fail."""
-    started_at = time.monotonic()
-    while not true():
-        assert time.monotonic() - started_at < seconds
-        time.sleep(0.02)
 
 
 def look(chrome, url):

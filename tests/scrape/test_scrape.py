@@ -133,12 +133,14 @@ def test_more_pictures_later_keep_what_stages_wrote(collect):
     assert more.classes == ("cars", "tanks")
 
 
+@pytest.mark.slow
 def test_the_order_of_sources_and_threads_does_not_matter(world, collect):
     one = collect("one", connections=1)
     other = collect("other", wanted=world.sources[::-1], connections=16, sort="new")
     assert (one.root / manifest.FILE).read_bytes() == (other.root / manifest.FILE).read_bytes()
 
 
+@pytest.mark.slow
 def test_faults_on_the_way_change_nothing(world, collect):
     plain = collect("plain")
     world.server.faults += [

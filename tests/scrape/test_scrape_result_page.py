@@ -24,7 +24,12 @@ PICTURE = encoded(textured(1, width=48, height=40), "JPEG")
 
 
 there = all(any(map(shutil.which, names)) for names in (browser.BROWSERS, browser.DRIVERS)) and find_spec("selenium")
-real = pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed")
+browsing = pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed")
+
+
+def real(test):
+    """Mark a test that starts a browser."""
+    return pytest.mark.slow(browsing(test))
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,7 @@ def test_it_is_kept_and_not_done_again(outcome, table, config, monkeypatch):
     assert plot.png(plot.folds(loaded)).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_one_done_differently_is_replaced_only_if_allowed(table, config):
     crossval.run(table, config, folds=2, name="taken")
     with pytest.raises(BundleError, match="other settings or other pictures"):
@@ -129,6 +130,7 @@ def test_one_done_differently_is_replaced_only_if_allowed(table, config):
         crossval.load(table, "never")
 
 
+@pytest.mark.slow
 def test_the_folds_of_a_training_go_on_where_they_were_interrupted(table, monkeypatch):
     fitted, fit = [], train.fit
 

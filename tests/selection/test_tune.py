@@ -67,6 +67,7 @@ def test_a_search_that_is_done_is_not_done_again_and_more_trials_are_added_to_it
     assert len(tune.search(table, config, space=SPACE, trials=8, folds=2).trials) == 8
 
 
+@pytest.mark.slow
 def test_a_search_that_is_interrupted_ends_as_if_nothing_had_happened(outcome, table, config, monkeypatch):
     run, left = crossval.run, [3]
 
@@ -86,6 +87,7 @@ def stop():
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_grid_tries_every_point_once(table, config):
     space = {"C": [0.01, 0.1], "views": [1, 2]}
     outcome = tune.search(table, config, space=space, method="grid", trials=30, folds=2, name="grid")
@@ -93,6 +95,7 @@ def test_a_grid_tries_every_point_once(table, config):
     assert plot.png(plot.trials(outcome)).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_of_a_grid_with_too_many_points_some_from_all_over_it_are_tried(table, config):
     lines, space = [], {"C": [0.001, 0.01, 0.1, 1.0, 10.0], "views": [1, 2]}
     how = {"space": space, "method": "grid", "folds": 2, "name": "large grid"}
@@ -104,6 +107,7 @@ def test_of_a_grid_with_too_many_points_some_from_all_over_it_are_tried(table, c
     pd.testing.assert_frame_equal(rest[KEPT].head(4), trials[KEPT])
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_a_training_in_a_search_over_heads_is_judged_in_folds_as_they_are(table, config):
     config = config_from({**vars(config), "size": 40, "epochs": 1, "batch_size": 8})
     space = {"options.dense": [8, None]}
@@ -116,6 +120,7 @@ def test_a_trial_that_is_a_training_in_a_search_over_heads_is_judged_in_folds_as
     assert kept["options.dense"].tolist() == ["8", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
 def test_settings_for_which_there_is_no_memory_have_failed_and_the_others_go_on(table, config, error, monkeypatch):
     run = crossval.run
@@ -132,6 +137,7 @@ def test_settings_for_which_there_is_no_memory_have_failed_and_the_others_go_on(
     assert "try a smaller size" in trials["reason"][0]
 
 
+@pytest.mark.slow
 def test_a_trial_over_which_the_process_died_twice_is_given_up(table, config, monkeypatch):
     run = crossval.run
 
@@ -150,6 +156,7 @@ def test_a_trial_over_which_the_process_died_twice_is_given_up(table, config, mo
     assert trials["reason"].str.contains("it died 2 times").any()
 
 
+@pytest.mark.slow
 def test_who_interrupts_a_search_says_nothing_against_a_trial(table, config, monkeypatch):
     how = {"space": {"views": [2, 1]}, "method": "grid", "folds": 2, "name": "impatient"}
     with monkeypatch.context() as patch:

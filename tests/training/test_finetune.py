@@ -108,6 +108,7 @@ def test_batch_normalization_stands_still_and_the_last_layers_move(small, table)
     assert train.config_from(run.facts["config"]).fine_tune == FineTune(epochs=3, share=0.7, learning_rate=1e-2)
 
 
+@pytest.mark.slow
 def test_the_average_moves_no_statistics_either(small, table):
     trainer = Trainer(config().resolved(), table, Checkpoint(paths.models(table.root) / "average", {}, 1e9))
     before = statistics(trainer.model)
@@ -207,9 +208,9 @@ def test_a_training_that_is_killed_in_both_phases_ends_as_if_nothing_had_happene
 def killed_after(state, epochs, settings, root, tmp_path):
     """Train in another process and kill it when so many epochs are safe; the epochs that are."""
     (tmp_path / "train_it.py").write_text(SCRIPT)
-    here = Path(__file__).parents[1]
+    here = Path(__file__).parent
     words = [str(root), json.dumps(asdict(settings)), str(here)]
-    environment = {**os.environ, "PYTHONPATH": str(here.parent)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here.parents[1], here.parent)))}
     process = subprocess.Popen([sys.executable, str(tmp_path / "train_it.py"), *words], env=environment, cwd=tmp_path)
     safe = lambda: len(json.loads(state.read_text())["rows"]) if state.exists() else 0  # noqa: E731
     try:

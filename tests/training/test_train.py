@@ -129,6 +129,7 @@ def test_other_pictures_are_another_training(trained, table):
         train.fit(Config(**SMALL), fewer, name="first")
 
 
+@pytest.mark.slow
 def test_a_damaged_run_can_be_trained_again(table):
     short = Config(**{**SMALL, "epochs": 1})
     run = train.fit(short, table, name="damaged")
@@ -138,6 +139,7 @@ def test_a_damaged_run_can_be_trained_again(table):
     assert train.fit(short, table, name="damaged", overwrite=True).model
 
 
+@pytest.mark.slow
 def test_training_stops_when_it_gets_no_better_and_keeps_the_best(hard):
     config = {**SMALL, "epochs": 40, "patience": 2, "augmentation": None, "learning_rate": 5e-3}
     run = train.fit(Config(**config), hard, name="stops")
@@ -159,6 +161,7 @@ def test_training_in_bfloat16_gives_a_model_that_computes_in_float32(table):
     assert {layer.compute_dtype for layer in run.model.layers} == {"float32"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ['{"identity": {"config": "another"}}', None])
 def test_what_another_training_left_half_written_is_not_taken_up(table, home, monkeypatch, state):
     name = "stale" if state else "half written"
@@ -190,6 +193,7 @@ def stop_before(monkeypatch, *, epoch):
     monkeypatch.setattr(Trainer, "_epoch", stopping)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_training_with_momentum_and_a_schedule_goes_on_in_the_middle_of_it(table, home, monkeypatch, optimizer):
     schedule = {"sgd": {1: 4e-3, 3: 1e-3}, "adamw": "cosine"}[optimizer]
@@ -205,12 +209,14 @@ def test_a_training_with_momentum_and_a_schedule_goes_on_in_the_middle_of_it(tab
     pd.testing.assert_frame_equal(resumed.history, undisturbed.history, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_schedule_changes_what_is_learned_from_its_epoch_on(table):
     config = {**SMALL, "epochs": 3, "patience": 2, "optimizer": "sgd", "momentum": 0.0, "schedule": {1: 1e-12}}
     first, *others = train.fit(Config(**config), table, name="stands still").history["val_loss"]
     assert others == pytest.approx([first] * 2, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_may_be_that_of_the_highest_accuracy(hard):
     config = {**SMALL, "epochs": 12, "patience": 11, "augmentation": None, "learning_rate": 5e-3}
     run = train.fit(Config(**config, monitor="val_accuracy"), hard, name="by accuracy")

@@ -156,6 +156,7 @@ def test_predict_prints_the_label_and_the_probabilities_and_draws_the_picture(ru
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_doubt_in_an_answer_is_printed_where_it_was_asked_for_several_times(run, pictures, capsys):
     words = ["predict", "pets/vgg", str(pictures / "cars" / "1.png")]
     assert main(words) == 0
@@ -199,6 +200,7 @@ def test_an_unknown_network_is_one_clear_line(run, capsys):
     assert "dual_stack, small_cnn, vgg" in complaint(capsys, "train", "pets", "--network", "resnet")
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_is_trained_judged_in_folds_and_tuned_on_features(capsys, tmp_path):
     ready_dataset(paths.dataset("pets"), per_class=14)
     network = ("pets", "--network", "xception", "--weights", "cifar10", "--style", "modern", "--size", "32")
@@ -349,8 +351,12 @@ def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
     assert main(["robustness", "pets", "--into", str(tmp_path / "curves.png"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["disturbance"] for row in told["vgg"]["curves"]} >= {"blur", "noise", "rotation"}
-    assert 0 <= told["vgg"]["nonsense"]["threshold"] <= 1
+    nonsense = told["vgg"]["nonsense"]
+    assert 0 <= nonsense["threshold"] <= 1
     assert (tmp_path / "curves.png").exists()
+    assert main(["robustness", "pets"]) == 0
+    advice = f"{nonsense['threshold']:.3f} keeps {nonsense['kept']:.0%} of the right answers"
+    assert advice in capsys.readouterr().out
 
 
 def test_export_prints_what_each_format_costs_and_says_why_one_is_refused(run, capsys, monkeypatch):

@@ -89,6 +89,8 @@ def test_a_row_that_says_little_gets_empty_cells(pets):
     }
     assert list(pets.table) == list(manifest.COLUMNS)
     assert pets.table["path"].is_monotonic_increasing
+    bare = manifest.from_rows(pets.root, [{"path": "raw/cat/1.jpg", "label": "cat"}]).table.iloc[0].to_dict()
+    assert {name for name, value in bare.items() if value not in ("", 0)} == {"path", "label", "status"}
 
 
 def test_a_persons_own_columns_are_kept(pets):

@@ -108,6 +108,20 @@ def test_nothing_is_enlarged_if_it_is_not_allowed(table):
     assert len(resize.write(table, size=60, mode="letterbox", enlarge=False).where(status="ok")) == 4
 
 
+def test_what_was_left_out_before_keeps_its_reason_when_nothing_may_be_enlarged(table):
+    small = table.where(status="ok").table["path"].iloc[0]
+    excluded = table.update({small: {"status": "excluded", "reason": "by a person"}})
+    after = resize.write(excluded, size=90, enlarge=False).table.set_index("path")
+    assert tuple(after.loc[small, ["status", "reason"]]) == ("excluded", "by a person")
+    assert "unreadable" in set(after["status"]) and "too small" in set(after["status"])
+
+
+def test_a_picture_of_just_the_size_of_its_square_is_neither_enlarged_nor_too_small(table):
+    for enlarge in (True, False):
+        result = resize.write(table, size=33, enlarge=enlarge).table.set_index(["width", "height"])
+        assert tuple(result.loc[(33, 33), ["status", "enlarged"]]) == ("ok", 0)
+
+
 @pytest.mark.parametrize("wrong", [{"mode": "stretch"}, {"format": "gif"}, {"quality": 0}, {"quality": 101}])
 def test_wrong_arguments_are_said(table, wrong):
     with pytest.raises(ValueError, match=f"expected a {next(iter(wrong))}"):

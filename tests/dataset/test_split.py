@@ -131,6 +131,16 @@ def test_what_the_folders_of_a_source_lack_is_taken_from_its_train_pictures(tmp_
     assert splits_of(split.assign(after, seed=8)) == splits_of(after)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_val_and_test_are_taken_from_the_smallest_groups_of_train(tmp_path, seed):
+    rows = [("cars", "large")] * 6 + [("cars", f"g{number}") for number in range(4)] + [("tanks", "")] * 10
+    table = fake_table(tmp_path, rows).assign(split="train")
+    counts = split.assign(table, val=0.2, test=0.2, seed=seed).counts("split")
+    assert (
+        counts.loc["cars"].to_dict() == counts.loc["tanks"].to_dict() == {"train": 6, "val": 2, "test": 2, "total": 10}
+    )
+
+
 def test_folders_are_laid_out_as_links(tmp_path):
     table = ready_dataset(tmp_path / "set", per_class=8)
     for size in (None, 32):

@@ -132,6 +132,15 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
     assert row_of(table, PICTURES["a jpeg"][2])["status"] == "ok"
 
 
+def test_the_limit_of_pixels_holds_for_jpeg_which_is_decoded_in_another_way_and_ends_at_the_last_pixel(tmp_path):
+    content = encoded(textured(1, width=100, height=80), "JPEG")
+    for most, status in ((8000, "ok"), (7999, "unreadable")):
+        (row,) = verify.check(
+            dataset(tmp_path / status, [("cars", "jpg", content)]), max_pixels=most
+        ).table.itertuples()
+        assert (row.status, "limit of 7,999" in row.reason) == (status, status == "unreadable")
+
+
 def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
     look, seen = measure.one, []

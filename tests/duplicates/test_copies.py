@@ -263,6 +263,9 @@ def test_signatures_made_together_are_those_made_one_by_one(tmp_path, size):
     names = [str(write(tmp_path, files) / name) for name in files]
     rows, reasons = measure.quick([(name, True) for name in names])
     assert list(reasons) == [7]
+    damaged, reasons = measure.quick([(names[7], True), (names[0], True), (names[7], True)])
+    assert reasons.keys() == {0, 2} and reasons[0] == reasons[2]  # a damaged file that is there twice
+    assert not damaged["width"][[0, 2]].any() and damaged["width"][1] == size[0]
     for name, row in zip(names[:7], rows[:7], strict=True):
         told = measure.one(name)
         assert (row["grey"] == told["signature"]).all()

@@ -1,5 +1,6 @@
 """Exported models: as good as the network they come from, or not there at all."""
 
+import hashlib
 import json
 import zipfile
 
@@ -91,6 +92,23 @@ def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     assert sizes["litert-int8"] < sizes["litert-float16"]
 
 
+def test_the_hash_of_a_file_is_that_of_its_bytes(run, all_formats):
+    row = json.loads((run.folder / "export" / "export.json").read_text())["artifacts"]["onnx"]
+    assert row["sha256"] == hashlib.sha256((run.folder / "export" / "model.onnx").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("count", [1, 4, 200])
+def test_the_milliseconds_are_those_of_one_picture_at_a_time(count):
+    asked = []
+
+    class Counting:
+        def probabilities(self, pictures):
+            asked.append(len(pictures))
+
+    assert 0 <= check.milliseconds(Counting(), np.zeros((count, 4, 4, 3))) < 1000
+    assert asked == [1] * (1 + min(count, check.TIMED))
+
+
 def test_nothing_is_in_the_folder_but_what_was_kept(run, all_formats):
     kept = {export.FORMATS[name].file for name in export.OFFLINE} | {"export.json"}
     assert {file.name for file in (run.folder / "export").iterdir()} == kept
@@ -120,6 +138,7 @@ def colours_beside_a_loud_feature():
     return model
 
 
+@pytest.mark.slow
 def test_int8_that_collapses_is_refused_says_so_and_names_the_next_safer_format(data, tmp_path):
     model = colours_beside_a_loud_feature()
     history = pd.DataFrame({"epoch": [1]})
@@ -166,6 +185,7 @@ def test_a_file_that_its_converter_wrote_wrongly_is_refused_when_it_is_opened(fr
     assert [file.name for file in (fresh.folder / "export").iterdir()] == ["export.json"]
 
 
+@pytest.mark.slow
 def test_a_refused_format_does_not_leave_the_file_of_an_earlier_time(fresh, data, monkeypatch):
     assert export.write(fresh, data, to=["litert-float16"]).outcomes[0].file.exists()
     monkeypatch.setattr(check, "objection", lambda *_, **__: "no")
@@ -173,6 +193,7 @@ def test_a_refused_format_does_not_leave_the_file_of_an_earlier_time(fresh, data
     assert not (fresh.folder / "export" / "float16.tflite").exists()
 
 
+@pytest.mark.slow
 def test_what_was_exported_from_another_model_goes_when_a_new_one_is(fresh, data):
     export.write(fresh, data, to=["litert-float16"])
     again = copied(fresh.folder, data.classes, change=lambda model: model.layers[-1].bias.assign([1.0, 0.0]))
@@ -221,6 +242,20 @@ def test_a_run_is_found_by_its_name_and_so_is_its_export(data, monkeypatch):
 OWN = [(name, {}) for name in networks.own()]
 OTHERS = [("vgg16", {"weights": "none"}), ("mobilenet", {"weights": "none"}), ("mobilenetv2", {"weights": "none"})]
 OTHERS += [("efficientnet_lite0", {})]
+
+
+@pytest.mark.parametrize("name", networks.own())
+def test_every_network_drawn_here_is_the_same_elsewhere_when_it_is_narrow(tmp_path, name):
+    from toolkit.export import litert
+
+    keras.utils.set_random_seed(1)
+    size = max(32, networks.get(name).smallest)
+    model = networks.build(name, classes=3, size=size, style="modern", width=0.1)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, size, size, 3)).astype(np.float32)
+    facts = {"classes": ["a", "b", "c"], "size": size, "resize_mode": "crop", "threshold": 0.0}
+    litert.write(model, tmp_path / "small.tflite", facts=facts, sample=lambda: pictures)
+    found = runtime.load(tmp_path / "small.tflite").probabilities(pictures)
+    assert np.abs(found - model.predict_on_batch(pictures)).max() <= 1e-4
 
 
 @pytest.mark.slow

@@ -83,6 +83,25 @@ def test_a_float_picture_without_numbers_is_black_not_an_error():
     assert np.asarray(picture)[..., 0].tolist() == [[0, 255], [0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [
+        (np.array([[-1, -0.5, 0, 0.5, 1]], np.float32), [0, 64, 128, 191, 255]),  # from lowest to highest
+        (np.array([[0, 4000, 20_000]], np.int32), [0, 16, 78]),  # 16 bits in a wider number, by value
+        (np.array([[0, 4000, 65_535]], np.float32), [0, 16, 255]),
+        (np.array([[0, 4000, 65_536]], np.int32), [0, 16, 255]),  # beyond 16 bits, from lowest to highest
+        (np.array([[0, 7, 255]], np.int32), [0, 7, 255]),  # 8 bits in a wider number, by value
+        (np.array([[0, 128, 256]], np.int32), [0, 0, 1]),
+        (np.array([[0, 128, 129, 65_535]], np.uint16), [0, 0, 1, 255]),
+        (np.array([[0.0, 0.25, 1.0]], np.float32), [0, 64, 255]),  # no whole numbers
+        (np.array([[5, 5]], np.float32), [5, 5]),
+    ],
+)
+def test_a_ramp_of_deep_grey_values_keeps_its_steps(values, grey):
+    picture = images.read(zoo.encoded(Image.fromarray(values), "TIFF"))
+    assert np.asarray(picture)[0].tolist() == [[value] * 3 for value in grey]
+
+
 def test_things_that_are_no_files_are_refused_in_words(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nothing")
@@ -232,6 +251,15 @@ def test_a_picture_decoded_small_differs_little_from_one_decoded_whole():
     assert reduced.size == (300, 200)
     assert (facts["width"], facts["height"]) == (1200, 800)
     assert difference(Image.fromarray(images.prepare(content, 64)), images.square(images.read(content), 64)) < 2
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [(3000, 400), (400, 3000)])
+def test_a_panorama_is_decoded_at_no_smaller_size_than_its_short_side_needs(size, progressive):
+    photo = textured(3, width=size[0], height=size[1])
+    content = zoo.encoded(photo, "JPEG", quality=95, progressive=progressive)
+    whole = images.square(images.read(content), 64)
+    assert difference(Image.fromarray(images.prepare(content, 64)), whole) < 0.5
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])

@@ -175,6 +175,22 @@ def test_a_keras_file_that_holds_code_is_refused(tmp_path):
     assert not flag.exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "expected a run's folder or a .keras file, got bad.keras"),
+        (b"words", "expected a run's folder or a .keras file, got bad.keras"),
+        (b"PK\5\6" + bytes(18), "bad.keras cannot be read as a model: .*config.json"),
+    ],
+    ids=["nothing", "no zip", "an empty zip"],
+)
+def test_a_damaged_keras_file_is_refused_with_its_name_and_a_reason_of_one_line(tmp_path, content, reason):
+    (tmp_path / "bad.keras").write_bytes(content)
+    with pytest.raises(BundleError, match=reason) as caught:
+        bundle.load(tmp_path / "bad.keras")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_cut_off_keras_file_is_refused(elsewhere):
     elsewhere.write_bytes(elsewhere.read_bytes()[:-200])
     with pytest.raises(BundleError):

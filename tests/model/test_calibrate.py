@@ -61,6 +61,17 @@ def test_a_network_that_ends_in_something_else_is_refused():
         calibrate.apply_temperature(model, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("activation", "temperature"), [("softmax", 0.0), ("softmax", -1.0), (None, 2.0), ("relu", 1.0)]
+)
+def test_a_dense_layer_without_a_softmax_and_a_temperature_of_0_are_refused(activation, temperature):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation=activation)])
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="and a temperature above 0"):
+        calibrate.apply_temperature(model, temperature)
+    assert all(np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True))
+
+
 def test_the_error_by_hand():
     sure = np.array([0.95, 0.92, 0.91, 0.65, 0.62, 0.55])
     right = np.array([1, 1, 0, 1, 0, 0])

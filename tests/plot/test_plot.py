@@ -111,6 +111,13 @@ def test_nothing_to_show_is_said_and_not_an_error(tmp_path):
         assert "nothing to show" in [text.get_text() for text in figure.texts]
 
 
+def test_a_chart_of_counts_is_as_high_as_its_classes_are_many():
+    few, many = (
+        plot.counts(pd.DataFrame({"train": range(n)}, index=[f"class {k}" for k in range(n)])) for n in (2, 40)
+    )
+    assert few.get_figheight() > 1.5 and many.get_figheight() - few.get_figheight() > 38 * 0.4
+
+
 def test_counts_are_bars_without_the_totals(table):
     figure = plot.counts(table.counts("split"))
     widths = [bar.get_width() for bar in figure.axes[0].patches]

@@ -49,6 +49,13 @@ def test_the_page_tells_of_every_run_and_class(page, table):
     assert "looked at 2 times, first on 20" in page
 
 
+def test_the_page_shows_where_every_run_looked(page, runs):
+    for run in runs:
+        wrong = len(evaluate.load(run).mistakes)
+        kinds = (wrong > 0) + (wrong < len(evaluate.load(run).predictions))
+        assert page.count(f'alt="Where {run.name} looked"') >= kinds
+
+
 def test_every_picture_says_in_words_what_is_on_it(page):
     assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]*>", page))
 

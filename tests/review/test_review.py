@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+import webbrowser
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +19,7 @@ from helpers import coloured, encoded, raw_file, textured, tiny_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import dedup, manifest, paths, review, scrape, split, verify
+from toolkit import cli, dedup, manifest, paths, review, scrape, split, verify
 from toolkit.dataset import label_issues
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.review.journal import CELLS, FILE, Journal
@@ -362,6 +364,48 @@ def test_pictures_are_shown_by_row_and_nothing_else_is(served, pets):
         assert ask(served.url + wrong)[0] == 404
     (pets.root / pets.table["path"][1]).write_bytes(b"")
     assert ask(f"{served.url}picture/{row_id(pets.table['path'][1])}/320")[0] == 404
+
+
+def test_a_queue_that_is_not_there_is_said_and_no_fault_of_the_server(served):
+    for words in ("rows?queue=dogs", "items?queue=dogs"):
+        status, body = ask(served.url + words)
+        assert (status, json.loads(body)) == (404, {"detail": "no such queue"})
+
+
+def test_a_part_of_a_queue_is_given(served):
+    everything = json.loads(ask(f"{served.url}items?queue=all")[1])["items"]
+    some = json.loads(ask(f"{served.url}items?queue=all&start=2&count=3")[1])
+    assert len(everything) == 8 and some["items"] == everything[2:5]
+    assert [state["row"] for state in some["rows"]] == sorted(item["row"] for item in some["items"])
+    assert json.loads(ask(f"{served.url}items?queue=all&start=-1&count=-1")[1])["items"] == []
+
+
+def test_where_to_listen_and_what_to_show_first_reach_the_server(pets, monkeypatch, capsys):
+    class Recorder(review._server()):
+        def run(self):
+            asked.append(("run", self.url))
+            self._close()
+
+        def start(self):
+            asked.append(("start", self.url))
+            self._close()
+
+    asked, opened = [], []
+    monkeypatch.setattr(review, "_server", lambda: Recorder)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    where = {"host": "127.0.0.2", "queue": "class:tanks"}  # neither is what it is without saying so
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.2", 0))
+        where["port"] = probe.getsockname()[1]
+    review.serve(pets, **where)
+    review.open(pets, **where)
+    words = [word for name, value in where.items() for word in (f"--{name}", str(value))]
+    assert cli.main(["review", str(pets.root), *words]) == 0
+    assert [how for how, _ in asked] == ["run", "start", "run"]
+    assert all(url.startswith(f"http://127.0.0.2:{where['port']}/") for _, url in asked)
+    assert opened == [asked[-1][1]] and opened[0] in capsys.readouterr().out
+    assert cli.main(["review", str(pets.root), "--no-browser", "--port", "0"]) == 0
+    assert len(opened) == 1
 
 
 def test_only_who_has_the_address_is_answered(served):

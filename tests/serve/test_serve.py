@@ -364,6 +364,8 @@ def test_figures_for_prometheus_count_what_was_answered(serving):
     assert figures['toolkit_requests_total{route="other",status="404"}'] == "1.0"
     assert figures['toolkit_pictures_total{outcome="answered"}'] == "2.0"
     assert figures["toolkit_batch_pictures_sum"] == "2.0"
+    assert figures["toolkit_inference_seconds_count"] == "2.0"
+    assert 0 < float(figures["toolkit_inference_seconds_sum"]) < 60
     assert (figures["toolkit_waiting_pictures"], figures["toolkit_held_bytes"]) == ("0.0", "0.0")
     assert float(figures["process_resident_memory_bytes"]) > 1e6
 
@@ -440,12 +442,10 @@ def test_a_service_needs_no_framework(exported):
     assert done.stderr == b""
 
 
-def test_a_notebook_and_the_command_line_can_ask_at_once(service):
+def test_a_large_photograph_can_be_sent_as_a_stream(service):
     content = encoded(textured(1, width=1200, height=900), "JPEG")
-    started = time.monotonic()
     answer = requests.post(f"{service.url}/predict", data=io.BytesIO(content), timeout=20)
     assert answer.status_code == 200
-    assert time.monotonic() - started < 5
 
 
 def test_the_model_is_opened_as_often_as_the_cpu_quota_of_a_container_allows(exported, monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from helpers import textured
 
 from toolkit import augment
+from toolkit.core.framework import tf
 from toolkit.training.augment import Augmentation, apply, draw
 
 NOTHING = Augmentation(rotation=0, brightness=0, horizontal_flip=False)
@@ -72,6 +73,23 @@ def test_every_change_leaves_the_centre_where_it_is_but_for_a_shift():
     assert np.allclose(transforms[:, 3:6] @ [20, 20, 1], 20, atol=1e-4)
     shifted = draw(only(shift=0.1), 50, size=41, seed=(1, 2)).transforms.numpy()
     assert 3 < np.abs(shifted[:, [2, 5]]).max() <= 4.1
+
+
+def test_changes_together_are_one_matrix_turn_shear_zoom_and_shift_about_the_centre():
+    size, seed, count = 41, (5, 6), 30
+    how = Augmentation(90, 0, 0, True, True, 0.2, 0.5, 45)
+    drawn = draw(how, count, size=size, seed=seed).transforms.numpy().astype(float)
+    turn, shear, zoom, _, right, down, flip_x, flip_y = tf.random.stateless_uniform(
+        [10, count], seed, -1.0, 1.0
+    ).numpy()[:8]
+    angle, shear, zoom, centre = turn * np.pi / 2, shear * np.pi / 4, 1 + zoom * 0.5, (size - 1) / 2
+    for n in range(count):
+        slanted = np.array([[1, -np.sin(shear[n])], [0, np.cos(shear[n])]])
+        turned = np.array([[np.cos(angle[n]), -np.sin(angle[n])], [np.sin(angle[n]), np.cos(angle[n])]])
+        matrix = turned @ slanted @ np.diag([-1 if flip < 0 else 1 for flip in (flip_x[n], flip_y[n])]) / zoom[n]
+        moved = np.array([right[n], down[n]]) * 0.2 * size  # the place of the output that shows the centre of the input
+        expected = np.column_stack([matrix, centre - matrix @ (centre + moved)])
+        assert np.allclose(drawn[n, :6].reshape(2, 3), expected, atol=1e-3)
 
 
 def test_brightness_stays_within_its_limit():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import backbone_weights, coloured, encoded, raw_file, ready_dataset
+from PIL import Image
 
 from toolkit import images, manifest, verify
 from toolkit.errors import DatasetError
@@ -77,6 +78,7 @@ def test_for_a_new_picture_only_that_is_computed_and_no_other_changes(fresh, wei
     assert np.array_equal(after[(grown.table["path"] != row["path"]).to_numpy()], before)
 
 
+@pytest.mark.slow
 def test_other_weights_another_size_or_another_precision_are_another_backbone(fresh, weights, tmp_path):
     others = backbone_weights(tmp_path / "others.weights.h5", seed=2)
     first = of(fresh, weights)
@@ -125,6 +127,7 @@ def test_a_computation_that_is_killed_goes_on(fresh, weights, tmp_path):
     assert len(list(fresh.root.rglob("features/*/[!.]*.npz"))) <= known + 1
 
 
+@pytest.mark.slow
 def test_what_is_damaged_is_computed_again(fresh, weights):
     expected = of(fresh, weights)
     (shard,) = fresh.root.rglob("features/*/*.npz")
@@ -154,3 +157,17 @@ def test_the_first_view_is_the_picture_the_second_its_mirror_and_the_others_are_
     assert not np.array_equal(one[2], one[3])
     assert np.array_equal(one[3], features.view(source, 32, number=3, sha256="ab" * 32))
     assert not np.array_equal(one[3], features.view(source, 32, number=3, sha256="cd" * 32))
+
+
+def test_a_further_view_is_a_part_of_the_picture_no_less_than_it_may_be_and_not_all_of_it_squashed():
+    across, down = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))
+    source = encoded(Image.fromarray(np.stack([across, down, 0 * down], axis=-1).astype(np.uint8)))
+    sides = []
+    for number in range(2, 22):
+        view = features.view(source, 32, number=number, sha256="ab" * 32).astype(float)
+        wide = np.ptp(view[..., 0]) / 255 * 96  # pixels of the picture from the left edge of the view to its right one
+        high = np.ptp(view[..., 1]) / 255 * 64
+        assert wide == pytest.approx(high, abs=3)  # a square of the picture, in its own shape
+        sides.append(high / 64)
+    assert features.SMALLEST_CROP - 0.08 < min(sides) < max(sides) <= 1
+    assert max(sides) - min(sides) > 0.1

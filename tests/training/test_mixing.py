@@ -55,6 +55,35 @@ def test_mixup_leaves_one_picture_in_front_and_cutmix_leaves_pixels_as_they_are(
         assert (np.abs(known[:, None] - here[None]).max(axis=-1).min(axis=0) == 0).all()
 
 
+def test_the_share_of_a_cutmix_piece_is_even_and_its_centre_anywhere():
+    shares = []
+    for seed in range(150):
+        seen, labels, _ = mixed(Mixing(cutmix=1), flat(), seed=(seed, 9))
+        changed = (seen != flat()).any(axis=(0, 3))
+        shares.append(changed.mean())
+        if changed.any():
+            down, across = np.nonzero(changed)
+            assert changed[down.min() : down.max() + 1, across.min() : across.max() + 1].all()  # one rectangle
+    assert 0.2 < np.mean(shares) < 0.4  # of even shares from 0 to 1, a third is lost at the edges
+    assert min(shares) < 0.02 and max(shares) > 0.7
+
+
+def test_a_square_piece_has_the_side_asked_for_and_is_cut_off_at_the_edges():
+    piece = mixing._square(8, tf.constant(4.0), tf.constant(4.0), tf.constant(1.0)).numpy()
+    assert piece.sum(axis=0).tolist() == [0, 0, 3, 3, 3, 3, 0, 0]
+    assert piece.sum(axis=1).tolist() == [4, 4, 4, 0, 0, 0, 0, 0]
+
+
+def test_mixup_shares_are_those_of_a_beta_distribution_folded_at_a_half():
+    def mean_share(alpha):
+        return np.mean(
+            [1 - np.diag(mixed(Mixing(mixup=1, alpha=alpha), flat(), seed=(n, 3))[1]).min() for n in range(150)]
+        )
+
+    assert mean_share(0.2) == pytest.approx(0.12, abs=0.05)
+    assert mean_share(20.0) == pytest.approx(0.44, abs=0.05)
+
+
 @pytest.mark.parametrize("how", [Mixing(mixup=1), Mixing(cutmix=1), Mixing(randaugment=2), Mixing(0.5, 0.5, 0.3, 1)])
 def test_the_same_seed_mixes_the_same_and_another_one_differently(how, pictures):
     one, same = mixed(how, pictures), mixed(how, pictures)

@@ -60,6 +60,7 @@ def test_the_whole_network_answers_as_the_head_does_on_kept_features(trained, ta
     assert np.abs(trained.probabilities(pictures) - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_kept_features_give_the_same_head_as_fresh_ones_and_the_same_seed_the_same_weights(trained, table, config):
     shutil.rmtree(table.root / features.FOLDER)
     again = train.fit(config, table, name="again")
@@ -67,17 +68,19 @@ def test_kept_features_give_the_same_head_as_fresh_ones_and_the_same_seed_the_sa
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("count", [40, 150])  # fewer and more pictures than features
-def test_a_probe_is_logistic_regression_on_standardized_features(classes, count):
+def test_a_probe_is_logistic_regression_on_standardized_features(classes, count, weighted):
     random = np.random.default_rng(classes)
-    labels = np.arange(count) % classes
+    labels = np.maximum(np.arange(count) % (classes + 2) - 2, 0)  # half or more of all pictures are of the first class
     seen = (random.normal(0, 2, (count, 60)) + labels[:, None] * random.normal(0, 1, 60)).astype(np.float32)
     seen[:, 7] = 3.0  # says nothing
-    ((_, found),) = probe.regularization_path(seen, labels, Cs=(0.1,), weighted=True)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", tol=1e-8, max_iter=5000))
+    ((_, found),) = probe.regularization_path(seen, labels, Cs=(0.1,), weighted=weighted)
+    weights = "balanced" if weighted else None
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight=weights, tol=1e-8, max_iter=5000))
     expected = model.fit(seen.astype(np.float64), labels).predict_proba(seen)
-    assert np.abs(found.probabilities(seen) - expected).max() < 0.01
+    assert np.abs(found.probabilities(seen) - expected).max() < 0.03  # with the other weights it is above 0.1
     assert np.allclose(found.probabilities(seen).sum(axis=1), 1)
 
 
@@ -134,6 +137,7 @@ def test_where_a_class_is_too_small_for_folds_val_says_how_far_a_head_that_is_re
     assert not np.allclose(plain.probe.kernel, refit.probe.kernel)
 
 
+@pytest.mark.slow
 def test_enough_pictures_choose_how_far_a_head_is_held_back(table, monkeypatch):
     used = table.where(status="ok", split=("train", "val"))
     monkeypatch.setattr(probe, "ENOUGH", len(used) // 4)
@@ -157,6 +161,7 @@ def test_only_a_head_on_features_learns_from_views_and_has_a_strength(table, con
             train.fit(other, table, name="never")
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_with_the_probe(table, config):
     tuned = Config(**{**vars(config), "fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8})
     history = train.fit(tuned, table, name="tuned").history
@@ -164,6 +169,7 @@ def test_fine_tuning_begins_with_the_probe(table, config):
     assert history["epoch"].tolist() == list(range(1, len(probe.CS) + 2))
 
 
+@pytest.mark.slow
 def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_and_tensorboard_sees_both(table, config):
     tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "ema": 0.5}
     run = train.fit(Config(**{**vars(config), **tuned}), table, name="averaged", tensorboard=True)
@@ -174,6 +180,7 @@ def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_an
     assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation", "average"}
 
 
+@pytest.mark.slow
 def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
     run = train.fit(config, table, name="watched", tensorboard=True)
     assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation"}

@@ -21,7 +21,8 @@ DATASET = IMAGES | {"dataset"}
 TRAINING = DATASET | {"networks", "model", "training"}
 EVALUATION = TRAINING | {"practice", "evaluation"}
 SELECTION = EVALUATION | {"selection"}
-ALL = SELECTION | {"duplicates", "scrape", "plot", "report", "review", "export", "serve", "app", "run", "demo", "cli"}
+USES = {"scrape", "review", "export", "serve", "app", "run", "learner", "demo", "cli"}
+ALL = SELECTION | USES | {"duplicates", "plot", "report"}
 MAY_IMPORT = {  # besides itself and `errors`
     "errors": set(),
     "core": set(),
@@ -41,7 +42,8 @@ MAY_IMPORT = {  # besides itself and `errors`
     "export": IMAGES | {"dataset", "model"},
     "serve": IMAGES | {"model"},
     "app": ALL - {"app", "run", "demo", "cli", "scrape"},
-    "run": ALL - {"run", "demo", "app", "cli"},
+    "run": ALL - {"run", "learner", "demo", "app", "cli"},
+    "learner": ALL - {"learner", "demo", "app", "cli"},
     "demo": ALL - {"demo", "app", "cli"},
     "cli": ALL,
     "__main__": {"cli"},
@@ -154,7 +156,7 @@ def test_every_module_says_what_it_is():
 def test_editors_are_told_of_the_same_modules_as_python():
     imported = [node for node in ast.parse((PACKAGE / "__init__.pyi").read_text()).body if hasattr(node, "names")]
     told = {alias.asname: f"{node.module}.{alias.name}" for node in imported for alias in node.names}
-    assert told == toolkit.PUBLIC
+    assert told == {name: where.replace(":", ".") for name, where in toolkit.PUBLIC.items()}
 
 
 @pytest.mark.parametrize(
@@ -184,11 +186,13 @@ def test_what_moved_says_where_it_is_now(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", toolkit.__all__)
 def test_a_public_module_can_be_imported(name):
-    assert getattr(toolkit, name) is importlib.import_module(toolkit.PUBLIC[name])
+    module, _, function = toolkit.PUBLIC[name].partition(":")
+    loaded = importlib.import_module(module)
+    assert getattr(toolkit, name) is (getattr(loaded, function) if function else loaded)
 
 
 def test_a_name_that_is_no_module_is_refused_with_those_that_are():
-    with pytest.raises(AttributeError, match="no attribute 'scarpe'; its public modules are app"):
+    with pytest.raises(AttributeError, match="no attribute 'scarpe'; its public names are app"):
         _ = toolkit.scarpe
 
 

@@ -4,7 +4,13 @@ The modules, in the order in which the work is done:
 
     scrape → verify → dedup → resize → split → train → evaluate → compare → predict → export → serve
 
-Each is usable on its own, in a notebook or a script:
+or all of it in three lines:
+
+>>> import toolkit
+>>> model = toolkit.learn("pictures/")  # doctest: +SKIP
+>>> model.predict("photo.jpg")  # doctest: +SKIP
+
+Each module is usable on its own, in a notebook or a script:
 
 >>> from toolkit import dedup, manifest
 >>> table = manifest.load("data/cars_tanks")
@@ -16,8 +22,10 @@ that need them.
 
 import importlib
 import sys
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -39,6 +47,7 @@ PUBLIC = {
     "failures": "toolkit.evaluation.failures",
     "images": "toolkit.images",
     "labels": "toolkit.selection.labels",
+    "learn": "toolkit.learner:learn",
     "live": "toolkit.model.live",
     "manifest": "toolkit.dataset.manifest",
     "memory": "toolkit.evaluation.memory",
@@ -64,18 +73,21 @@ PUBLIC = {
     "tune": "toolkit.selection.tune",
     "verify": "toolkit.dataset.verify",
 }
-"""The public modules, each with the place where it lies, as in the stub that editors read; all others are private."""
+"""The public names, each with the place where it lies, as in the stub that editors read; `learn` is a function, the
+others are modules, and all further modules are private."""
 
 __all__ = sorted(PUBLIC)
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load a public module when it is first named (PEP 562)."""
+def __getattr__(name: str) -> Any:
+    """Load what is public when it is first named (PEP 562)."""
     if name in PUBLIC:
-        return importlib.import_module(PUBLIC[name])
+        module, _, function = PUBLIC[name].partition(":")
+        loaded = importlib.import_module(module)
+        return getattr(loaded, function) if function else loaded
     if name in _moved():
         raise AttributeError(f"toolkit.{name} is now {_moved()[name]}, and private to its chapter")
-    raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its public modules are {', '.join(__all__)}")
+    raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its public names are {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
@@ -88,7 +100,7 @@ def _moved() -> dict[str, str]:
     return MOVED
 
 
-class _Alias:
+class _Alias(Loader):
     """Loads a public module under its short name, `toolkit.dedup`: the same module, not a second one."""
 
     def __init__(self, name: str) -> None:
@@ -111,7 +123,7 @@ class _ShortNames:
         package, _, short = name.rpartition(".")
         if package != __name__:
             return None
-        if short in PUBLIC:
+        if ":" not in PUBLIC.get(short, ":"):
             return ModuleSpec(name, _Alias(PUBLIC[short]))
         if short in _moved():  # no ModuleNotFoundError, which `from toolkit import …` would keep to itself
             raise ImportError(f"{name} is now {_moved()[short]}, and private to its chapter", name=name)

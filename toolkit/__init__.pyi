@@ -29,6 +29,7 @@ from toolkit.evaluation import explain as explain
 from toolkit.evaluation import failures as failures
 from toolkit.evaluation import memory as memory
 from toolkit.evaluation import robustness as robustness
+from toolkit.learner import learn as learn
 from toolkit.model import bundle as bundle
 from toolkit.model import calibrate as calibrate
 from toolkit.model import live as live

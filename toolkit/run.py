@@ -16,7 +16,7 @@ from toolkit.scrape import Options
 from toolkit.training import train
 from toolkit.training.recipes import configs_for
 
-__all__ = ["Run", "configs_for", "pipeline", "prepare"]
+__all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all"]
 
 SEED = 7
 
@@ -69,6 +69,31 @@ def pipeline(
 
     >>> pipeline("practice:100", into="practice", configs=configs_for(["vgg"]))  # doctest: +SKIP
     """
+    table, bundles = train_all(
+        sources, into=into, configs=configs, options=options, seed=seed, overwrite=overwrite, cluster=cluster, log=log
+    )
+    return Run(table, bundles, report.write(table, bundles))
+
+
+def train_all(
+    sources: str | Sequence[str],
+    *,
+    into: str | Path,
+    configs: Sequence[train.Config],
+    options: Options | None = None,
+    seed: int = SEED,
+    overwrite: bool = False,
+    cluster: str | None = None,
+    log: Callable[[str], None] = lambda line: None,
+) -> tuple[Manifest, tuple[Bundle, ...]]:
+    """The pipeline without its page: from sources to networks that were asked about the test pictures.
+
+    Args:
+        sources, into, configs, options, seed, overwrite, cluster, log: see `pipeline`.
+
+    Returns:
+        The dataset, and the networks in the order of the configs.
+    """
     settings = [config.resolved() for config in configs]
     for config in settings:
         networks.get(config.network).check(size=config.size, style=config.style, **config.options)
@@ -84,8 +109,7 @@ def pipeline(
         log(f"train     {trained.name}: {len(trained.history)} epochs in {seconds:.0f} s, kept number {kept}")
         log(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)
-    page = report.write(table, bundles)
-    return Run(table, tuple(bundles), page)
+    return table, tuple(bundles)
 
 
 def prepare(

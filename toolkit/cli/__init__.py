@@ -20,6 +20,8 @@ from toolkit.cli.verb import Verb
 from toolkit.errors import ToolkitError
 
 IN_ORDER = (  # of the work, and of `toolkit --help`
+    pipeline.LEARN,
+    pipeline.RUN,
     sources.SCRAPE,
     sources.SHOW,
     dataset.VERIFY,
@@ -46,7 +48,6 @@ IN_ORDER = (  # of the work, and of `toolkit --help`
     app.APP,
     sources.CREDITS,
     evaluation.REPORT,
-    pipeline.RUN,
     sources.PRUNE,
     pipeline.DEMO,
 )
@@ -129,7 +130,7 @@ def _help() -> str:
     return (
         "usage: toolkit VERB [options]      toolkit VERB --help says more\n\n"
         "From labelled pictures to a trained, measured image classifier.\n\n"
-        f"{verbs}\n\nTo begin with: toolkit run practice: --into practice"
+        f"{verbs}\n\nTo begin with: toolkit learn PICTURES, a folder with a folder of pictures per class"
     )
 
 

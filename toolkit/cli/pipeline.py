@@ -6,6 +6,36 @@ from toolkit.cli import common, options
 from toolkit.cli.verb import Verb
 
 
+def _learn_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PICTURES", help="a folder of class folders, an archive, or SOURCE"
+    )
+    parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: that of the folder)")
+    parser.add_argument("--network", default="efficientnet_lite0", help="its name (default: efficientnet_lite0)")
+    options.training(parser, style="modern")
+    options.overwrite(parser)
+
+
+def _learn(arguments: Namespace) -> dict:
+    from toolkit import learner
+
+    (config,) = common.configs(arguments, [arguments.network], usual={"style": "modern"})
+    model = learner.with_config(
+        config, arguments.pictures, into=arguments.into, overwrite=arguments.overwrite, log=common.log(arguments)
+    )
+    run, report = f"{model.manifest.name}/{model.bundle.name}", model.evaluation
+    common.log(arguments)(
+        f"\n{report}\n\nnext:\n  toolkit predict {run} PICTURE\n  toolkit report {model.manifest.name}\n"
+        f"  toolkit export {run}"
+    )
+    low, high = report.interval
+    figures = {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
+    return {"dataset": model.manifest.root, "run": model.bundle.folder, **figures}
+
+
+LEARN = Verb("learn", "pictures in, a trained and measured classifier out", _learn_options, _learn)
+
+
 def _run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
@@ -32,7 +62,7 @@ def _run(arguments: Namespace) -> dict:
     return result | {"report": outcome.page}
 
 
-RUN = Verb("run", "all of the above in one go", _run_options, _run)
+RUN = Verb("run", "all of it, with several networks, compared, and a report", _run_options, _run)
 
 
 def _demo_options(parser: ArgumentParser) -> None:

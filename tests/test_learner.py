@@ -1,0 +1,54 @@
+import pytest
+from helpers import coloured, encoded
+
+import toolkit
+from toolkit import bundle, manifest
+from toolkit.errors import SourceError
+
+OPTIONS = {"network": "small_cnn", "width": 0.1, "size": 16, "epochs": 3, "seed": 3, "precision": "float32"}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for index, label in enumerate(("cars", "tanks")):
+        folder = tmp_path / "pictures" / label
+        folder.mkdir(parents=True)
+        for number in range(12):
+            (folder / f"{number}.png").write_bytes(encoded(coloured(index, number)))
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+def test_three_lines_lead_from_a_folder_to_an_answer(pictures, lines):
+    model = toolkit.learn(pictures, log=lines.append, **OPTIONS)
+    answer = model.predict(pictures / "tanks" / "3.png")
+    assert set(answer.probabilities) == {"cars", "tanks"}
+    assert [line.split()[0] for line in lines] == ["scrape", "verify", "dedup", "resize", "split", "train", "evaluate"]
+    assert repr(model).startswith("small_cnn: ")
+    assert "right on 4 test pictures" in repr(model)
+
+
+def test_it_leaves_the_dataset_and_the_run_of_the_stages_behind(pictures, lines):
+    model = toolkit.learn(f"{pictures}/", log=lines.append, **OPTIONS)
+    assert manifest.load("pictures").table.equals(model.manifest.table)
+    stored = bundle.load("pictures/small_cnn").facts["config"]
+    assert (stored["style"], stored["epochs"], stored["seed"]) == ("modern", 3, 3)
+    assert stored["options"]["width"] == 0.1
+
+
+def test_called_again_it_trains_nothing_anew(pictures, lines):
+    first = toolkit.learn(pictures, log=lines.append, **OPTIONS)
+    written = (first.bundle.folder / "model.keras").stat().st_mtime_ns
+    toolkit.learn(pictures, log=lines.append, **OPTIONS)
+    assert (first.bundle.folder / "model.keras").stat().st_mtime_ns == written
+
+
+def test_a_folder_that_is_not_there_and_a_setting_that_does_not_exist_are_refused(pictures, tmp_path):
+    with pytest.raises(SourceError, match="found nothing at .*picturez"):
+        toolkit.learn(tmp_path / "picturez")
+    with pytest.raises(ValueError, match="speed"):
+        toolkit.learn(pictures, network="small_cnn", speed=9)

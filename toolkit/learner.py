@@ -1,0 +1,125 @@
+"""Three lines from a folder of pictures to a trained classifier with an honest figure.
+
+>>> import toolkit  # doctest: +SKIP
+>>> model = toolkit.learn("pictures/")
+>>> model.predict("photo.jpg")
+
+A thin face over the stages: it leaves the same dataset and the same run behind as they do.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit import export, images, networks, report, run
+from toolkit.dataset.manifest import Manifest
+from toolkit.errors import SourceError
+from toolkit.evaluation import evaluate
+from toolkit.model import predict
+from toolkit.model.bundle import Bundle
+from toolkit.scrape import Options
+from toolkit.training.config import Config
+from toolkit.training.recipes import configs_for
+
+NETWORK = "efficientnet_lite0"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Learned:
+    """A trained classifier, with the dataset it was trained on and how well it does.
+
+    Args:
+        bundle: the model, see `toolkit.bundle`.
+        manifest: the dataset, see `toolkit.manifest`.
+        evaluation: its answers on the test pictures, see `toolkit.evaluate`.
+    """
+
+    bundle: Bundle
+    manifest: Manifest
+    evaluation: evaluate.Report
+
+    def predict(self, picture: images.Source) -> predict.Prediction:
+        """The classes of a new picture with their probabilities, see `predict.picture`."""
+        return predict.picture(self.bundle, picture)
+
+    def report(self, into: str | Path | None = None) -> Path:
+        """Write one page on the data and the network, and give its path, see `report.write`."""
+        return report.write(self.manifest, [self.bundle], into=Path(into) if into else None)
+
+    def export(self, *formats: str) -> export.Export:
+        """Write it for phones, browsers and services, LiteRT unless `formats` says otherwise, see `export.write`."""
+        return export.write(self.bundle, self.manifest, to=formats or ("litert-float16",))
+
+    def __repr__(self) -> str:
+        return f"{self.evaluation}\n{self.bundle.folder}"
+
+
+def learn(
+    pictures: str | Path | Sequence[str],
+    *,
+    into: str | Path | None = None,
+    network: str = NETWORK,
+    overwrite: bool = False,
+    options: Options | None = None,
+    log: Callable[[str], None] = print,
+    **settings: object,
+) -> Learned:
+    """Train a classifier: make a dataset of pictures, clean it, split it, train a network, and measure it.
+
+    What is done already is not done again, so after an interruption, or with more pictures, the same call goes on.
+
+    Args:
+        pictures: a folder with a folder of pictures per class, a zip or tar of that, or sources as in `scrape.collect`.
+        into: name of the dataset in `data/`, or the path of its folder; None takes the name of the pictures' folder.
+        network: one of `networks.names()`.
+        overwrite: train the run again if its settings or pictures have changed.
+        options: of the sources.
+        log: takes a line on each stage when it is done.
+        settings: of `train.Config`, such as `epochs` or `seed`, and options of the network, such as `weights`; the
+            style is "modern" unless it is set.
+
+    Returns:
+        The trained classifier.
+
+    Raises:
+        SourceError: there are no pictures.
+        ValueError: a setting that does not exist, or is out of range.
+
+    >>> learn("pictures/").predict("photo.jpg").label  # doctest: +SKIP
+    'tanks'
+    """
+    _sources(pictures)  # a wrong path is told before a wrong setting
+    own = {name: settings.pop(name) for name in networks.get(network).options if name in settings}
+    (config,) = configs_for([network], settings={"style": "modern", **settings}, options=own)
+    return with_config(config, pictures, into=into, overwrite=overwrite, options=options, log=log)
+
+
+def with_config(
+    config: Config,
+    pictures: str | Path | Sequence[str],
+    *,
+    into: str | Path | None = None,
+    overwrite: bool = False,
+    options: Options | None = None,
+    log: Callable[[str], None] = print,
+) -> Learned:
+    """The same as `learn`, with settings that are made already."""
+    sources = _sources(pictures)
+    name = Path(sources[0].partition(":")[2].partition("=")[0]).resolve().name.partition(".")[0]
+    table, (trained,) = run.train_all(
+        sources, into=into or name, configs=[config], options=options, overwrite=overwrite, log=log
+    )
+    return Learned(trained, table, evaluate.load(trained))
+
+
+def _sources(pictures: str | Path | Sequence[str]) -> list[str]:
+    return [_source(source) for source in ([pictures] if isinstance(pictures, str | Path) else pictures)]
+
+
+def _source(pictures: str | Path) -> str:
+    """A source as `scrape` writes it; a bare path is a folder or an archive."""
+    if isinstance(pictures, str) and not Path(pictures).exists() and ":" in pictures:
+        return pictures
+    if not Path(pictures).exists():
+        raise SourceError(f"expected a folder with a folder of pictures per class, found nothing at {pictures}")
+    return f"folder:{pictures}"

@@ -44,6 +44,9 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
 def pairs(runs: Sequence[Bundle]) -> pd.DataFrame:
     """McNemar tests of every two runs on the same test pictures, see `significance.pairs`.
 
+    Args:
+        runs: bundles; all evaluated on the same test pictures.
+
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
     """

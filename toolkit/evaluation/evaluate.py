@@ -166,8 +166,14 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record:
 def load(trained: Bundle) -> Report:
     """The report of an earlier `measure` on the test split.
 
+    Args:
+        trained: the model.
+
     Raises:
         BundleError: there is none.
+
+    >>> load(bundle.load("cars_tanks/vgg")).interval  # doctest: +SKIP
+    (0.78, 0.87)
     """
     metrics = trained.metrics
     median, p95 = metrics.get("milliseconds", math.nan), metrics.get("milliseconds_p95", math.nan)
@@ -178,6 +184,9 @@ def test_looks(manifest: Manifest) -> pd.DataFrame:
     """The looks at the test pictures of a dataset: a row per look with `when`, `run`, `pictures` and `test`.
 
     Every look that leads to another choice makes the figure on the test pictures a little too good.
+
+    Args:
+        manifest: the dataset.
     """
     file = manifest.root / LOOKS
     lines = file.read_text().splitlines() if file.exists() else []
@@ -209,7 +218,13 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def predictions(rows: pd.DataFrame, probabilities: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
-    """A table of answers: the columns of `rows`, then `predicted`, `probability` and a column `p_<class>` per class."""
+    """A table of answers: the columns of `rows`, then `predicted`, `probability` and a column `p_<class>` per class.
+
+    Args:
+        rows: a row per picture, such as its path and label.
+        probabilities: shape (pictures, classes).
+        classes: class names in the order of the outputs.
+    """
     best = probabilities.argmax(axis=1)
     columns = {f"p_{name}": probabilities[:, index] for index, name in enumerate(classes)}
     answers = {"predicted": np.array(classes, dtype=object)[best], "probability": probabilities.max(axis=1)}
@@ -217,7 +232,11 @@ def predictions(rows: pd.DataFrame, probabilities: np.ndarray, classes: tuple[st
 
 
 def test_fingerprint(manifest: Manifest) -> str:
-    """Hash of the pictures and labels of a test split; runs can be compared if theirs is the same."""
+    """Fingerprint of a test split: a hash of its pictures and labels. Runs with the same one can be compared.
+
+    Args:
+        manifest: the test pictures alone.
+    """
     lines = manifest.table[["sha256", "label"]].to_csv(index=False)
     return hashlib.sha256(lines.encode()).hexdigest()
 

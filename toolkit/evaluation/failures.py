@@ -81,6 +81,8 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
 
     Raises:
         DatasetError: a picture is not in the dataset, or none was trained on.
+
+    >>> nearest(trained, manifest, report.mistakes["path"].head(4))  # doctest: +SKIP
     """
     train = manifest.where(split="train", status="ok")
     asked = manifest.where(path=list(paths))

@@ -1,4 +1,4 @@
-"""Numbers as lines, bars and dots: counts, sizes, trainings, results."""
+"""Charts: counts, sizes, learning curves, confusion matrices, comparisons, calibration."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
 
 
 def counts(table: pd.DataFrame) -> Figure:
-    """A table of counts (`Manifest.counts`) as bars, one per class, divided by column."""
+    """Stacked bars of counts: one bar per class, divided by column.
+
+    Args:
+        table: as `Manifest.counts` gives it; its totals are left out.
+    """
     table = table.drop(index="total", columns="total", errors="ignore")
     figure, axes = figure_with_axes(7, 0.55 * len(table) + 1)
     start = np.zeros(len(table))
@@ -35,7 +39,11 @@ def counts(table: pd.DataFrame) -> Figure:
 
 
 def sizes(manifest: Manifest) -> Figure:
-    """Width and height of every picture, and where the shortest side is too small to be scaled down."""
+    """Scatter plot of width and height: a dot per picture, coloured by class; on the line are square ones.
+
+    Args:
+        manifest: a verified manifest.
+    """
     figure, axes = figure_with_axes(5.5, 4.5)
     for colour, label in zip(COLOURS, manifest.classes, strict=False):
         table = manifest.where(label=label).table
@@ -81,6 +89,11 @@ def curves(*runs: "Bundle") -> Figure:
 
     Where the average of the weights was kept (`ema`), the mark is at the average's own figures, beside the line.
     A linear probe has no epochs: beside runs that have, it is a dotted line.
+
+    Args:
+        runs: at least one.
+
+    >>> curves(bundle.load("cars_tanks/vgg"), bundle.load("cars_tanks/xception"))  # doctest: +SKIP
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -115,7 +128,7 @@ def is_probe(history: pd.DataFrame) -> bool:
 def steps_of(axes: Axes, history: pd.DataFrame) -> str:
     """The column that a history runs along, "epoch" or "C"; it labels the axis too."""
     if is_probe(history):
-        axes.set(xlabel="C: how freely it learns", xscale="log")
+        axes.set(xlabel="C: inverse regularization strength", xscale="log")
         return "C"
     axes.set(xlabel="epoch")
     axes.locator_params(axis="x", integer=True)
@@ -123,7 +136,11 @@ def steps_of(axes: Axes, history: pd.DataFrame) -> str:
 
 
 def confusion(*reports: "Report") -> Figure:
-    """Confusion matrix: pictures of each true class by predicted class; of several networks, side by side."""
+    """Confusion matrix: pictures of each true class (rows) by predicted class (columns).
+
+    Args:
+        reports: of `evaluate`, at least one; several are drawn side by side.
+    """
     count = len(reports[0].classes)
     side = max(3.2, 0.55 * count + 1.6)
     figure = Figure(figsize=(side * len(reports), side), layout="constrained")
@@ -147,7 +164,11 @@ def _matrix(axes: Axes, table: pd.DataFrame, title: str) -> None:
 
 
 def comparison(table: pd.DataFrame) -> Figure:
-    """The accuracy of every run with its 95 % interval, beside the time a picture takes."""
+    """Accuracy of every run with its 95 % confidence interval; its label tells the time a picture takes.
+
+    Args:
+        table: as `compare.table` gives it.
+    """
     figure, axes = figure_with_axes(5.6, 0.6 * len(table) + 1.1)
     for row, (_, run) in enumerate(table.iterrows()):
         colour = COLOURS[row % len(COLOURS)]
@@ -192,7 +213,11 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
 
 
 def prediction(answer: "Prediction") -> Figure:
-    """A picture as the network saw it, and the probabilities of its ten likeliest classes."""
+    """A picture as the network saw it, and the probabilities of its ten likeliest classes.
+
+    Args:
+        answer: as `predict.picture` gives it.
+    """
     likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10]
     names, shares = [name for name, _ in likeliest], [share for _, share in likeliest]
     figure = Figure(figsize=(6.5, 2.6), layout="constrained")

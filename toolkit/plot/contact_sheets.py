@@ -46,7 +46,16 @@ def contact_sheet(manifest: Manifest, label: str, *, page: int = 1, columns: int
 
 
 def sheets(manifest: Manifest, label: str, *, per_sheet: int = 80) -> int:
-    """On how many sheets all pictures of a label fit, at least 1."""
+    """Number of contact sheets that all pictures of a label fill, at least 1.
+
+    Args:
+        manifest: what to look at.
+        label: one of its classes.
+        per_sheet: pictures on a sheet, at least 1.
+
+    Raises:
+        ValueError: there is no such label.
+    """
     if label not in manifest.classes:
         raise ValueError(f"expected a label of {', '.join(manifest.classes)}, got {label!r}")
     return max(1, math.ceil(len(manifest.where(label=label)) / per_sheet))

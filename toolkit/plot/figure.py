@@ -19,7 +19,12 @@ class Figure(_Figure):
 
 
 def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
-    """The figure as the bytes of a PNG."""
+    """The figure as the bytes of a PNG.
+
+    Args:
+        figure: any of matplotlib's.
+        dots_per_inch: at least 1.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.08, facecolor="white")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Pictures side by side: samples, duplicates, what was left out, what was named wrong."""
+"""Galleries: samples, duplicates, pictures that are not used, augmentations, mistakes, label issues."""
 
 import math
 import re
@@ -38,7 +38,12 @@ def sample_grid(manifest: Manifest, *, per_class: int = 8, seed: int = 0) -> Gal
 
 
 def left_out(manifest: Manifest, *, per_status: int = 5) -> Gallery:
-    """Some pictures that are not used, of every status, with the reason under each."""
+    """Some pictures that are not used, of every status, with the reason under each.
+
+    Args:
+        manifest: the dataset.
+        per_status: pictures of each status, at most.
+    """
     table = manifest.left_out().groupby("status").head(per_status).sort_values(["status", "path"])
     cells = [(manifest.root / row.path, f"{row.status}: {_hidden_names(row.reason)}") for row in table.itertuples()]
     return flowing(cells, columns=7, side=1.45)
@@ -103,7 +108,12 @@ def oddest(manifest: Manifest, *, count: int = 7) -> Gallery:
 
 
 def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:
-    """Pictures as they came with the square that is kept drawn in, above what the network sees."""
+    """Pictures as they came with the square that is kept drawn in, above what the network sees.
+
+    Args:
+        sources: paths, or the bytes of files.
+        size: side of the squares in pixels.
+    """
     figure = Figure(figsize=(1.7 * len(sources), 3.6), layout="constrained")
     grid = figure.subplots(2, len(sources), squeeze=False)
     for column, source in enumerate(sources):
@@ -117,12 +127,22 @@ def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:
 
 
 def sizes_of(source: images.Source, sizes: Sequence[int]) -> Gallery:
-    """One picture as squares of several sizes, all drawn equally large."""
+    """One picture as squares of several sizes, all drawn equally large.
+
+    Args:
+        source: a path, or the bytes of a file.
+        sizes: sides in pixels.
+    """
     return gallery([[(images.prepare(source, size), f"{size}×{size}") for size in sizes]], columns=len(sizes), side=2)
 
 
 def resize_modes(sources: Sequence[images.Source], *, size: int) -> Gallery:
-    """Pictures as they came, and as squares made in each of the ways there are: a row per picture."""
+    """Resize modes: a row per picture, as it came and as a square of each mode.
+
+    Args:
+        sources: paths, or the bytes of files.
+        size: side of the squares in pixels.
+    """
     rows = []
     for source in sources:
         picture = images.read(source)
@@ -132,7 +152,13 @@ def resize_modes(sources: Sequence[images.Source], *, size: int) -> Gallery:
 
 
 def enlarged(manifest: Manifest, *, size: int, count: int = 6) -> Gallery:
-    """The pictures that were enlarged most, as squares, each with its size and the factor; they hold no more detail."""
+    """The pictures that were enlarged most, as squares, each with its size and the factor; they hold no more detail.
+
+    Args:
+        manifest: as `resize.write` gives it.
+        size: side of the squares in pixels.
+        count: pictures at most.
+    """
     table = manifest.table[manifest.table["enlarged"] > 1].sort_values("enlarged", ascending=False, kind="stable")
     cells = [
         (images.prepare(manifest.root / row.path, size), f"{row.width}×{row.height}\nenlarged {row.enlarged:g} times")
@@ -172,7 +198,13 @@ def mixed(
 
 
 def mistakes(report: "Report", manifest: Manifest, *, count: int = 12) -> Gallery:
-    """The pictures named wrong, the most confident answer first, each with its true and its predicted class."""
+    """The pictures named wrong, the most confident answer first, each with its true and its predicted class.
+
+    Args:
+        report: of `evaluate`.
+        manifest: the dataset.
+        count: pictures at most.
+    """
     cells = [
         (manifest.root / row.path, f"{row.label}, called\n{row.predicted} ({row.probability:.0%})")
         for row in report.mistakes.head(count).itertuples()

@@ -43,7 +43,15 @@ def heat(
 
 
 def glowing(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A picture in grey under its heat: uint8 array of the picture's shape."""
+    """A picture in grey under its heat.
+
+    Args:
+        picture: uint8 array of shape (rows, columns, 3).
+        heat: shape (rows, columns), 0 to 1; what is outside is clipped.
+
+    Returns:
+        uint8 array of the picture's shape.
+    """
     grey = picture.astype(np.float32).mean(axis=-1, keepdims=True)
     share = 0.75 * heat[..., None].clip(0, 1)
     colours = colormaps["inferno"](heat.clip(0, 1))[..., :3] * 255
@@ -150,6 +158,10 @@ def trade_off(table: pd.DataFrame) -> Figure:
 
 
 def front(table: pd.DataFrame) -> pd.DataFrame:
-    """Pareto front: the runs that no other beats in both accuracy and time, the fastest first."""
+    """Pareto front: the runs that no other beats in both accuracy and time, the fastest first.
+
+    Args:
+        table: as `compare.table` gives it.
+    """
     ordered = table.sort_values(["milliseconds", "accuracy"], ascending=[True, False])
     return ordered[ordered["accuracy"] > ordered["accuracy"].cummax().shift(fill_value=-1)]

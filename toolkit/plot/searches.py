@@ -20,7 +20,11 @@ PANELS = 4  # in a row
 
 
 def folds(result: "CrossValidation") -> Figure:
-    """Cross-validation: left, the loss of every fold, train dashed and val solid; right, the accuracies."""
+    """Cross-validation: left, the loss of every fold, train dashed and val solid; right, the accuracies.
+
+    Args:
+        result: of `crossval.run`.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2, width_ratios=(1.3, 1))
     _fold_losses(loss, result.history)
@@ -54,7 +58,11 @@ def _fold_accuracies(axes: Axes, result: "CrossValidation") -> None:
 
 
 def trials(search: "Search") -> Figure:
-    """Search: accuracy by trial, then against each setting that was varied; the best trial is ringed."""
+    """Search: accuracy by trial, then against each setting that was varied; the best trial is ringed.
+
+    Args:
+        search: of `tune.search`.
+    """
     complete = search.trials[search.trials["state"] == "complete"]
     count = 1 + len(search.space)
     rows, columns = math.ceil(count / PANELS), min(PANELS, count)

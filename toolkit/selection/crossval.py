@@ -128,8 +128,14 @@ def run(
 def load(manifest: Manifest, name: str) -> CrossValidation:
     """The result of an earlier `run`.
 
+    Args:
+        manifest: the dataset.
+        name: of the result.
+
     Raises:
         BundleError: there is none.
+
+    >>> load(manifest.load("cars_tanks"), "mobilenet").folds  # doctest: +SKIP
     """
     folder = paths.models(manifest.root) / FOLDER / name
     if not (folder / bundle.PREDICTIONS).exists():

@@ -45,9 +45,9 @@ def write(
     """
     if size < 1:
         raise ValueError(f"expected a size of at least 1 pixel, got {size}")
-    for name, value, known in (("mode", mode, images.MODES), ("format", format, FORMATS)):
-        if value not in known:
-            raise ValueError(f"expected a {name} of {', '.join(known)}, got {value!r}")
+    for name, value, allowed in (("mode", mode, images.MODES), ("format", format, FORMATS)):
+        if value not in allowed:
+            raise ValueError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
     if not 1 <= quality <= 100:
         raise ValueError(f"expected a quality from 1 to 100, got {quality}")
     manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
@@ -70,8 +70,9 @@ def write(
 
 
 def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
-    """What becomes of a picture whose name differs from another's by its ending alone: a.jpg and a.png."""
-    first, rows = {}, {}
+    """Status and reason of pictures whose name differs from another's by its ending alone: a.jpg and a.png."""
+    first: dict[Path, str] = {}
+    rows = {}
     for path, _, target in tasks:
         if first.setdefault(target, path) != path:
             rows[path] = {"status": "failed", "reason": f"its square would be that of {first[target]}; rename it"}
@@ -79,7 +80,7 @@ def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
 
 
 def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[str, dict]:
-    """What becomes of the pictures that are smaller than their square: arithmetic on columns, no file is opened."""
+    """Changes for pictures that are smaller than their square: arithmetic on columns, no file is opened."""
     table, rows = manifest.where(status="ok").table, {}
     for path, width, height, before in table[["path", "width", "height", "enlarged"]].itertuples(index=False):
         factor = images.enlargement(width, height, size, mode) if width and height else 0.0

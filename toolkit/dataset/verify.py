@@ -1,4 +1,4 @@
-"""Open every file once, and write down what later stages need to know about it.
+"""Verification: every file is opened once, and its measures are written into the manifest.
 
     status, reason, width, height, format, phash, sharpness, brightness, entropy, aspect     in the manifest
     a grey signature of 32×32 pixels per picture                                   in signatures.bin beside it
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from toolkit.dataset.schema import COLUMNS
 from toolkit.images import measure
 from toolkit.images.hashes import perceptual, to_text
 
-FILLED = ("status", "reason", "sha256", "bytes", "phash", "width", "height", "format")
-FILLED += ("sharpness", "brightness", "entropy", "aspect")
+DECIDED = ("status", "reason", "sha256", "bytes", "phash")
+MEASURED = ("width", "height", "format", "sharpness", "brightness", "entropy", "aspect")
 BATCH = 64  # pictures a worker takes at a time
 SAVED_EVERY = 30.0  # seconds, at least
 SAVING_SHARE = 0.05  # of the time that may go into saving
@@ -57,6 +58,17 @@ class Limits:
             )
 
 
+class LimitOptions(TypedDict, total=False):
+    """`Limits` as keyword arguments."""
+
+    min_side: int
+    min_sharpness: float
+    min_brightness: float
+    max_brightness: float
+    min_entropy: float
+    max_aspect: float
+
+
 def check(
     manifest: Manifest,
     *,
@@ -65,7 +77,7 @@ def check(
     whole: bool = False,
     again: bool = False,
     jobs: int = -1,
-    **limits: float,
+    **limits: Unpack[LimitOptions],
 ) -> Manifest:
     """Fill the columns of all pictures whose status is "new".
 
@@ -98,23 +110,23 @@ def check(
     before = manifest.table
     wanted = before["status"] != "excluded" if again else before["status"] == "new"
     todo = np.flatnonzero(wanted)
-    columns = {name: before[name].to_numpy(copy=True) for name in FILLED}
+    columns = {name: before[name].to_numpy(copy=True) for name in (*DECIDED, *MEASURED)}
     columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
-    look = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
+    measured = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
     next_save = time.monotonic() + SAVED_EVERY
-    for places, found in _looked_at(manifest, todo, look, jobs):
-        _fill(columns, places, found, manifest)
+    for rows, records in _measured(manifest, todo, measured, jobs):
+        _fill(columns, rows, records, manifest)
         if time.monotonic() > next_save and not again and not manifest.partial:
             begun = time.monotonic()
-            _judged(_with(manifest, columns), places=todo[: np.searchsorted(todo, places[-1]) + 1], limits=asked).save()
+            _judged(_with(manifest, columns), rows=todo[: np.searchsorted(todo, rows[-1]) + 1], limits=asked).save()
             next_save = time.monotonic() + max(SAVED_EVERY, (time.monotonic() - begun) / SAVING_SHARE)
     if again and len(todo):
         signatures.save(manifest.root, signatures.load(manifest.root))  # without those that were written anew
-    checked = _judged(_with(manifest, columns), places=todo, limits=asked) if len(todo) else manifest
+    checked = _judged(_with(manifest, columns), rows=todo, limits=asked) if len(todo) else manifest
     return _still_marked(checked, before) if again else checked
 
 
-def judge(manifest: Manifest, **limits: float) -> Manifest:
+def judge(manifest: Manifest, **limits: Unpack[LimitOptions]) -> Manifest:
     """Decide anew which pictures are too small or of poor quality, from the columns alone: no file is opened.
 
     Args:
@@ -128,40 +140,40 @@ def judge(manifest: Manifest, **limits: float) -> Manifest:
     >>> judge(manifest, min_sharpness=20, max_aspect=3).left_out_reasons()  # doctest: +SKIP
     """
     asked = Limits(**limits)
-    places = np.flatnonzero(manifest.table["status"].isin(["ok", "too small", "poor quality"]))
-    return _judged(manifest, places=places, limits=asked)
+    rows = np.flatnonzero(manifest.table["status"].isin(["ok", "too small", "poor quality"]))
+    return _judged(manifest, rows=rows, limits=asked)
 
 
-def _looked_at(
-    manifest: Manifest, todo: np.ndarray, look: partial, jobs: int
-) -> Iterator[tuple[np.ndarray, list[dict]]]:
-    """The facts of the pictures at these places, some at a time."""
+def _measured(
+    manifest: Manifest, todo: np.ndarray, measured: partial, jobs: int
+) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+    """Rows of the manifest, some at a time, and the measures of their pictures."""
     table, root = manifest.table, manifest.root
-    paths, known = table["path"].to_numpy(), table["sha256"].to_numpy()
+    paths, sha256 = table["path"].to_numpy(), table["sha256"].to_numpy()
     size = min(BATCH, max(1, len(todo) // (4 * parallel.n_parallel(jobs))))
     batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+    work = [list(zip(paths[rows], sha256[rows], strict=True)) for rows in batches]
     kind: parallel.Kind = "processes" if isinstance(root, Path) else "threads"  # a remote file is waited for
-    rows = [list(zip(paths[places], known[places], strict=True)) for places in batches]
-    found = parallel.map(look, rows, jobs=jobs, kind=kind)
-    with parallel.progress(None, total=len(todo), description="verify") as shown:
-        for places, some in zip(batches, found, strict=True):
-            if isinstance(some, parallel.Failure):  # a worker that died, and took all of them with it
-                some = [{"status": some.status, "reason": some.reason} for _ in places]
-            yield places, some
-            shown.update(len(places))
+    results = parallel.map(measured, work, jobs=jobs, kind=kind)
+    with parallel.progress(None, total=len(todo), description="verify") as bar:
+        for rows, records in zip(batches, results, strict=True):
+            if isinstance(records, parallel.Failure):  # a worker died, and its whole batch is lost
+                records = [{"status": records.status, "reason": records.reason} for _ in rows]
+            yield rows, records
+            bar.update(len(rows))
 
 
-def _fill(columns: dict[str, np.ndarray], places: np.ndarray, found: list[dict], manifest: Manifest) -> None:
-    """Write facts into columns, and signatures into their file."""
-    seen = [place for place, told in zip(places, found, strict=True) if "signature" in told]
-    for place, told in zip(places, found, strict=True):
+def _fill(columns: dict[str, np.ndarray], rows: np.ndarray, records: list[dict[str, Any]], manifest: Manifest) -> None:
+    """Write measures into columns, and signatures into their file."""
+    for row, record in zip(rows, records, strict=True):
         for name, values in columns.items():
-            if name in told or name not in ("sha256", "bytes"):  # what is known of a file holds if it cannot be opened
-                values[place] = told.get(name, "ok" if name == "status" else COLUMNS.get(name, ""))
-    if seen:
-        grey = np.stack([told["signature"] for told in found if "signature" in told])
-        columns["phash"][seen] = to_text(perceptual(grey))
-        signatures.add(manifest.root, list(columns["sha256"][seen]), grey)
+            if name in record or name not in ("sha256", "bytes"):  # those two hold for a file that cannot be opened
+                values[row] = record.get(name, "ok" if name == "status" else COLUMNS.get(name, ""))
+    opened = [row for row, record in zip(rows, records, strict=True) if "signature" in record]
+    if opened:
+        grey = np.stack([record["signature"] for record in records if "signature" in record])
+        columns["phash"][opened] = to_text(perceptual(grey))
+        signatures.add(manifest.root, list(columns["sha256"][opened]), grey)
 
 
 def _with(manifest: Manifest, columns: dict[str, np.ndarray]) -> Manifest:
@@ -176,41 +188,35 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return table[name] if name in table else pd.Series("", table.index, dtype=str)
 
 
-def _judged(manifest: Manifest, *, places: np.ndarray, limits: Limits) -> Manifest:
-    """The manifest with the status and reason of those of these pictures that could be opened."""
+def _judged(manifest: Manifest, *, rows: np.ndarray, limits: Limits) -> Manifest:
+    """The manifest with the status and reason of these rows, of those whose pictures could be opened."""
     table = manifest.table
-    places = places[(table["width"] > 0).to_numpy()[places]]
+    rows = rows[(table["width"] > 0).to_numpy()[rows]]
     status, reason = table["status"].to_numpy(copy=True), table["reason"].to_numpy(copy=True)
-    said = np.where(status[places] == "ok", reason[places], "")  # by a person, of a picture in use
-    status[places], reason[places] = "ok", said
-    good_enough = (table["reviewed"] == "use").to_numpy()[places]  # for a person who has looked at it
-    for name, wrong, words in reversed(_rules(table.iloc[places], limits)):  # so that the first has the last word
-        wrong = wrong.to_numpy() & ~(good_enough & (name == "poor quality"))
-        status[places[wrong]] = name
-        reason[places[wrong]] = words[wrong].to_numpy()
+    reason[rows] = np.where(status[rows] == "ok", reason[rows], "")  # a person's words about a picture in use stay
+    status[rows] = "ok"
+    approved = (table["reviewed"] == "use").to_numpy()[rows]  # by a person, whatever its quality
+    for name, broken, words in reversed(_rules(table.iloc[rows], limits)):  # so that the first rule counts
+        failed = broken.to_numpy() & ~(approved & (name == "poor quality"))
+        status[rows[failed]] = name
+        reason[rows[failed]] = words[failed].to_numpy()
     return _with(manifest, {"status": status, "reason": reason})
 
 
-def _rules(some: pd.DataFrame, limits: Limits) -> list[tuple[str, pd.Series, pd.Series]]:
-    """Of each rule the status it gives, the pictures that break it, and the reason in words for each."""
-    text, long = some.astype(str), some["aspect"].where(some["aspect"] >= 1, 1 / some["aspect"])
+def _rules(table: pd.DataFrame, limits: Limits) -> list[tuple[str, pd.Series, pd.Series]]:
+    """Of each rule the status it gives, a mask of the pictures that break it, and the reason for each in words."""
+    text, ratio = table.astype(str), table["aspect"].where(table["aspect"] >= 1, 1 / table["aspect"])
     size = text["width"] + "x" + text["height"] + " pixels, "
+    small = table[["width", "height"]].min(axis=1) < limits.min_side
     rules = [
-        (
-            "too small",
-            some[["width", "height"]].min(axis=1) < limits.min_side,
-            size + f"the shortest side is below {limits.min_side}",
-        ),
-        ("poor quality", long > limits.max_aspect, size + f"more than {limits.max_aspect:g} times as long as wide"),
+        ("too small", small, size + f"the shortest side is below {limits.min_side}"),
+        ("poor quality", ratio > limits.max_aspect, size + f"more than {limits.max_aspect:g} times as long as wide"),
     ]
-    for name, lowest in (
-        ("brightness", limits.min_brightness),
-        ("entropy", limits.min_entropy),
-        ("sharpness", limits.min_sharpness),
-    ):
-        rules.append(("poor quality", some[name] < lowest, f"{name} " + text[name] + f", below {lowest:g}"))
+    for name in ("brightness", "entropy", "sharpness"):
+        lowest = getattr(limits, f"min_{name}")
+        rules.append(("poor quality", table[name] < lowest, f"{name} " + text[name] + f", below {lowest:g}"))
     bright = f"brightness {{}}, above {limits.max_brightness:g}"
-    rules.append(("poor quality", some["brightness"] > limits.max_brightness, text["brightness"].map(bright.format)))
+    rules.append(("poor quality", table["brightness"] > limits.max_brightness, text["brightness"].map(bright.format)))
     return rules
 
 

@@ -120,7 +120,7 @@ def _lower_bounds(
         rows = _coarse_filter(left, right, coarse_limits)
         gap = means[crop].take(first[rows], axis=0) - means[other_crop].take(second[rows], axis=0)
         bounds[rows, column] = _trimmed(gap * gap) / ROUNDING
-    near: np.ndarray = (bounds <= limits[:, None]).any(axis=1)
+    near = np.any(bounds <= limits[:, None], axis=1)
     return near, bounds[near]
 
 

@@ -214,7 +214,7 @@ def _extras(sketch: Sketch, shape: Body, height: float, rng: Random) -> None:
                 box, 0.2, width - 0.2, rng.choice([(150, 118, 72), (84, 96, 66), (130, 130, 134)]), painted=False
             )
     elif choice < 0.12:
-        box = smooth(
+        luggage = smooth(
             [
                 (middle - 0.8, height),
                 (middle - 0.7, height + 0.32),
@@ -222,7 +222,7 @@ def _extras(sketch: Sketch, shape: Body, height: float, rng: Random) -> None:
                 (middle + 0.8, height),
             ]
         )
-        sketch.solid(box, width * 0.3, width * 0.7, (52, 54, 58), painted=False)
+        sketch.solid(luggage, width * 0.3, width * 0.7, (52, 54, 58), painted=False)
     elif choice < 0.2:
         for z in (width * 0.3, width * 0.7):
             sketch.tube((middle - 1.2, height + 0.12, z), (middle + 1.1, height + 0.12, z), 0.04, (70, 70, 72))

@@ -89,7 +89,8 @@ def _sketch(label: str, rng: Random) -> Sketch:
 
 def _paint(label: str, rng: Random) -> Colour:
     (palette,) = rng.choices([BRIGHT, PLAIN, FIELD], HABITS[label])
-    return tuple(int(min(250, max(16, channel * rng.uniform(0.95, 1.2)))) for channel in rng.choice(palette))
+    red, green, blue = (int(min(250, max(16, channel * rng.uniform(0.95, 1.2)))) for channel in rng.choice(palette))
+    return red, green, blue
 
 
 def _place(sketch: Sketch, size: tuple[int, int], horizon: int, rng: Random, *, far: bool, share: float | None) -> None:
@@ -156,7 +157,7 @@ def _light(picture: Image.Image, rng: Random, *, fog: bool) -> Image.Image:
     """The hour and the weather, and what a cheap camera adds."""
     if rng.random() < 0.2 or fog:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.4)))
-    pixels = np.asarray(picture, dtype=np.float32)
+    pixels: np.ndarray = np.asarray(picture, dtype=np.float32)
     (tone,) = rng.choices([(1, 1, 1), (1.12, 0.97, 0.8), (0.86, 0.95, 1.1), (0.42, 0.47, 0.62)], [14, 4, 4, 1])
     gain = np.array(tone, dtype=np.float32) * rng.uniform(0.85, 1.2)
     mist = rng.uniform(0.55, 0.75) if fog else rng.choice([0, 0, 0, 0, rng.uniform(0, 0.4)])

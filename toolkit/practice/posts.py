@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from toolkit.practice.draw import LABELS
@@ -97,10 +98,10 @@ def _subreddit(
     foreign = [file for file in other if file.kind == "plain"] or other
     reposts.append(_add(files, replace(_repost(rng.choice(foreign), rng), kind="label conflict")))
     broken = [_broken(kind, label, index, rng, seed, files) for index, kind in enumerate(BROKEN)]
-    makers = [lambda post, file=file: _image(post, file) for file in [*pool, *reposts, *broken]]
-    makers += [lambda post, items=items: _gallery(post, items, rng) for items in galleries]
-    makers += [lambda post, file=file: _crosspost(post, file) for file in crossed]
-    makers += [lambda post, kind=kind, file=file: _odd(post, kind, file) for kind, file in odd]
+    makers: list[Callable[[dict], dict]] = [partial(_image, file=file) for file in [*pool, *reposts, *broken]]
+    makers += [partial(_gallery, items=items, rng=rng) for items in galleries]
+    makers += [partial(_crosspost, file=file) for file in crossed]
+    makers += [partial(_odd, kind=kind, file=file) for kind, file in odd]
     rng.shuffle(makers)
     return tuple(_dress(maker, label, index, rng) for index, maker in enumerate(makers))
 

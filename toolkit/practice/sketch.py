@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageChops, ImageDraw
 
 Colour = tuple[int, int, int]
@@ -14,10 +15,11 @@ TREAD = 0.6  # every second face of a track is this much darker
 
 def shade(colour: Colour, factor: float) -> Colour:
     """`colour` made lighter (`factor` above 1) or darker (below 1)."""
-    return tuple(min(255, max(0, int(channel * factor))) for channel in colour)
+    red, green, blue = (min(255, max(0, int(channel * factor))) for channel in colour)
+    return red, green, blue
 
 
-def smooth(points: Sequence, rounds: int = 2) -> np.ndarray:
+def smooth(points: ArrayLike, rounds: int = 2) -> np.ndarray:
     """Round the corners of a closed outline by cutting them `rounds` times."""
     outline = np.asarray(points, dtype=float)
     for _ in range(rounds):
@@ -62,7 +64,7 @@ class Sketch:
 
     def solid(
         self,
-        profile: np.ndarray | Sequence,
+        profile: ArrayLike,
         near: float,
         far: float,
         colour: Colour,
@@ -72,23 +74,23 @@ class Sketch:
         turn: Callable[[np.ndarray], np.ndarray] | None = None,
         ridged: bool = False,
         painted: bool = True,
-    ) -> Callable[[Sequence], np.ndarray]:
+    ) -> Callable[[ArrayLike], np.ndarray]:
         """Push `profile` (x, y) out from `near` to `far` and add the faces that can be seen.
 
         `lean` (metres) draws the sides in at the top. `glass` (colour, height) glazes what slopes above that height.
         `turn` moves points in space, as for a turret. `ridged` darkens every second face. Gives back a function that
         puts (x, y) points on the near side.
         """
-        profile = np.asarray(profile, dtype=float)
-        low, high = profile[:, 1].min(), max(profile[:, 1].max(), profile[:, 1].min() + 1e-6)
+        outline = np.asarray(profile, dtype=float)
+        low, high = outline[:, 1].min(), max(outline[:, 1].max(), outline[:, 1].min() + 1e-6)
         turn = turn or (lambda points: points)
 
-        def side(points: Sequence, z: float = near, inward: float = lean) -> np.ndarray:
-            points = np.asarray(points, dtype=float)
-            depth = z + inward * (points[:, 1] - low) / (high - low)
-            return turn(np.column_stack([points, depth]))
+        def side(points: ArrayLike, z: float = near, inward: float = lean) -> np.ndarray:
+            flat = np.asarray(points, dtype=float)
+            depth = z + inward * (flat[:, 1] - low) / (high - low)
+            return turn(np.column_stack([flat, depth]))
 
-        front, back = side(profile), side(profile, far, -lean)
+        front, back = side(outline), side(outline, far, -lean)
         quads = np.stack([front, back, np.roll(back, -1, axis=0), np.roll(front, -1, axis=0)], axis=1)
         self._quads(quads, colour, glass=glass, ridged=ridged, painted=painted)
         for cap in (back[::-1], front):
@@ -126,7 +128,7 @@ class Sketch:
         outline = circle(x, y, radius)
         self.plate(np.column_stack([outline, np.full(len(outline), z)]), colour, painted=painted)
 
-    def tube(self, start: np.ndarray, end: np.ndarray, radius: float, colour: Colour, *, painted: bool = False) -> None:
+    def tube(self, start: ArrayLike, end: ArrayLike, radius: float, colour: Colour, *, painted: bool = False) -> None:
         """A round bar between two points in space: a gun, an aerial, a rail."""
         (a, b), _ = self.project(np.array([start, end], dtype=float))
         along = (b - a) / (np.linalg.norm(b - a) + 1e-9)

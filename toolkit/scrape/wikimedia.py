@@ -21,7 +21,7 @@ WIDTH = 960  # one of the widths that are kept ready; an original that is narrow
 PICTURES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff")
 FIELDS = "LicenseShortName|LicenseUrl|NonFree|Artist|Attribution"
 LATER = ("maxlag", "ratelimited", "readonly")
-QUERY = {
+QUERY: dict[str, str | int] = {
     "action": "query",
     "format": "json",
     "formatversion": 2,
@@ -59,20 +59,25 @@ def items(
 def pages(service: Service, argument: str) -> Iterator[dict]:
     """The file pages of a category or a search, as the service describes them."""
     if argument.startswith("Category:"):
-        query = {"generator": "categorymembers", "gcmtitle": argument, "gcmtype": "file", "gcmlimit": 50}
+        query: dict[str, str | int] = {
+            "generator": "categorymembers",
+            "gcmtitle": argument,
+            "gcmtype": "file",
+            "gcmlimit": 50,
+        }
     else:
         search = f"filetype:bitmap {argument}"
         query = {"generator": "search", "gsrsearch": search, "gsrnamespace": 6, "gsrlimit": 50}
-    place: dict[str, object] = {}
-    seen: set[frozenset] = set()
-    while frozenset(place.items()) not in seen:  # no place to go on from, or one where we were: the end
-        seen.add(frozenset(place.items()))
-        answer = service.ask(query=QUERY | query | place, busy=lambda answer: _error(answer).get("code") in LATER)
+    position: dict[str, str | int] = {}
+    visited: set[frozenset] = set()
+    while frozenset(position.items()) not in visited:  # nowhere to go on from, or a position again: the end
+        visited.add(frozenset(position.items()))
+        answer = service.ask(query=QUERY | query | position, busy=lambda answer: _error(answer).get("code") in LATER)
         if _error(answer):
             raise SourceError(f"Wikimedia Commons refused {argument!r}: {_error(answer).get('info')}; check the name")
         batch = [page for page in (answer.get("query") or {}).get("pages") or [] if isinstance(page, dict)]
         yield from sorted(batch, key=lambda page: page.get("index") or 0)
-        place = answer.get("continue") or {}
+        position = answer.get("continue") or {}
 
 
 def _error(answer: dict) -> dict:

@@ -50,7 +50,7 @@ TRAINING_OPTIONS = (
 )
 MIXING_OPTIONS = ("mixup", "cutmix", "randaugment")
 FIRST_PHASE = ("epochs", "patience", "learning_rate", "optimizer", "momentum", "weight_decay", "schedule", "warm_up")
-STEPPING = (  # what is used where a network learns step by step, and by no head that is found from features at once
+STEPPING = (  # settings of gradient descent, which a linear probe on features does not use
     *FIRST_PHASE,
     *("batch_size", "monitor", "augmentation", "label_smoothing", "clip", "ema", *MIXING_OPTIONS),
 )

@@ -78,7 +78,8 @@ def _reference(name: str) -> dict[str, str]:
     """The page of a public module, from its docstrings."""
     page = PAGES / "reference" / f"{name}.md"
     page.parent.mkdir(exist_ok=True)
-    page.write_text(f"# toolkit.{name}\n\n::: {toolkit.PUBLIC[name]}\n    options:\n      show_root_heading: false\n")
+    where = toolkit.PUBLIC[name].replace(":", ".")
+    page.write_text(f"# toolkit.{name}\n\n::: {where}\n    options:\n      show_root_heading: false\n")
     return {f"toolkit.{name}": f"reference/{name}.md"}
 
 

@@ -1,4 +1,4 @@
-"""Where modules are now that once lay flat in the package: a hint for those who still import them from there."""
+"""New names of modules that once lay flat in the package, for the error message of an old import."""
 
 MOVED: dict[str, str] = {
     "batches": "toolkit.training.batches",

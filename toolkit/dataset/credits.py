@@ -1,4 +1,4 @@
-"""Naming whoever made the pictures: one page with title, creator, licence and source of each that asks for it."""
+"""Credits: a page with title, creator, licence and source of each picture whose licence asks for attribution."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ COLUMNS = ["title", "creator", "license", "license_url", "page_url", "attributio
 
 
 def needed(manifest: Manifest) -> pd.DataFrame:
-    """The pictures in use that somebody is to be named for, sorted by creator and title.
+    """Credits of a dataset: the pictures in use whose licence asks for attribution, sorted by creator and title.
 
     Sources write down a creator or a line of attribution only where the licence asks for one.
 
@@ -46,7 +46,7 @@ def unknown(manifest: Manifest) -> int:
 
 
 def write(manifest: Manifest, *, into: Path | None = None) -> Path:
-    """Write the page, which needs nothing besides itself and says the same for the same dataset.
+    """Write the page of credits, a single file that depends on the dataset alone.
 
     Args:
         manifest: a dataset.

@@ -1,6 +1,6 @@
-"""Pictures whose label is likely wrong, in a table beside the manifest: what a check found, for a person to look at.
+"""Label issues: pictures whose label is likely wrong, in a table beside the manifest, for a person to look at.
 
-Whatever finds wrong labels writes it; `review` shows it. Nothing is changed by it.
+`labels.find` writes it, `review` shows it. No label is changed by it.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ COLUMNS = ("path", "label", "suggested", "score", "reason")
 
 
 def load(root: Path) -> pd.DataFrame:
-    """The pictures found so far, the most suspicious first; no rows if nobody has looked.
+    """The label issues of a dataset, the most suspicious first; no rows if they were not looked for.
 
     Args:
         root: folder of the dataset.
@@ -39,7 +39,7 @@ def load(root: Path) -> pd.DataFrame:
 
 
 def save(root: Path, table: pd.DataFrame) -> Path:
-    """Write the table, whole or not at all, in place of an earlier one.
+    """Write the label issues, whole or not at all, in place of earlier ones.
 
     Args:
         root: folder of the dataset.
@@ -48,8 +48,8 @@ def save(root: Path, table: pd.DataFrame) -> Path:
     Raises:
         DatasetError: a column is missing.
 
-    >>> found = {"path": ["raw/cars/1.jpg"], "label": ["cars"], "suggested": ["tanks"], "score": [0.9], "reason": [""]}
-    >>> save(Path("data/pets"), pd.DataFrame(found))  # doctest: +SKIP
+    >>> issues = {"path": ["raw/cars/1.jpg"], "label": ["cars"], "suggested": ["tanks"], "score": [0.9], "reason": [""]}
+    >>> save(Path("data/pets"), pd.DataFrame(issues))  # doctest: +SKIP
     """
     return paths.write(root / FILE, _checked(table).to_csv(index=False, lineterminator="\n"))
 

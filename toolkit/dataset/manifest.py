@@ -1,4 +1,4 @@
-"""The table of a dataset: one row per image, what it is, where it came from and what became of it.
+"""The manifest, the table of a dataset: one row per image, with its label, source, measures, status and split.
 
 A dataset is a folder. `manifest.csv` in it is read into a pandas table with a checked set of columns. Stages take a
 manifest and give a new one; nothing is ever removed from it.
@@ -25,7 +25,7 @@ FILE = "manifest.csv"
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """What is in a dataset and what became of each image.
+    """Manifest of a dataset: a row for each image, with its label, status and split.
 
     Args:
         root: folder of the dataset, a path or a URL.
@@ -69,7 +69,7 @@ class Manifest:
         return class_indices(labels, self.classes)
 
     def sized(self, size: int, *, mode: str = "crop", quality: int | None = None) -> list[Path]:
-        """Where the square copies of `size` pixels are, in the order of the table.
+        """Paths of the square copies of `size` pixels, in the order of the table.
 
         Args:
             size: side in pixels.
@@ -138,10 +138,10 @@ class Manifest:
         """
         paths = []
         for picture in pictures:
-            found = [path for path in self.table["path"] if path.endswith(picture)]
-            if len(found) != 1:
-                raise DatasetError(f"expected the path of one picture, got {picture!r}, which {len(found)} have")
-            paths += found
+            matches = [path for path in self.table["path"] if path.endswith(picture)]
+            if len(matches) != 1:
+                raise DatasetError(f"expected the path of one picture, got {picture!r}, which {len(matches)} have")
+            paths += matches
         return paths
 
     def counts(self, by: str = "status") -> pd.DataFrame:
@@ -174,9 +174,9 @@ class Manifest:
         0  wikimedia  CC BY-SA 4.0       120           0
         1       page       unknown        80          12
         """
-        told = self.table[["source", "license"]].replace({"license": {"": "unknown"}})
-        thumbnails = (self.table["resolution"] == "thumbnail").groupby([told["source"], told["license"]]).sum()
-        counted = tally(told)
+        origin = self.table[["source", "license"]].replace({"license": {"": "unknown"}})
+        thumbnails = (self.table["resolution"] == "thumbnail").groupby([origin["source"], origin["license"]]).sum()
+        counted = tally(origin)
         return counted.assign(thumbnails=[int(thumbnails[row.source, row.license]) for row in counted.itertuples()])
 
     def fingerprint(self) -> str:
@@ -245,8 +245,8 @@ def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
 
     Known classes keep their place in the class order; new ones come after them.
     """
-    there = set(manifest.table["path"])
-    added = [row for row in rows if row["path"] not in there]
+    existing = set(manifest.table["path"])
+    added = [row for row in rows if row["path"] not in existing]
     if not added:
         return manifest
     table = pd.concat([manifest.table, schema.complete(pd.DataFrame(added))], ignore_index=True)

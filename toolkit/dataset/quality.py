@@ -1,4 +1,4 @@
-"""What a dataset is like: its balance, sizes, light and sharpness, what is there twice, and what cleaning left."""
+"""Quality of a dataset in tables: its balance, sizes, light and sharpness, its copies, and what cleaning left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pandas as pd
 
 from toolkit.core import remote
 from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import COMPARED
 
 UNREAD = ("new", "unreadable", "failed", "too small")  # nothing was measured on these
 QUANTILES = {"least": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1}
@@ -47,7 +48,7 @@ class Summary:
 
 
 def summary(manifest: Manifest, *, limits: Mapping[str, tuple[str, float, float]] = LIMITS) -> Summary:
-    """Put a dataset into tables.
+    """Summary of a dataset in tables.
 
     Args:
         manifest: a verified manifest; what dedup and resize add is there if they were run.
@@ -108,18 +109,20 @@ def resizing(manifest: Manifest) -> pd.DataFrame:
 
 
 def in_words(tables: Summary) -> str:
-    """What a person should know first."""
+    """The summary in words: classes in use, their balance, and what is worth a look."""
     counts = tables.cleaning.drop(index="total")
     used = counts["ok"] if "ok" in counts else counts["total"] * 0
-    said = [f"{int(used.sum()):,} of {int(counts['total'].sum()):,} pictures are in use."]
+    sentences = [f"{int(used.sum()):,} of {int(counts['total'].sum()):,} pictures are in use."]
     if len(used) > 1 and used.min() > 0:
         times = f"{used.max() / used.min():.1f}"
         unlike = f"The largest class, {used.idxmax()}, has {times} times the pictures of the smallest, {used.idxmin()}."
-        said.append(unlike if times != "1.0" else "The classes are balanced.")
+        sentences.append(unlike if times != "1.0" else "The classes are balanced.")
     odd = tables.worth_a_look[tables.worth_a_look["pictures"] > 0]
     if len(odd):
-        said.append("Worth a look: " + ", ".join(f"{row.pictures:,} {row.Index}" for row in odd.itertuples()) + ".")
-    return " ".join(said)
+        sentences.append(
+            "Worth a look: " + ", ".join(f"{row.pictures:,} {row.Index}" for row in odd.itertuples()) + "."
+        )
+    return " ".join(sentences)
 
 
 def _measures(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +145,7 @@ def _worth_a_look(table: pd.DataFrame, limits: Mapping[str, tuple[str, float, fl
 
 def _repeated(manifest: Manifest) -> pd.DataFrame:
     table = manifest.table
-    compared = table[table["status"].isin(("ok", "duplicate", "label conflict")) & (table["group"] != "")]
+    compared = table[table["status"].isin(COMPARED) & (table["group"] != "")]
     several = compared[compared["group"].duplicated(keep=False)]
     copies, claimed = table[table["status"] == "duplicate"], table[table["status"] == "label conflict"]
     rows = {

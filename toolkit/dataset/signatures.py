@@ -1,8 +1,8 @@
-"""The grey signatures of a dataset's pictures, 32×32 pixels each, in one file beside the manifest.
+"""Signatures: every picture of a dataset in grey at 32×32 pixels, in one file beside the manifest.
 
-A record is the sha256 of a file and its signature. New ones are added at the end, so that writing costs as much for the
-last thousand pictures as for the first; of several under one name the last holds. The file is read where it is needed,
-not as a whole.
+Perceptual hashes are computed from them, and near-duplicates compared by them. A record is the sha256 of a file and its
+signature. New ones are added at the end, so that writing costs as much for the last thousand pictures as for the first;
+of several with one sha256 the last counts. The file is mapped into memory, not read as a whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,35 +18,35 @@ RECORD = np.dtype([("sha256", "S64"), ("grey", np.uint8, (SIDE, SIDE))])
 
 
 def load(root: Path) -> dict[str, np.ndarray]:
-    """The signatures known so far: sha256 of the file to uint8 array of shape (32, 32)."""
+    """All signatures by the sha256 of their file: uint8 arrays of shape (32, 32)."""
     records = _records(root)
     return dict(zip(records["sha256"].astype(str).tolist(), np.array(records["grey"]), strict=True))
 
 
 def find(root: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the signatures of these files are.
+    """Find the signatures of files.
 
     Args:
         root: folder of the dataset.
         names: sha256 of files.
 
     Returns:
-        uint8 array of shape (n, 32, 32), read from disk where it is indexed, and for every name a position in it, -1 if
-        it has none.
+        uint8 array of shape (n, 32, 32), read from disk where it is indexed, and for every name its index in it, -1 if
+        there is none.
     """
     records = _records(root)
-    known = np.array(records["sha256"])
-    order = np.argsort(known, kind="stable")
+    stored = np.array(records["sha256"])
+    order = np.argsort(stored, kind="stable")
     wanted = np.array(names, dtype="S64")
-    after = np.searchsorted(known, wanted, side="right", sorter=order)  # the last of several comes before this place
-    if not len(known):
+    after = np.searchsorted(stored, wanted, side="right", sorter=order)  # the last of several comes just before
+    if not len(stored):
         return records["grey"], np.full(len(wanted), -1)
     positions = order[after - 1]
-    return records["grey"], np.where(known[positions] == wanted, positions, -1)
+    return records["grey"], np.where(stored[positions] == wanted, positions, -1)
 
 
 def add(root: Path, names: Sequence[str], grey: np.ndarray) -> None:
-    """Write some more; half a record that a killed run left behind is overwritten.
+    """Append signatures; half a record that a killed run left behind is overwritten.
 
     Where nothing can be added to a file, as at most URLs, it is written anew.
 

@@ -1,4 +1,4 @@
-"""Divide a dataset into train, val and test, so that the test stays honest.
+"""Stratified group split of a dataset into train, val and test, so that the test stays honest.
 
 Stratified: every class has the same shares. By group: near-duplicates are never on both sides. Seeded: the same
 pictures and seed give the same split. Stable: pictures that have a split keep it when others are added; only where a
@@ -18,14 +18,14 @@ from toolkit.errors import DatasetError
 
 
 def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:
-    """Fill the column `split` of all pictures in use.
+    """Split a dataset: fill the column `split` of all pictures in use.
 
     Args:
-        manifest: a manifest that `dedup.group` has seen.
-        val: share of the pictures to choose by, 0 to 1, exclusive.
-        test: share of the pictures to judge by, 0 to 1, exclusive; val + test below 1.
+        manifest: with the groups of `dedup.group`.
+        val: share of the pictures for validation, 0 to 1, exclusive.
+        test: share of the pictures for the test, 0 to 1, exclusive; val + test below 1.
         seed: any integer; another one gives another split.
-        again: forget the split there is. Results on the old test set can then not be compared with new ones.
+        again: replace an existing split. Results on the old test set can then not be compared with new ones.
 
     Returns:
         The manifest with "train", "val" or "test" for every picture in use and "" for the others.
@@ -38,8 +38,8 @@ def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: i
     if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
         raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
     used = manifest.table["status"] == "ok"
-    known = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
-    splits = _inherited(known, manifest.table["group"]).where(used, "")
+    before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
+    splits = _inherited(before, manifest.table["group"]).where(used, "")
     for label in manifest.classes:
         rows = manifest.table[used & (manifest.table["label"] == label)]
         splits.update(_one_class(rows, splits[rows.index], shares={"test": test, "val": val}, seed=seed))
@@ -82,7 +82,7 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
 
 
 def groups(rows: pd.DataFrame) -> pd.Series:
-    """What must not be divided: the near-duplicates of each row of a manifest, or the picture itself.
+    """Groups that must not be divided: the near-duplicates of each row of a manifest, or the picture itself.
 
     >>> groups(pd.DataFrame({"group": ["", "g1"], "sha256": ["aa", "bb"]})).tolist()
     ['aa', 'g1']
@@ -92,26 +92,26 @@ def groups(rows: pd.DataFrame) -> pd.Series:
 
 def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:
     """A better copy that arrives later takes the split of the copy it replaces."""
-    given = splits != ""
-    known = dict(zip(groups[given], splits[given], strict=True))
-    return splits.where(given, [known.get(group, "") if group else "" for group in groups])
+    assigned = splits != ""
+    by_group = dict(zip(groups[assigned], splits[assigned], strict=True))
+    return splits.where(assigned, [by_group.get(group, "") if group else "" for group in groups])
 
 
 def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float], seed: int) -> pd.Series:
-    """Split of each row: what its group has, else what still lacks pictures, in an order drawn from the seed."""
+    """Split of each row: that of its group, else one that still lacks pictures, in an order drawn from the seed."""
     splits = splits.copy()
     wanted = {name: max(1, round(share * len(rows))) for name, share in shares.items()}
     members = {name: list(index) for name, index in rows.groupby(groups(rows)).groups.items()}
     order = sorted(members, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
-    given, have = splits.to_dict(), Counter(splits)
+    assigned, have = splits.to_dict(), Counter(splits)
     for name in order:
-        known = [given[row] for row in members[name] if given[row]]
+        inherited = [assigned[row] for row in members[name] if assigned[row]]
         lacking = [part for part in wanted if have[part] + len(members[name]) <= wanted[part]]
-        chosen = known[0] if known else (lacking or ["train"])[0]
+        chosen = inherited[0] if inherited else (lacking or ["train"])[0]
         for row in members[name]:
-            have[chosen] += given[row] != chosen
-            given[row] = chosen
-    splits = pd.Series(given, dtype=splits.dtype)
+            have[chosen] += assigned[row] != chosen
+            assigned[row] = chosen
+    splits = pd.Series(assigned, dtype=splits.dtype)
     for part, count in wanted.items():
         if part not in set(splits):
             train = [members[name] for name in order if splits[members[name][0]] == "train"]

@@ -1,4 +1,4 @@
-"""Any picture as 8-bit RGB in the colours of the web (sRGB), whatever it is stored as."""
+"""Colour conversion: any picture as 8-bit RGB in the colours of the web (sRGB)."""
 
 import io
 from functools import lru_cache
@@ -50,14 +50,8 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
             return None
         goal = "RGBA" if mode == "RGBA" else "RGB"
         return ImageCms.buildTransform(source, SRGB, mode, goal)
-    except (
-        ImageCms.PyCMSError,
-        OSError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ):  # damaged: no reason to lose the picture
-        return None
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError, AttributeError):
+        return None  # a damaged profile is no reason to lose the picture
 
 
 def _from_deep(image: Image.Image) -> Image.Image:

@@ -24,7 +24,7 @@ ORIENTATIONS = (  # what `orient` does, by number
 
 
 def perceptual(grey: np.ndarray) -> np.ndarray:
-    """The hash of every signature, equal to `imagehash.phash` bit for bit.
+    """Perceptual hashes of signatures, equal to `imagehash.phash` bit for bit.
 
     Args:
         grey: uint8 array of shape (n, 32, 32), made as imagehash makes it: `convert("L")`, then Lanczos.
@@ -40,11 +40,11 @@ def perceptual(grey: np.ndarray) -> np.ndarray:
 
 
 def orient(grey: np.ndarray, orientation: int) -> np.ndarray:
-    """Signatures mirrored or turned.
+    """Orientation: signatures mirrored or turned.
 
     Args:
         grey: array of shape (n, side, side).
-        orientation: 0 to 7, a place in `ORIENTATIONS`; turns are against the clock.
+        orientation: 0 to 7, an index of `ORIENTATIONS`; turns are against the clock.
     """
     down, across = ((1, 1), (1, -1), (-1, -1), (-1, 1))[orientation % 4]
     changed = grey[:, ::down, ::across]
@@ -62,9 +62,9 @@ def window(grey: np.ndarray, *, top: float, left: float, share: float) -> np.nda
     side = grey.shape[1]
     result = grey.astype(np.float32)
     for axis, start in ((1, top), (2, left)):
-        where = ((np.arange(side) + 0.5) * share + start * side - 0.5).clip(0, side - 1)
-        low = np.floor(where).astype(int).clip(0, side - 2)
-        weight = (where - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        position = ((np.arange(side) + 0.5) * share + start * side - 0.5).clip(0, side - 1)
+        low = np.floor(position).astype(int).clip(0, side - 2)
+        weight = (position - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
         result = np.take(result, low, axis) * (1 - weight) + np.take(result, low + 1, axis) * weight
     return result.round().astype(np.uint8)
 
@@ -79,13 +79,13 @@ def from_text(texts: Sequence[str]) -> np.ndarray:
 
 
 def to_text(hashes: np.ndarray) -> list[str]:
-    """The opposite of `from_text`."""
+    """Hashes as 16 hexadecimal digits each, the opposite of `from_text`."""
     digits = hashes.astype(">u8").tobytes().hex()
     return [digits[start : start + 16] for start in range(0, len(digits), 16)]
 
 
 def _hashed(grey: np.ndarray) -> np.ndarray:
-    """The hashes of some; where rounding might decide a bit, as in flat and symmetric ones, by imagehash's own way."""
+    """The hashes of a batch; of flat and symmetric pictures, where rounding decides a bit, as imagehash computes it."""
     waves = _cosines(grey.shape[1])
     flat = (waves @ grey.astype(np.float64) @ waves.T).reshape(len(grey), SIDE * SIDE)
     middle = np.partition(flat, (SIDE * SIDE // 2 - 1, SIDE * SIDE // 2), axis=1)[:, SIDE * SIDE // 2 - 1 :][:, :2]

@@ -72,11 +72,6 @@ class Bundle(Classifier):
     resize_mode: str = "crop"
     _model: "keras.Model | None" = field(default=None, repr=False)
 
-    @property
-    def name(self) -> str:
-        """Name of the run."""
-        return self.folder.name
-
     @cached_property
     def model(self) -> "keras.Model":
         """The Keras model, read in safe mode, which runs no code from the file."""

@@ -1,6 +1,7 @@
-"""What answers about pictures, whatever it runs on: a run with Keras, or a file exported for elsewhere."""
+"""Classifier: what every trained model can do, whatever runs it: Keras, or a file exported for elsewhere."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,24 +13,26 @@ class Classifier(ABC):
     """A network, its classes, and the pictures it takes.
 
     Args:
+        folder: of the run, or the file itself.
         classes: class names in the order of the outputs.
         size: side in pixels of the pictures it takes.
         resize_mode: how they are made square, see `images.square`.
         threshold: probability below which its answer is "not sure", 0 to 1; 0 always answers.
     """
 
+    folder: Path
     classes: tuple[str, ...]
     size: int
     resize_mode: str
     threshold: float = 0.0
 
     @property
-    @abstractmethod
     def name(self) -> str:
-        """Of the run, or of the file."""
+        """Name of the run or of the file."""
+        return self.folder.name
 
     def prepare(self, source: images.Source) -> np.ndarray:
-        """A picture as this model learned to see it.
+        """Preprocessing: a picture as the square that this model learned from.
 
         Args:
             source: a path, or the bytes of a file.
@@ -43,11 +46,11 @@ class Classifier(ABC):
         return images.prepare(source, self.size, self.resize_mode)
 
     def prepare_frame(self, frame: np.ndarray) -> np.ndarray:
-        """The same for the pixels of a frame, a uint8 array of shape (height, width, 3), RGB."""
+        """Preprocessing of a frame, a uint8 array of shape (height, width, 3), RGB; see `prepare`."""
         return np.asarray(images.square(Image.fromarray(frame), self.size, self.resize_mode))
 
     def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
-        """What the model makes of pictures.
+        """Class probabilities of pictures.
 
         Args:
             pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.

@@ -1,4 +1,4 @@
-"""Ask a model about a camera or a video, frame by frame."""
+"""Live predictions: a model and a camera or a video, frame by frame."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from toolkit.model import predict
 from toolkit.model.classifier import Classifier
 from toolkit.model.predict import Prediction
 
+if TYPE_CHECKING:
+    import cv2
+
 RECENT = 30  # pictures over which the rate is taken
 BAR, INK, PAPER, FILLED = 22, (255, 255, 255), (30, 30, 30), (70, 150, 220)  # pixels; colours
 ROWS = 5  # classes shown at most
@@ -24,14 +28,14 @@ ROWS = 5  # classes shown at most
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A frame and what the model makes of it.
+    """A frame and its prediction.
 
     Args:
         number: of the frame, from 0.
-        seconds: when it was, from the start.
+        seconds: from the start to this frame.
         frame: uint8 array of shape (height, width, 3), RGB.
         answer: the prediction.
-        rate: pictures per second, lately, all that is done with them counted.
+        rate: frames per second over the last ones, display included.
     """
 
     number: int
@@ -42,8 +46,8 @@ class Seen:
 
     def __str__(self) -> str:
         shares = "  ".join(f"{name} {share:.3f}" for name, share in self.answer.probabilities.items())
-        said = "not sure" if self.answer.abstained else self.answer.label
-        return f"{self.seconds:8.2f} s  {said}  ({shares})  {self.rate:.0f} pictures per second"
+        answer = "not sure" if self.answer.abstained else self.answer.label
+        return f"{self.seconds:8.2f} s  {answer}  ({shares})  {self.rate:.0f} pictures per second"
 
 
 @contextmanager
@@ -61,25 +65,24 @@ def opened(source: int | str | Path) -> Iterator[Iterator[tuple[float, np.ndarra
     """
     import cv2
 
-    camera = isinstance(source, int)
-    if not camera and not Path(source).is_file():
+    if not isinstance(source, int) and not Path(source).is_file():
         raise ImageError(f"expected a video, found no file at {source}")
-    with stderr.silenced():  # what it says of a camera that is not there is said better below
-        capture = cv2.VideoCapture(source if camera else str(source))
+    with stderr.silenced():  # its message about a missing camera is replaced by the one below
+        capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
     try:
         if not capture.isOpened():
             raise ImageError(
                 f"expected camera {source}, found none; try another number, or --video FILE"
-                if camera
+                if isinstance(source, int)
                 else f"expected a video that OpenCV can read, got {Path(source).name}"
             )
-        yield _frames(capture, camera)
+        yield _frames(capture, is_camera=isinstance(source, int))
     finally:
         capture.release()
 
 
 class Watcher:
-    """Asks about frames as they come, and keeps the time.
+    """Predicts frames as they come, and measures the rate.
 
     Args:
         trained: the model, best from `runtime.load`: Keras is slow for single pictures.
@@ -91,11 +94,11 @@ class Watcher:
         self._times: deque[float] = deque([time.perf_counter()], maxlen=RECENT + 1)
 
     def see(self, frame: np.ndarray, *, seconds: float) -> Seen:
-        """What the model makes of a frame.
+        """The prediction for a frame.
 
         Args:
             frame: uint8 array of shape (height, width, 3), RGB.
-            seconds: when it was, from the start.
+            seconds: from the start to this frame.
         """
         name = f"frame {self.number}"
         answer = predict.frame(self.trained, frame, name=name, abstain_below=self.abstain_below)
@@ -108,7 +111,7 @@ class Watcher:
 def watch(
     trained: Classifier, frames: Iterator[tuple[float, np.ndarray]], *, abstain_below: float | None = None
 ) -> Iterator[Seen]:
-    """Ask about frame after frame.
+    """Predict frame after frame.
 
     Args:
         trained: see `Watcher`.
@@ -128,14 +131,14 @@ def show(seen: Iterator[Seen], *, title: str) -> Iterator[Seen]:
         title: of the window.
 
     Yields:
-        What was shown.
+        Each after it was shown.
     """
     import cv2
 
     try:
-        for one in seen:
-            cv2.imshow(title, draw(one)[:, :, ::-1])
-            yield one
+        for frame in seen:
+            cv2.imshow(title, draw(frame)[:, :, ::-1])
+            yield frame
             if cv2.waitKey(1) & 0xFF in (ord("q"), 27) or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
                 return
     finally:
@@ -153,10 +156,10 @@ def has_window() -> bool:
 
 
 def draw(seen: Seen) -> np.ndarray:
-    """A frame with its label, the likeliest classes as bars, and the rate.
+    """A frame with its label, the most probable classes as bars, and the rate.
 
     Returns:
-        uint8 array of shape (height, width, 3), RGB; the frame is above, the words are below it.
+        uint8 array of shape (height, width, 3), RGB; the text is below the frame.
     """
     import cv2
 
@@ -171,26 +174,27 @@ def draw(seen: Seen) -> np.ndarray:
 
     put("not sure" if seen.answer.abstained else _plain(seen.answer.label), 10, 1.1, 0.7)
     put(f"{seen.rate:.0f} pictures/s", width - 140, 1.1)
-    for place, (name, share) in enumerate(shares):
-        top = round(BAR * (place + 1.6))
+    for index, (name, share) in enumerate(shares):
+        top = round(BAR * (index + 1.6))
         cv2.rectangle(panel, (120, top), (120 + round((width - 190) * share), top + BAR - 8), FILLED, -1)
-        put(_plain(name)[:12], 10, place + 2.15)
-        put(f"{share:.1%}", width - 60, place + 2.15, 0.45)
+        put(_plain(name)[:12], 10, index + 2.15)
+        put(f"{share:.1%}", width - 60, index + 2.15, 0.45)
     return np.concatenate([frame, panel])
 
 
 def _plain(text: str) -> str:
-    """What OpenCV's own letters can write."""
+    """Text in ASCII, which is all that OpenCV's own font has."""
     return text.encode("ascii", "replace").decode()
 
 
-def _frames(capture: object, camera: bool) -> Iterator[tuple[float, np.ndarray]]:
+def _frames(capture: "cv2.VideoCapture", *, is_camera: bool) -> Iterator[tuple[float, np.ndarray]]:
     import cv2
 
     started, rate, number = time.perf_counter(), capture.get(cv2.CAP_PROP_FPS), 0
     while True:
-        there, frame = capture.read()
-        if not there:
+        succeeded, frame = capture.read()
+        if not succeeded:
             return
-        yield time.perf_counter() - started if camera or not rate > 0 else number / rate, frame[:, :, ::-1]
+        seconds = time.perf_counter() - started if is_camera or not rate > 0 else number / rate
+        yield seconds, frame[:, :, ::-1]
         number += 1

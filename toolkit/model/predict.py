@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -24,14 +24,14 @@ class Prediction:
     """A model's answer for one picture.
 
     Args:
-        source: where the picture was.
-        label: the likeliest class.
+        source: name of the picture.
+        label: the most probable class.
         probability: of that class, 0 to 1.
         probabilities: of every class, in the order of the model.
         pixels: the picture as the network saw it, uint8 array of shape (size, size, 3).
-        entropy: in bits, 0 if one class has it all, log2(classes) if all are as likely.
+        entropy: in bits; 0 if one class is certain, log2(classes) if all are as probable.
         disagreement: the part of it that comes from different answers to different views, in bits; 0 if asked once.
-        abstained: whether the probability is too low to stand by the label.
+        abstained: whether the probability is below the threshold, and the answer "not sure".
     """
 
     source: str
@@ -51,13 +51,22 @@ class Prediction:
 Answer = Prediction | parallel.Failure
 
 
-def picture(trained: Classifier, source: images.Source, **how: object) -> Prediction:
-    """What a model sees in one picture.
+class Options(TypedDict, total=False):
+    """Options of `stream`."""
+
+    batch_size: int
+    abstain_below: float | None
+    views: bool
+    passes: int
+
+
+def picture(trained: Classifier, source: images.Source, **options: Unpack[Options]) -> Prediction:
+    """The prediction for one picture.
 
     Args:
         trained: the model, from `runtime.load` or `bundle.load`.
         source: a path, or the bytes of a file.
-        how: `abstain_below`, `views` and `passes`, see `stream`.
+        options: `abstain_below`, `views` and `passes`, see `stream`.
 
     Raises:
         ImageError: it cannot be opened, with the reason.
@@ -65,15 +74,15 @@ def picture(trained: Classifier, source: images.Source, **how: object) -> Predic
     >>> picture(runtime.load("cars_tanks/xception/export/float16.tflite"), "mine.jpg").label  # doctest: +SKIP
     'tanks'
     """
-    answer = pictures(trained, [source], **how)[0]
+    answer = pictures(trained, [source], **options)[0]
     if isinstance(answer, parallel.Failure):
         raise ImageError(f"{_name(source)}: {answer.reason}")
     return answer
 
 
-def pictures(trained: Classifier, sources: Iterable[images.Source], **how: object) -> list[Answer]:
-    """What a model sees in many pictures, see `stream`."""
-    return list(stream(trained, sources, **how))
+def pictures(trained: Classifier, sources: Iterable[images.Source], **options: Unpack[Options]) -> list[Answer]:
+    """The predictions for many pictures, see `stream`."""
+    return list(stream(trained, sources, **options))
 
 
 def stream(
@@ -85,14 +94,14 @@ def stream(
     views: bool = False,
     passes: int = 0,
 ) -> Iterator[Answer]:
-    """What a model sees in any number of pictures, one after the other; only a batch is in memory at a time.
+    """The predictions for any number of pictures, one after the other; only a batch is in memory at a time.
 
     Args:
         trained: the model.
         sources: paths, or the bytes of files.
         batch_size: pictures at a time, at least 1.
-        abstain_below: probability below which an answer is "not sure", 0 to 1; 0 always answers, None does as the model
-            says, see `classifier.Classifier`.
+        abstain_below: probability below which an answer is "not sure", 0 to 1; 0 always answers, None takes the
+            threshold of the model, see `classifier.Classifier`.
         views: ask about several views of each picture and take the mean, see `uncertainty.views`.
         passes: ask as many times with dropout at work and take the mean, see `uncertainty.dropout`; 0 asks plainly.
 
@@ -102,61 +111,67 @@ def stream(
     Raises:
         ValueError: an option is out of range, or the model cannot do what it asks for.
     """
-    limit = trained.threshold if abstain_below is None else abstain_below
-    if not 0 <= limit <= 1 or passes < 0 or (views and passes):
+    threshold = trained.threshold if abstain_below is None else abstain_below
+    if not 0 <= threshold <= 1 or passes < 0 or (views and passes):
         raise ValueError(
             "expected abstain_below from 0 to 1 and either views or passes of at least 0, got "
             f"{abstain_below}, {views} and {passes}"
         )
-    if passes and not hasattr(trained, "model"):
-        raise ValueError(f"expected a run to ask with dropout at work, got the exported {trained.name}; ask for views")
-    return _stream(trained, iter(sources), batch_size, limit, views, passes)
+    if passes:
+        uncertainty.model_of(trained)  # raises for an exported model, before any picture is opened
+    return _stream(trained, iter(sources), batch_size, threshold, views, passes)
 
 
 def _stream(
-    trained: Classifier, sources: Iterator[images.Source], batch_size: int, limit: float, views: bool, passes: int
+    trained: Classifier, sources: Iterator[images.Source], batch_size: int, threshold: float, views: bool, passes: int
 ) -> Iterator[Answer]:
-    while part := list(islice(sources, batch_size)):
-        opened = list(parallel.map(trained.prepare, part))
-        good = [pixels for pixels in opened if isinstance(pixels, np.ndarray)]
-        names = [_name(source) for source, pixels in zip(part, opened, strict=True) if isinstance(pixels, np.ndarray)]
-        asked = _asked(trained, np.stack(good), views, passes) if good else None
-        answers = iter(_predictions(trained, names, good, asked, limit) if good else [])
+    while batch := list(islice(sources, batch_size)):
+        opened = list(parallel.map(trained.prepare, batch))
+        readable = {index: pixels for index, pixels in enumerate(opened) if isinstance(pixels, np.ndarray)}
+        names = [_name(batch[index]) for index in readable]
+        predictions = iter(_predict(trained, names, list(readable.values()), threshold, views, passes))
         for pixels in opened:
-            yield next(answers) if isinstance(pixels, np.ndarray) else pixels
+            yield next(predictions) if isinstance(pixels, np.ndarray) else pixels
 
 
 def frame(
     trained: Classifier, pixels: np.ndarray, *, name: str = "frame", abstain_below: float | None = None
 ) -> Prediction:
-    """What a model sees in a frame of a camera or a video.
+    """The prediction for a frame of a camera or a video.
 
     Args:
         trained: the model.
         pixels: uint8 array of shape (height, width, 3), RGB.
-        name: what the answer is called.
+        name: `source` of the prediction.
         abstain_below: see `stream`.
     """
-    seen = trained.prepare_frame(pixels)
-    limit = trained.threshold if abstain_below is None else abstain_below
-    return _predictions(trained, [name], [seen], _asked(trained, seen[None], False, 0), limit)[0]
+    threshold = trained.threshold if abstain_below is None else abstain_below
+    return _predict(trained, [name], [trained.prepare_frame(pixels)], threshold)[0]
 
 
-def row(trained: Classifier, source: object, answer: Answer) -> dict[str, object]:
-    """An answer as a row of a table: what it is about, the answer, or why there is none.
+def row(trained: Classifier, source: object, answer: Answer) -> dict[str, Any]:
+    """An answer as a row of a table, with empty cells where there is no prediction.
 
     Args:
         trained: the model, for the names of the columns.
-        source: what the row is called.
+        source: of the row.
         answer: a `Prediction`, or the `Failure` of a picture that could not be opened.
     """
-    known = isinstance(answer, Prediction)
-    cells = {"picture": str(source), "label": answer.label if known else "", "probability": "", "abstained": ""}
-    cells |= {f"p_{name}": answer.probabilities[name] if known else "" for name in trained.classes}
-    if known:
-        cells |= {"probability": answer.probability, "abstained": answer.abstained}
-    cells["entropy"], cells["disagreement"] = (answer.entropy, answer.disagreement) if known else ("", "")
-    return cells | {"status": "ok" if known else answer.status, "reason": "" if known else answer.reason}
+    columns = [f"p_{name}" for name in trained.classes]
+    if isinstance(answer, parallel.Failure):
+        empty = dict.fromkeys(("label", "probability", "abstained", *columns, "entropy", "disagreement"), "")
+        return {"picture": str(source), **empty, "status": answer.status, "reason": answer.reason}
+    return {
+        "picture": str(source),
+        "label": answer.label,
+        "probability": answer.probability,
+        "abstained": answer.abstained,
+        **{column: answer.probabilities[name] for column, name in zip(columns, trained.classes, strict=True)},
+        "entropy": answer.entropy,
+        "disagreement": answer.disagreement,
+        "status": "ok",
+        "reason": "",
+    }
 
 
 def write(
@@ -165,9 +180,9 @@ def write(
     *,
     csv_file: Path | None = None,
     jsonl_file: Path | None = None,
-    **how: object,
+    **options: Unpack[Options],
 ) -> Counter:
-    """Ask about many pictures, and write a row for each into a table; see `row`.
+    """Predict many pictures, and write a row for each into a table; see `row`.
 
     Either file is whole or not there. No more than a batch of pictures is in memory, however many there are.
 
@@ -176,7 +191,7 @@ def write(
         sources: paths, or the bytes of files.
         csv_file: of the table with commas; None writes none.
         jsonl_file: of the table with a line of JSON per picture, empty cells as null; None writes none.
-        how: see `stream`.
+        options: see `stream`.
 
     Returns:
         How many pictures were given each label, "not sure", or could not be read and why ("unreadable", …).
@@ -184,15 +199,15 @@ def write(
     >>> write(trained, sorted(Path("photos").glob("*")), csv_file=Path("photos.csv"))  # doctest: +SKIP
     Counter({'tanks': 812, 'cars': 640, 'unreadable': 2})
     """
-    answers = parallel.progress(stream(trained, sources, **how), total=len(sources), description="predict")
+    answers = parallel.progress(stream(trained, sources, **options), total=len(sources), description="predict")
     rows = (row(trained, _full_name(source), answer) for source, answer in zip(sources, answers, strict=True))
     return write_rows(rows, csv_file=csv_file, jsonl_file=jsonl_file)
 
 
 def write_rows(
-    rows: Iterable[dict[str, object]], *, csv_file: Path | None = None, jsonl_file: Path | None = None
+    rows: Iterable[dict[str, Any]], *, csv_file: Path | None = None, jsonl_file: Path | None = None
 ) -> Counter:
-    """The same for rows that are at hand."""
+    """Write rows into the same tables, see `write`."""
     counted: Counter = Counter()
     with ExitStack() as open_files:
         table = _opened(open_files, csv_file) if csv_file else None
@@ -207,8 +222,8 @@ def write_rows(
             if lines:
                 empty = {name: None if cell == "" else cell for name, cell in cells.items()}
                 lines.write(json.dumps(empty) + "\n")
-            said = "not sure" if cells["abstained"] is True else cells["label"]
-            counted[said if cells["status"] == "ok" else cells["status"]] += 1
+            answer = "not sure" if cells["abstained"] is True else cells["label"]
+            counted[answer if cells["status"] == "ok" else cells["status"]] += 1
     return counted
 
 
@@ -219,25 +234,44 @@ def _opened(open_files: ExitStack, file: Path) -> IO[str]:
     return open_files.enter_context(temporary.open("w", encoding="utf-8", errors="surrogateescape", newline=""))
 
 
-def _asked(trained: Classifier, pixels: np.ndarray, views: bool, passes: int) -> uncertainty.Answers:
-    if views:
-        return uncertainty.views(trained, pixels)
-    if passes:
-        return uncertainty.dropout(trained, pixels, passes=passes)
-    return uncertainty.Answers(trained.probabilities(pixels)[None])
-
-
-def _predictions(
-    trained: Classifier, names: list[str], pixels: list[np.ndarray], asked: uncertainty.Answers, limit: float
+def _predict(
+    trained: Classifier,
+    names: list[str],
+    pictures: list[np.ndarray],
+    threshold: float,
+    views: bool = False,
+    passes: int = 0,
 ) -> list[Prediction]:
-    answers = []
-    columns = zip(names, pixels, asked.probabilities, asked.entropy, asked.disagreement, strict=True)
-    for name, seen, shares, entropy, disagreement in columns:
-        known = {label: float(share) for label, share in zip(trained.classes, shares, strict=True)}
-        label = max(known, key=known.__getitem__)
-        doubt = {"entropy": float(entropy), "disagreement": float(disagreement), "abstained": known[label] < limit}
-        answers.append(Prediction(name, label, known[label], known, seen, **doubt))
-    return answers
+    """A prediction for each prepared picture."""
+    if not pictures:
+        return []
+    answers = _ask(trained, np.stack(pictures), views, passes)
+    predictions = []
+    columns = zip(names, pictures, answers.probabilities, answers.entropy, answers.disagreement, strict=True)
+    for name, pixels, row, entropy, disagreement in columns:
+        probabilities = {label: float(value) for label, value in zip(trained.classes, row, strict=True)}
+        label = max(probabilities, key=probabilities.__getitem__)
+        predictions.append(
+            Prediction(
+                source=name,
+                label=label,
+                probability=probabilities[label],
+                probabilities=probabilities,
+                pixels=pixels,
+                entropy=float(entropy),
+                disagreement=float(disagreement),
+                abstained=probabilities[label] < threshold,
+            )
+        )
+    return predictions
+
+
+def _ask(trained: Classifier, pictures: np.ndarray, views: bool, passes: int) -> uncertainty.Answers:
+    if views:
+        return uncertainty.views(trained, pictures)
+    if passes:
+        return uncertainty.dropout(trained, pictures, passes=passes)
+    return uncertainty.Answers(trained.probabilities(pictures)[None])
 
 
 def _name(source: images.Source) -> str:

@@ -1,10 +1,10 @@
-"""Open what answers about pictures: a file made by `toolkit export`, without TensorFlow, or a trained run.
+"""Open a classifier: a file made by `toolkit export`, without TensorFlow, or a trained run.
 
     model.tflite   LiteRT, with `classifier.json` and `labels.txt` in a zip behind the model, as its tools attach files
     model.onnx     ONNX, with the same JSON under the key "classifier" of its metadata
     anything else  is a run, and opened by `bundle`
 
-What either file says of itself: `classes` in order, `size` and `resize_mode` of the pictures, the `threshold` below
+The metadata in either file: `classes` in order, `size` and `resize_mode` of the pictures, the `threshold` below
 which it is not sure, and the `temperature` that is already in its weights. RGB from 0 to 255 goes in.
 """
 
@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Artifact(Classifier):
         classes, size, resize_mode: see `classifier.Classifier`.
         answer: from float32 pictures of shape (n, size, size, 3) to probabilities.
         threshold: see `classifier.Classifier`.
-        facts: what else the file says of itself.
+        facts: all metadata of the file.
     """
 
     folder: Path
@@ -45,19 +46,14 @@ class Artifact(Classifier):
     resize_mode: str
     answer: Answer = field(repr=False)
     threshold: float = 0.0
-    facts: Mapping[str, object] = field(default_factory=dict, repr=False)
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return self.folder.name
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         return self.answer(pictures)
 
 
 def load(name: str | Path, *, threads: int | None = None) -> Classifier:
-    """What answers about pictures.
+    """A classifier from disk.
 
     Args:
         name: a `.tflite` or `.onnx` file, below `models/` or anywhere; or what `bundle.load` takes.
@@ -82,17 +78,17 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
     return OPENERS[path.suffix](path, threads)
 
 
-def artifact(path: Path, facts: object, answer: Answer, shape: tuple) -> Artifact:
-    """An exported model, if what it says of itself fits what it computes.
+def artifact(path: Path, facts: Mapping[str, Any], answer: Answer, shape: tuple) -> Artifact:
+    """An exported model, if its metadata fits what it computes.
 
     Args:
         path: of the file.
-        facts: what it says of itself.
+        facts: its metadata.
         answer: see `Artifact`.
         shape: height, width and colours that it takes, and its outputs, (size, size, 3, classes).
 
     Raises:
-        BundleError: it does not fit.
+        BundleError: the metadata is damaged, or does not fit.
     """
     try:
         classes, size, mode = tuple(map(str, facts["classes"])), int(facts["size"]), facts["resize_mode"]

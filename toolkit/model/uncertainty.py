@@ -1,8 +1,8 @@
-"""How much a model's answer depends on chance: ask it several times, each time a little differently.
+"""Uncertainty: how much a model's answers differ when it is asked several times, each time a little differently.
 
-Two ways. MC dropout (Gal and Ghahramani, 2016, arXiv:1506.02142) lets the layers that drop values at random while
-learning go on doing so. Test-time augmentation shows several views of the picture: mirrored, and cropped. An answer
-that stays the same can be relied on further than one that does not.
+Two ways. MC dropout (Gal and Ghahramani, 2016, arXiv:1506.02142) keeps dropout on while predicting. Test-time
+augmentation shows several views of the picture: mirrored, and cropped. An answer that stays the same can be relied on
+further than one that does not.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,12 @@ from toolkit.model.classifier import Classifier
 if TYPE_CHECKING:
     import keras
 
-    from toolkit.model.bundle import Bundle
-
 CROP = 0.9  # of the side
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says when it is asked several times.
+    """The answers of a model that was asked several times.
 
     Args:
         each: shape (times, n, classes), the probabilities of every time.
@@ -39,12 +37,12 @@ class Answers:
 
     @property
     def entropy(self) -> np.ndarray:
-        """Of that mean, shape (n,), in bits: 0 for a sure answer, log2(classes) for no idea at all."""
+        """Predictive entropy, of that mean: shape (n,), in bits; 0 for a certain answer, log2(classes) for a guess."""
         return entropy(self.probabilities)
 
     @property
     def disagreement(self) -> np.ndarray:
-        """The part of the entropy that comes from different answers, not from doubt in each; shape (n,), in bits."""
+        """Mutual information: the part of the entropy that comes from different answers; shape (n,), in bits."""
         return np.maximum(0, self.entropy - entropy(self.each).mean(axis=0))
 
 
@@ -58,15 +56,27 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return -(probabilities * logarithms).sum(axis=-1) + 0.0
 
 
+def model_of(trained: Classifier) -> "keras.Model":
+    """The Keras model of a run.
+
+    Raises:
+        ValueError: it is an exported model, which has none.
+    """
+    model = getattr(trained, "model", None)
+    if model is None:
+        raise ValueError(f"expected a run to ask with dropout at work, got the exported {trained.name}; ask for views")
+    return model
+
+
 def dropout(
-    trained: "Bundle", pictures: np.ndarray, *, passes: int = 20, seed: int = 0, batch_size: int = 32
+    trained: Classifier, pictures: np.ndarray, *, passes: int = 20, seed: int = 0, batch_size: int = 32
 ) -> Answers:
-    """Ask with dropout at work; batch normalization stays still.
+    """MC dropout: ask several times with dropout at work, and batch normalization as it is when predicting.
 
     What comes before the first dropout layer is computed once, so many passes cost little more than one.
 
     Args:
-        trained: a model with dropout in it.
+        trained: a run whose model has dropout.
         pictures: shape (n, size, size, 3), RGB, 0 to 255.
         passes: times to ask, at least 1.
         seed: any integer; the same one gives the same answers.
@@ -82,14 +92,14 @@ def dropout(
 
     if passes < 1:
         raise ValueError(f"expected at least 1 pass, got {passes}")
-    model = trained.model
+    model = model_of(trained)
     dropping = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate > 0]
     if not dropping:
         raise ValueError(f"expected a model with dropout, {trained.name} has none; ask with several views instead")
     before = keras.Model(model.inputs, dropping[0].input)
     after = keras.Model(dropping[0].input, model.outputs)
     values = np.concatenate([before.predict_on_batch(part) for part in _parts(pictures, batch_size)])
-    with _batch_normalization_still(model):
+    with _frozen_batch_normalization(model):
         framework.reseed(after, seed)
         ask = framework.tf.function(lambda part: after(part, training=True), reduce_retracing=True, jit_compile=False)
         each = [np.concatenate([ask(part).numpy() for part in _parts(values, batch_size)]) for _ in range(passes)]
@@ -97,15 +107,15 @@ def dropout(
 
 
 def views(trained: Classifier, pictures: np.ndarray, *, batch_size: int = 32) -> Answers:
-    """Ask about each picture as it is, mirrored, and cropped to its centre and its four corners.
+    """Test-time augmentation: each picture as it is, mirrored, and cropped to its centre and its four corners.
 
     Args:
         trained: a model.
         pictures: shape (n, size, size, 3), RGB, 0 to 255.
         batch_size: pictures at a time, at least 1.
     """
-    shown = [pictures, pictures[:, :, ::-1], *_crops(pictures)]
-    return Answers(np.stack([trained.probabilities(view, batch_size=batch_size) for view in shown]))
+    augmented = [pictures, pictures[:, :, ::-1], *_crops(pictures)]
+    return Answers(np.stack([trained.probabilities(view, batch_size=batch_size) for view in augmented]))
 
 
 def _crops(pictures: np.ndarray) -> Iterator[np.ndarray]:
@@ -126,8 +136,8 @@ def _parts(values: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 @contextmanager
-def _batch_normalization_still(model: "keras.Model") -> Iterator[None]:
-    """A batch normalization that may not learn takes the statistics it has, whatever it is called with."""
+def _frozen_batch_normalization(model: "keras.Model") -> Iterator[None]:
+    """Freeze batch normalization for a while: it then takes its moving statistics, whatever it is called with."""
     from toolkit.core.framework import keras
 
     layers = [

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -147,7 +148,8 @@ def write(weights: Mapping[str, np.ndarray], folder: Path, **facts: object) -> l
         The two files, the weights first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / WEIGHTS, **{name: values.astype(np.float16) for name, values in weights.items()})
+    arrays: dict[str, Any] = {name: values.astype(np.float16) for name, values in weights.items()}
+    np.savez_compressed(folder / WEIGHTS, **arrays)
     facts = {"sha256": _sha256(folder / WEIGHTS), **facts}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     return [folder / WEIGHTS, folder / FACTS]

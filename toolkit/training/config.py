@@ -142,9 +142,14 @@ class Config:
         network = networks.get(self.network)
         if self.style not in networks.STYLES:
             raise ValueError(f"expected a style of {' or '.join(networks.STYLES)}, got {self.style!r}")
-        own = {"size": network.usual_size(self.options), "epochs": network.epochs, "patience": network.patience}
-        own = {**DEFAULTS, **own, "learning_rate": network.learning_rates[self.style]}
-        own |= network.modern if self.style == "modern" else {}
+        own: dict[str, Any] = {
+            **DEFAULTS,
+            "size": network.usual_size(self.options),
+            "epochs": network.epochs,
+            "patience": network.patience,
+            "learning_rate": network.learning_rates[self.style],
+            **(network.modern if self.style == "modern" else {}),
+        }
         settings = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         unset = [name for name in own if settings[name] == getattr(Config, name)]
         settings |= _typed({name: own[name] for name in unset})

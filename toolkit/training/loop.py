@@ -148,7 +148,8 @@ class Loop:
 def _means(step: Step, batches: Iterable[Batch], steps: int) -> dict[str, float]:
     """Loss and accuracy over all pictures of an epoch."""
     iterator = iter(batches)
-    totals = StepSums(*np.sum([step(iterator).numpy() for _ in range(steps)], axis=0, dtype=np.float64))
+    sums = np.array([step(iterator).numpy() for _ in range(steps)])
+    totals = StepSums(*sums.sum(axis=0, dtype=np.float64))
     return {"loss": float(totals.loss / totals.pictures), "accuracy": float(totals.right / totals.weights)}
 
 

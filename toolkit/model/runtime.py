@@ -116,20 +116,21 @@ def _litert(path: Path, threads: int) -> Artifact:
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise _foreign(path, str(error)) from error
-    (taken, *more), outputs, lock = interpreter.get_input_details(), interpreter.get_output_details(), threading.Lock()
-    if more or len(outputs) != 1 or {taken["dtype"], outputs[0]["dtype"]} != {np.float32}:
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0]["dtype"], outputs[0]["dtype"]} != {np.float32}:
         raise _foreign(path, "it has other inputs and outputs than one of float32 each")
+    lock = threading.Lock()
 
     def answer(pictures: np.ndarray) -> np.ndarray:
         rows = []
         with lock:
             for picture in pictures:  # each uses all threads; a batch would need its memory planned anew
-                interpreter.set_tensor(taken["index"], picture[None])
+                interpreter.set_tensor(inputs[0]["index"], picture[None])
                 interpreter.invoke()
                 rows.append(interpreter.get_tensor(outputs[0]["index"])[0])
         return np.stack(rows)
 
-    return artifact(path, facts, answer, (*taken["shape"][1:].tolist(), *outputs[0]["shape"][1:].tolist()))
+    return artifact(path, facts, answer, (*inputs[0]["shape"][1:].tolist(), *outputs[0]["shape"][1:].tolist()))
 
 
 def _onnx(path: Path, threads: int) -> Artifact:
@@ -144,14 +145,14 @@ def _onnx(path: Path, threads: int) -> Artifact:
         raise _foreign(path, f"its metadata has no {KEY!r}") from error
     except Exception as error:  # a damaged file fails in many ways
         raise _foreign(path, str(error)) from error
-    (taken, *more), (given, *others) = session.get_inputs(), session.get_outputs()
-    if more or others or {taken.type, given.type} != {"tensor(float)"}:
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0].type, outputs[0].type} != {"tensor(float)"}:
         raise _foreign(path, "it has other inputs and outputs than one of float32 each")
 
     def answer(pictures: np.ndarray) -> np.ndarray:
-        return session.run([given.name], {taken.name: pictures})[0]
+        return session.run([outputs[0].name], {inputs[0].name: pictures})[0]
 
-    return artifact(path, facts, answer, (*taken.shape[1:], *given.shape[1:]))
+    return artifact(path, facts, answer, (*inputs[0].shape[1:], *outputs[0].shape[1:]))
 
 
 def _foreign(path: Path, reason: str) -> BundleError:

@@ -1,7 +1,7 @@
-"""Random changes that keep the label, for training only.
+"""Augmentation: random changes that keep the label, for training only.
 
-What is changed is drawn first (`draw`) and then applied (`apply`): the same draw on the same pictures always gives the
-same result, on the graph of `tf.data` as well as in a notebook.
+They are drawn first (`draw`) and then applied (`apply`): the same draw on the same pictures always gives the same
+result, on the graph of `tf.data` as well as in a notebook.
 """
 
 import math
@@ -37,14 +37,14 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         limits = {"rotation": 180, "brightness": 1, "contrast": 1, "shift": 1, "zoom": 0.99, "shear": 89}
-        for name, most in limits.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"expected {name} from 0 to {most}, got {getattr(self, name)}")
+        for name, largest in limits.items():
+            if not 0 <= getattr(self, name) <= largest:
+                raise ValueError(f"expected {name} from 0 to {largest}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What is to be done to each picture of a batch; tensors with one row per picture."""
+    """Drawn changes for a batch; tensors with one row per picture."""
 
     transforms: tf.Tensor  # (n, 8): projective, output to input, as ImageProjectiveTransformV3 takes them
     brightness: tf.Tensor  # (n,): factor
@@ -72,9 +72,9 @@ def draw(augmentation: Augmentation, count: int | tf.Tensor, *, size: int, seed:
     centre = (size - 1) / 2
     x = centre - xx * (centre + shift_x) - xy * (centre + shift_y)
     y = centre - yx * (centre + shift_x) - yy * (centre + shift_y)
-    nothing = tf.zeros_like(x)
+    zero = tf.zeros_like(x)
     return Draw(
-        tf.stack([xx, xy, x, yx, yy, y, nothing, nothing], axis=1),
+        tf.stack([xx, xy, x, yx, yy, y, zero, zero], axis=1),
         1 + uniform[8] * a.brightness,
         1 + uniform[9] * a.contrast,
     )
@@ -90,24 +90,34 @@ def apply(pictures: tf.Tensor, drawn: Draw) -> tf.Tensor:
     Returns:
         float32 tensor of the same shape, 0 to 255.
     """
-    pictures = tf.cast(pictures, tf.float32)
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=drawn.transforms,
-        output_shape=tf.shape(pictures)[1:3],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
-    moved.set_shape(pictures.shape)
+    moved = resample(tf.cast(pictures, tf.float32), drawn.transforms)
     mean = tf.reduce_mean(moved, axis=(1, 2, 3), keepdims=True)
     contrast, brightness = (factor[:, None, None, None] for factor in (drawn.contrast, drawn.brightness))
     changed = (moved * contrast + mean * (1 - contrast)) * brightness  # in this form, factors of 1 change no bit
     return tf.clip_by_value(changed, 0.0, 255.0)
 
 
+def resample(pictures: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+    """Projective transforms, bilinear, edges mirrored.
+
+    Args:
+        pictures: float32 of shape (n, side, side, 3).
+        transforms: of shape (n, 8), from output to input.
+    """
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures,
+        transforms=transforms,
+        output_shape=tf.shape(pictures)[1:3],
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+        fill_value=0.0,
+    )
+    moved.set_shape(pictures.shape)
+    return moved
+
+
 def examples(picture: np.ndarray, augmentation: Augmentation, *, count: int = 9, seed: int = 0) -> np.ndarray:
-    """Several draws of one picture, to look at.
+    """Preview: several draws of one picture.
 
     Args:
         picture: uint8 array of shape (side, side, 3).

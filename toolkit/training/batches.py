@@ -1,4 +1,4 @@
-"""From a manifest to batches of pictures and labels for training and evaluation."""
+"""Input pipeline: from a manifest to batches of pictures and labels, for training and evaluation."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ class Examples:
 
     Args:
         files: square PNG of each picture.
-        labels: int array of shape (n,), places in `classes`.
+        labels: int array of shape (n,), indices of `classes`.
         classes: class names in the order of the dataset.
         size: side in pixels.
         pixels: uint8 array of shape (n, size, size, 3), or None if they do not fit into memory.
@@ -56,8 +56,8 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
     Args:
         manifest: the whole manifest, split and resized.
         split: "train", "val" or "test".
-        size: side in pixels, one that `resize.write` was asked for.
-        resize_mode: likewise, how it made the pictures square.
+        size: side in pixels, for which `resize.write` has made squares.
+        resize_mode: in which it has made them.
         jobs: workers that read, -1 for one per core.
 
     Raises:
@@ -67,12 +67,12 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
     if not len(chosen):
         raise DatasetError(f"expected pictures in the split {split!r} of {manifest.name}, got none; run split first")
     files = tuple(chosen.sized(size, mode=resize_mode))
-    missing = [file for file, found in zip(files, remote.exist(files), strict=True) if not found]
+    missing = [file for file, exists in zip(files, remote.exist(files), strict=True) if not exists]
     if missing:
-        how = f" --mode {resize_mode}" if resize_mode != "crop" else ""
+        mode = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
-            f"`toolkit resize {manifest.name} --size {size}{how}`"
+            f"`toolkit resize {manifest.name} --size {size}{mode}`"
         )
     labels = manifest.class_indices(chosen.table["label"])
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
@@ -168,22 +168,22 @@ def _batches(examples: Examples, order: np.ndarray, weights: np.ndarray, batch_s
     with tf.device("CPU"):
         if examples.pixels is not None:
             pixels = tf.constant(examples.pixels)
-            take = lambda place: tf.gather(pixels, place)  # noqa: E731 - a name for either way of getting pixels
+            take = partial(tf.gather, pixels)
         else:
             files = tf.constant([str(file) for file in examples.files])
             take = partial(_decoded, files=files, size=examples.size)
         batches = tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
     return batches.map(
-        lambda place, labels, weight: (tf.cast(take(place), tf.float32), labels, weight),
+        lambda indices, labels, weights: (tf.cast(take(indices), tf.float32), labels, weights),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 
-def _decoded(places: tf.Tensor, *, files: tf.Tensor, size: int) -> tf.Tensor:
+def _decoded(indices: tf.Tensor, *, files: tf.Tensor, size: int) -> tf.Tensor:
     def decode(file: tf.Tensor) -> tf.Tensor:
         return tf.io.decode_png(tf.io.read_file(file), channels=3)
 
-    pictures = tf.map_fn(decode, tf.gather(files, places), fn_output_signature=tf.uint8, parallel_iterations=16)
+    pictures = tf.map_fn(decode, tf.gather(files, indices), fn_output_signature=tf.uint8, parallel_iterations=16)
     return tf.ensure_shape(pictures, (None, size, size, 3))
 
 

@@ -1,8 +1,8 @@
-"""What a pretrained backbone sees in every picture, computed once and kept: `data/<name>/features/<backbone>/`.
+"""Cached features: the output of a frozen backbone for every picture, in `data/<name>/features/<backbone>/`.
 
-A backbone that does not learn says the same about a picture every time. So it is asked once, and heads, folds, searches
-and checks of labels work with its answers, in seconds. New pictures are added to what is there; a computation that was
-killed goes on; the folder can be removed at any time.
+A frozen backbone gives the same features for a picture every time. So they are computed once, and heads, folds,
+searches and checks of labels take seconds. New pictures are added to the cache; a computation that was killed goes on;
+the folder can be removed at any time.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from toolkit.images.opening import prepare_all
 from toolkit.networks import embedded
 
 FOLDER = "features"
-BATCH = 32  # pictures at a time; always as many, so that an answer does not depend on which others are in its batch
+BATCH = 32  # pictures at a time; always as many, so that features do not depend on which others are in the batch
 SHARD = 256  # views per file, and so the most that is lost when the computation is killed
 SMALLEST_CROP = 0.7  # of the shortest side; less may cut off what the label means
 
@@ -42,21 +42,21 @@ def of(
     precision: str = "auto",
     compute: bool = True,
 ) -> np.ndarray | None:
-    """The features of every picture of a manifest, computed where they are not known yet.
+    """Features of every picture of a manifest, computed where they are not cached yet.
 
     Args:
         manifest: pictures that can be opened, in any order; usually `manifest.where(status="ok")`.
         network: one of `networks.pretrained()`.
-        size: side in pixels at which the backbone sees them; None takes the network's own.
+        size: side of the pictures in pixels; None takes the network's own.
         weights, pooling: see `Network.backbone`.
         resize_mode: how they are made square, see `images.square`.
         views: how many of each picture, see `view`; at least 1.
         precision: in which the backbone computes, see `framework.compute_policy`; the features are float32.
-        compute: False only looks up what is known.
+        compute: False only looks them up.
 
     Returns:
-        float32 array of shape (pictures, views, features), in the order of the manifest; None if some are not known and
-        nothing is to be computed.
+        float32 array of shape (pictures, views, features), in the order of the manifest; None if some are missing and
+        not to be computed.
 
     Raises:
         DatasetError: a picture cannot be opened.
@@ -69,24 +69,24 @@ def of(
     if not len(manifest):
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
     size = networks.get(network).usual_size({"weights": weights}) if size is None else size
-    told = (_learned(weights), pooling, resize_mode, framework.resolve_precision(precision))
-    key = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    settings = (_weights_key(weights), pooling, resize_mode, framework.resolve_precision(precision))
+    key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     folder = manifest.root / FOLDER / f"{network}-{size}-{key}"  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
-    known = _read(folder)
+    cached = _read(folder)
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
-    todo = sorted({one: files[one[0]] for one in wanted if one not in known}.items())
-    if todo and not compute:
+    missing = sorted({view: files[view[0]] for view in wanted if view not in cached}.items())
+    if missing and not compute:
         return None
-    if todo:
-        seen_by = _compiled(network, size, weights, pooling, precision)
+    if missing:
+        backbone = _compiled(network, size, weights, pooling, precision)
         opened = partial(_opened, size=size, mode=resize_mode)
-        known |= _computed(todo, folder, opened, seen_by, description=f"features of {network}")
-    return np.stack([known[one] for one in wanted]).reshape(len(manifest), views, -1)
+        cached |= _computed(missing, folder, opened, backbone, description=f"features of {network}")
+    return np.stack([cached[view] for view in wanted]).reshape(len(manifest), views, -1)
 
 
 def view(source: images.Source, size: int, *, number: int, sha256: str, mode: str = "crop") -> np.ndarray:
-    """A picture as a network sees it, or another look at it.
+    """A view: the preprocessed picture, its mirror image, or a random crop.
 
     Args:
         source: a path, or the bytes of a file.
@@ -111,8 +111,8 @@ def view(source: images.Source, size: int, *, number: int, sha256: str, mode: st
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
-def _learned(weights: str) -> str:
-    """What weights are, not what they are called: the same file under another name holds the same."""
+def _weights_key(weights: str) -> str:
+    """Weights by their content where they are a file: the same file under another name holds the same."""
     file = embedded.SHIPPED / embedded.WEIGHTS if weights == "cifar10" else Path(weights).expanduser()
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
 
@@ -129,18 +129,18 @@ def _compiled(
 
 
 def _computed(
-    todo: Sequence[tuple[View, Path]], folder: Path, opened: Callable, seen_by: Callable, *, description: str
+    missing: Sequence[tuple[View, Path]], folder: Path, opened: Callable, backbone: Callable, *, description: str
 ) -> dict[View, np.ndarray]:
     """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
     features: dict[View, np.ndarray] = {}
-    with parallel.progress(None, total=len(todo), description=description, unit="view") as bar:
-        for start in range(0, len(todo), SHARD):
-            part = todo[start : start + SHARD]
+    with parallel.progress(None, total=len(missing), description=description, unit="view") as bar:
+        for start in range(0, len(missing), SHARD):
+            part = missing[start : start + SHARD]
             rows = []
             files = [file for _, file in part]
             for pictures in _batched(prepare_all(opened, part, files=files)):
                 padded = np.concatenate([pictures, np.zeros((BATCH - len(pictures), *pictures.shape[1:]), np.uint8)])
-                rows.append(seen_by(padded)[: len(pictures)])
+                rows.append(backbone(padded)[: len(pictures)])
                 bar.update(len(pictures))
             names = [name for name, _ in part]
             _write(folder, names, np.concatenate(rows))
@@ -173,12 +173,12 @@ def _write(folder: Path, names: Sequence[View], features: np.ndarray) -> None:
 
 
 def _read(folder: Path) -> dict[View, np.ndarray]:
-    known: dict[View, np.ndarray] = {}
+    cached: dict[View, np.ndarray] = {}
     for file in sorted(folder.glob("[!.]*.npz")):
         try:
             with file.open("rb") as stream, np.load(stream, allow_pickle=False) as shard:
                 names = zip(shard["sha256"].tolist(), shard["view"].tolist(), strict=True)
-                known |= dict(zip(names, shard["features"], strict=True))
+                cached |= dict(zip(names, shard["features"], strict=True))
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
             file.unlink()  # damaged: it is computed again
-    return known
+    return cached

@@ -1,9 +1,9 @@
-"""Pictures blended with one another, and stronger random changes, a batch at a time, for training only.
+"""MixUp, CutMix and RandAugment: stronger augmentation, a batch at a time, for training only.
 
-A network that learns for long from few pictures learns them by heart. What it sees here it never sees twice: two
-pictures laid over one another (MixUp; Zhang et al., 2018, arXiv:1710.09412), a piece of one in another (CutMix; Yun et
-al., 2019, arXiv:1905.04899), with labels in the same shares; some changes drawn from a list (RandAugment; Cubuk et al.,
-2020, arXiv:1909.13719). Worth it from some dozens of epochs on; over a few epochs it does harm.
+They keep a network that learns for long from few pictures from overfitting. MixUp lays two pictures over one another
+(Zhang et al., 2018, arXiv:1710.09412), CutMix puts a piece of one into another (Yun et al., 2019, arXiv:1905.04899),
+with labels in the same shares; RandAugment draws changes from a list (Cubuk et al., 2020, arXiv:1909.13719). Worth it
+from some dozens of epochs on; over a few epochs it does harm.
 """
 
 import math
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.framework import tf
+from toolkit.training.augment import resample
 
 GREY = (0.299, 0.587, 0.114)
 
@@ -23,9 +24,9 @@ class Mixing:
     Args:
         mixup: share of the batches in which pictures are laid over one another, 0 to 1.
         cutmix: share of the batches in which a piece is cut out and replaced, 0 to 1; mixup + cutmix at most 1.
-        alpha: of the beta distribution the shares of MixUp are drawn from, above 0; a small one leaves one in front.
+        alpha: of the beta distribution of the shares in MixUp, above 0; if small, one picture dominates.
         randaugment: changes drawn for each picture, 0 to 3.
-        magnitude: how far these go, 0 to 1.
+        magnitude: of these changes, 0 to 1.
     """
 
     mixup: float = 0.0
@@ -49,18 +50,18 @@ class Mixing:
 def mix(
     mixing: Mixing, pictures: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, *, seed: tuple | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Change and blend a batch.
+    """RandAugment, then CutMix or MixUp, of a batch.
 
     Args:
-        mixing: what to do.
+        mixing: the settings.
         pictures: float32 of shape (n, side, side, 3), RGB, 0 to 255.
         labels: one-hot, shape (n, classes).
         weights: shape (n,).
         seed: two integers; the same two give the same result.
 
     Returns:
-        Pictures, labels and weights of the same shapes. Each picture has a partner in the batch; labels and weights are
-        those of both, in the shares in which the picture shows them.
+        Pictures, labels and weights of the same shapes. Each picture is mixed with a partner in the batch; labels and
+        weights are those of both, in the same shares.
 
     >>> pictures, labels, weights = mix(Mixing(cutmix=1), pictures, labels, weights, seed=(7, 0))  # doctest: +SKIP
     """
@@ -72,8 +73,8 @@ def mix(
     count, side = tf.shape(pictures)[0], pictures.shape[1]
     kind, size, x, y = tf.unstack(tf.random.stateless_uniform([4], seed=seed + (2, 0)))
     piece = _square(side, tf.sqrt(size) * side, x * side, y * side)
-    one, other = tf.unstack(tf.random.stateless_gamma([2], seed=seed + (3, 0), alpha=mixing.alpha) + 1e-9)
-    blend = tf.fill([side, side], tf.minimum(one, other) / (one + other))
+    a, b = tf.unstack(tf.random.stateless_gamma([2], seed=seed + (3, 0), alpha=mixing.alpha) + 1e-9)
+    blend = tf.fill([side, side], tf.minimum(a, b) / (a + b))  # a / (a + b) is beta distributed
     mask = tf.where(kind < mixing.cutmix, piece, tf.where(kind < mixing.cutmix + mixing.mixup, blend, 0.0))
     order = tf.argsort(tf.random.stateless_uniform([count], seed=seed + (4, 0)))
     share = tf.reduce_mean(mask)
@@ -87,12 +88,12 @@ def mix(
 def examples(
     pictures: np.ndarray, labels: np.ndarray, mixing: Mixing, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A batch before it goes into a network, to look at.
+    """Preview: a batch as a network gets it.
 
     Args:
         pictures: uint8 array of shape (n, side, side, 3).
         labels: one-hot, shape (n, classes).
-        mixing: what to do.
+        mixing: the settings.
         seed: any integer.
 
     Returns:
@@ -104,14 +105,14 @@ def examples(
 
 
 def _square(side: int, length: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """1 within a square around a place, cut off at the edges, 0 elsewhere."""
-    places = tf.range(side, dtype=tf.float32) + 0.5
-    across, down = (tf.cast(tf.abs(places - centre) < length / 2, tf.float32) for centre in (x, y))
+    """1 within a square around a point, cut off at the edges, 0 elsewhere."""
+    pixels = tf.range(side, dtype=tf.float32) + 0.5
+    across, down = (tf.cast(tf.abs(pixels - centre) < length / 2, tf.float32) for centre in (x, y))
     return down[:, None] * across[None, :]
 
 
 def _randaugment(mixing: Mixing, pictures: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Each picture goes through some of the changes, one after another."""
+    """As many changes of each picture, one after another, each drawn from the list."""
     count = tf.shape(pictures)[0]
     for turn in range(mixing.randaugment):
         which = tf.random.stateless_uniform([count, 1, 1, 1], seed + (10 + turn, 0), 0, len(_CHANGES), tf.int32)
@@ -156,43 +157,35 @@ def _autocontrast(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
     return tf.where(high > low, tf.math.divide_no_nan(pictures - low, high - low) * 255, pictures)
 
 
-def _moved(pictures: tf.Tensor, xx: tf.Tensor, xy: tf.Tensor, yx: tf.Tensor, yy: tf.Tensor, x: tf.Tensor, y: tf.Tensor):
-    """Resampled around the centre: output places times the matrix, plus a shift in shares of the side."""
+def _affine(
+    pictures: tf.Tensor, xx: tf.Tensor, xy: tf.Tensor, yx: tf.Tensor, yy: tf.Tensor, x: tf.Tensor, y: tf.Tensor
+) -> tf.Tensor:
+    """Affine transform around the centre: output coordinates times the matrix, plus a shift in shares of the side."""
     side = pictures.shape[1]
-    centre, nothing = (side - 1) / 2, tf.zeros_like(xx)
+    centre, zero = (side - 1) / 2, tf.zeros_like(xx)
     left = centre - (xx + xy) * centre + x * side
     top = centre - (yx + yy) * centre + y * side
-    transforms = tf.concat([xx, xy, left, yx, yy, top, nothing, nothing], axis=1)[:, :, 0, 0]
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=transforms,
-        output_shape=tf.shape(pictures)[1:3],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
-    moved.set_shape(pictures.shape)
-    return moved
+    return resample(pictures, tf.concat([xx, xy, left, yx, yy, top, zero, zero], axis=1)[:, :, 0, 0])
 
 
 def _rotate(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    angle, nothing = far * math.radians(30), tf.zeros_like(far)
-    return _moved(pictures, tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle), nothing, nothing)
+    angle, zero = far * math.radians(30), tf.zeros_like(far)
+    return _affine(pictures, tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle), zero, zero)
 
 
 def _shear(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, nothing = tf.ones_like(far), tf.zeros_like(far)
-    return _moved(pictures, one, 0.3 * far, nothing, one, nothing, nothing)
+    one, zero = tf.ones_like(far), tf.zeros_like(far)
+    return _affine(pictures, one, 0.3 * far, zero, one, zero, zero)
 
 
 def _shift_across(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, nothing = tf.ones_like(far), tf.zeros_like(far)
-    return _moved(pictures, one, nothing, nothing, one, 0.3 * far, nothing)
+    one, zero = tf.ones_like(far), tf.zeros_like(far)
+    return _affine(pictures, one, zero, zero, one, 0.3 * far, zero)
 
 
 def _shift_down(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, nothing = tf.ones_like(far), tf.zeros_like(far)
-    return _moved(pictures, one, nothing, nothing, one, nothing, 0.3 * far)
+    one, zero = tf.ones_like(far), tf.zeros_like(far)
+    return _affine(pictures, one, zero, zero, one, zero, 0.3 * far)
 
 
 _CHANGES = (

@@ -170,10 +170,10 @@ def _merged(name: str, recipe: str | None, stored: Values, settings: Values) -> 
     return {**merged, "network": name}
 
 
-def _check_options(names: Sequence[str], given: Iterable[str]) -> None:
+def _check_options(names: Sequence[str], options: Iterable[str]) -> None:
     """Raise ValueError for an option that none of the networks has."""
     known = dict.fromkeys(option for name in names for option in registry.get(name).options)
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
             f"expected options of {', '.join(names)} from {', '.join(known) or 'none'}, got {unknown[0]!r}"

@@ -145,7 +145,7 @@ def steps_of(rates):
     pictures = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     batch = (pictures, np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], np.ones(4, np.float32))
     data = tf.data.Dataset.from_tensor_slices(batch).batch(4)
-    Loop(model, tf.distribute.get_strategy(), rates=rates).learn(data, 1)
+    Loop(model, tf.distribute.get_strategy(), rates=rates).train_epoch(data, 1)
     return {weight.path: weight.numpy() - before[weight.path] for weight in model.trainable_variables}
 
 
@@ -159,7 +159,7 @@ def test_a_gradient_is_no_longer_than_the_clip():
         np.eye(2, dtype=np.float32)[[0, 1, 1, 1]],
         np.ones(4, np.float32),
     )
-    Loop(model, tf.distribute.get_strategy(), clip=0.5).learn(tf.data.Dataset.from_tensors(batch), 1)
+    Loop(model, tf.distribute.get_strategy(), clip_norm=0.5).train_epoch(tf.data.Dataset.from_tensors(batch), 1)
     step = np.concatenate([(new - old).ravel() for new, old in zip(model.get_weights(), before, strict=True)])
     assert np.linalg.norm(step) == pytest.approx(0.5, rel=1e-4)
 

@@ -359,12 +359,16 @@ def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
     assert advice in capsys.readouterr().out
 
 
-def test_export_prints_what_each_format_costs_and_says_why_one_is_refused(run, capsys, monkeypatch):
+@pytest.mark.slow
+def test_export_prints_what_each_format_costs(run, capsys):
     assert main(["export", "pets/vgg"]) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[0].split()[:4] == ["format", "right", "same", "difference"]
     assert "float16.tflite" in said
     assert main(["predict", "pets/vgg/export/float16.tflite", str(manifest.load("pets").files[0])]) == 0
+
+
+def test_export_says_why_a_format_is_refused_and_which_to_take(run, capsys, monkeypatch):
     from toolkit.export import check
 
     monkeypatch.setattr(check, "objection", lambda *_, **__: "too bad")

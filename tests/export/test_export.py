@@ -35,6 +35,7 @@ def all_formats(run, data):
     return export.write(run, data, to=export.OFFLINE, max_loss=1.0)
 
 
+@pytest.mark.slow
 def test_every_format_gives_the_answers_of_the_network_through_its_own_runtime(run, data, all_formats):
     pictures, _ = check.draw(run, data, split="test", count=100, seed=7)
     expected = run.probabilities(pictures)
@@ -49,6 +50,7 @@ def test_every_format_gives_the_answers_of_the_network_through_its_own_runtime(r
             assert outcome.figures.agreement == 1
 
 
+@pytest.mark.slow
 def test_a_picture_gets_one_answer_from_the_run_and_from_what_was_exported(run, data, all_formats):
     file = data.where(split="test").files[0]
     expected = predict.picture(run, file)
@@ -63,6 +65,7 @@ def test_a_picture_gets_one_answer_from_the_run_and_from_what_was_exported(run, 
             assert answer.probability == pytest.approx(expected.probability, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_an_artifact_says_what_it_is_where_others_look_for_it(run, all_formats):
     folder = run.folder / "export"
     with zipfile.ZipFile(folder / "float16.tflite") as attached:
@@ -77,6 +80,7 @@ def test_an_artifact_says_what_it_is_where_others_look_for_it(run, all_formats):
     assert json.loads((extra / "classifier.json").read_text()) == facts | {"format": "savedmodel"}
 
 
+@pytest.mark.slow
 def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     record = json.loads((run.folder / "export" / "export.json").read_text())
     assert record["model"] == run.facts["sha256"]
@@ -92,9 +96,14 @@ def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     assert sizes["litert-int8"] < sizes["litert-float16"]
 
 
-def test_the_hash_of_a_file_is_that_of_its_bytes(run, all_formats):
-    row = json.loads((run.folder / "export" / "export.json").read_text())["artifacts"]["onnx"]
-    assert row["sha256"] == hashlib.sha256((run.folder / "export" / "model.onnx").read_bytes()).hexdigest()
+def test_a_saved_model_8_bits_and_onnx_answer_as_the_network_does_and_their_hash_is_that_of_their_bytes(fresh, data):
+    outcomes = export.write(fresh, data, to=["savedmodel", "litert-int8", "onnx"], max_loss=1.0).outcomes
+    pictures, _ = check.draw(fresh, data, split="test", count=8, seed=7)
+    for outcome in outcomes:
+        found = export.FORMATS[outcome.format].load(outcome.file).probabilities(pictures)
+        assert np.abs(found - fresh.probabilities(pictures)).max() <= TOLERANCE.get(outcome.format, 0.2)
+    sha256 = export.load(fresh)["onnx"]["sha256"]
+    assert sha256 == hashlib.sha256((fresh.folder / "export" / "model.onnx").read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("count", [1, 4, 200])
@@ -109,6 +118,7 @@ def test_the_milliseconds_are_those_of_one_picture_at_a_time(count):
     assert asked == [1] * (1 + min(count, check.TIMED))
 
 
+@pytest.mark.slow
 def test_nothing_is_in_the_folder_but_what_was_kept(run, all_formats):
     kept = {export.FORMATS[name].file for name in export.OFFLINE} | {"export.json"}
     assert {file.name for file in (run.folder / "export").iterdir()} == kept

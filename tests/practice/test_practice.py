@@ -119,6 +119,7 @@ def test_the_box_contains_the_vehicle(label, monkeypatch):
         assert top - 1 <= rows.min() <= top + 4 and bottom - 4 <= rows.max() + 1 <= bottom + 1
 
 
+@pytest.mark.slow
 def test_mean_colours_do_not_give_the_class_away():
     labels = np.arange(400) % 2
     drawn = [

@@ -111,6 +111,7 @@ def test_a_run_that_is_complete_is_given_back_untouched(trained, table):
     assert {file: file.stat().st_mtime_ns for file in trained.folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_run_of_that_name_with_other_settings_is_not_replaced_unless_allowed(trained, table):
     shorter = Config(**{**SMALL, "epochs": 1})
     first = train.fit(shorter, table, name="taken")
@@ -155,6 +156,7 @@ def test_a_loss_that_is_no_number_stops_the_training(table):
         train.fit(Config(**{**SMALL, "learning_rate": 1e30}), table, name="wild")
 
 
+@pytest.mark.slow
 def test_training_in_bfloat16_gives_a_model_that_computes_in_float32(table):
     run = train.fit(Config(**{**SMALL, "precision": "bfloat16", "epochs": 1}), table, name="half")
     assert run.facts["precision"] == "bfloat16"

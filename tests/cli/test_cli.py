@@ -1,6 +1,7 @@
 """The command line is called as a person calls it; only its process is ours, to be quick."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,26 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A home with a dataset and an evaluated run, made once."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOOLKIT_HOME", str(home))
+        table = ready_dataset(paths.dataset("pets"), per_class=10)
+        run = untrained(paths.models(table.root) / "vgg", root=str(table.root), train_seconds=1.0)
+        evaluate.measure(run, table)
+        weighed(run)
+    return home
+
+
 @pytest.fixture
-def run(tmp_path):
-    table = ready_dataset(paths.dataset("pets"), per_class=10)
-    made = untrained(paths.models(table.root) / "vgg", root=str(table.root), train_seconds=1.0)
-    evaluate.measure(made, table)
-    return weighed(made)
+def run(made):
+    """The same run in the home of this test."""
+    shutil.copytree(made, paths.home(), dirs_exist_ok=True)
+    facts = paths.run("pets/vgg") / bundle.FACTS
+    facts.write_text(facts.read_text().replace(str(made), str(paths.home())))
+    return bundle.load("pets/vgg")
 
 
 def complaint(capsys, *words):

@@ -1,4 +1,7 @@
-"""Kaggle through its own client, against a server of this machine that answers as Kaggle does."""
+"""Kaggle through its own client, against a server of this machine that answers as Kaggle does.
+
+The client works in a process of its own, as it must, for it has no timeout; tests that start one are slow.
+"""
 
 import json
 import threading
@@ -10,7 +13,6 @@ from toolkit import manifest, scrape
 from toolkit.errors import SourceError
 from toolkit.scrape import Options, kaggle
 
-pytestmark = pytest.mark.slow  # kagglehub works in a process of its own, as it must: it has no timeout
 pytest.importorskip("kagglehub")
 
 
@@ -43,6 +45,7 @@ def asked(services):
     return [path.rpartition("/")[2] for path, _, _ in services.log]
 
 
+@pytest.mark.slow
 def test_a_set_is_pinned_and_later_runs_need_no_network(services, tmp_path):
     table = collected()
     assert table["label"].tolist() == ["cars"] * 3 + ["tanks"] * 3
@@ -58,6 +61,7 @@ def test_a_set_is_pinned_and_later_runs_need_no_network(services, tmp_path):
     assert pins[KAGGLE]["version"] == 1
 
 
+@pytest.mark.slow
 def test_a_version_that_is_named_is_taken_and_remembered(services, tmp_path):
     services.version = 3
     found = items(into=tmp_path)
@@ -67,6 +71,7 @@ def test_a_version_that_is_named_is_taken_and_remembered(services, tmp_path):
     assert items(into=tmp_path)[0].source_id == found[0].source_id
 
 
+@pytest.mark.slow
 def test_without_a_network_the_newest_version_that_is_here_is_taken(services):
     services.version = 2
     items()
@@ -74,12 +79,14 @@ def test_without_a_network_the_newest_version_that_is_here_is_taken(services):
     assert items(tries=2)[0].source_id.startswith(f"{KAGGLE}/versions/2/")
 
 
+@pytest.mark.slow
 def test_without_a_network_or_a_copy_it_ends_in_one_line(cache):
     with pytest.raises(SourceError, match="expected an answer from Kaggle, got none in 2 attempts") as error:
         items(tries=2)
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "words"), [(401, "wants credentials; set KAGGLE"), (403, "is private or asks"), (404, "does not exist")]
 )
@@ -91,6 +98,7 @@ def test_a_refusal_says_what_to_do(code, words, services):
     assert len(services.log) == 1
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(services):
     slept = []
     services.faults = [status(429, b"{}", Retry_After="9"), status(503, b"{}")]
@@ -98,6 +106,7 @@ def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(services):
     assert slept[0] == 9 and len(slept) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_left_after_a_while(services, monkeypatch):
     monkeypatch.setitem(kaggle.PATIENCE, "look", 4.0)
     services.hang = threading.Event()

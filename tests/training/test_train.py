@@ -225,6 +225,7 @@ def test_the_best_epoch_may_be_that_of_the_highest_accuracy(hard):
     assert run.facts["best_epoch"] == run.history["val_accuracy"].argmax()
 
 
+@pytest.mark.slow
 def test_the_course_can_be_written_for_tensorboard_and_goes_on_after_an_interruption(table, home, monkeypatch):
     config = Config(**{**SMALL, "epochs": 3})
     stop_before(monkeypatch, epoch=2)

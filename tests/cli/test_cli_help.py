@@ -47,6 +47,7 @@ USED = {  # by verb: the functions and classes that its options are passed on to
     "export": [export.write],
     "serve": [serve.Config],
     "app": [app.serve],
+    "learn": TRAINING,
     "run": [scrape.Options, run.pipeline, *TRAINING],
     "demo": [demo.execute],
 }
@@ -56,8 +57,9 @@ SPECIAL = {  # what is None in a signature, since it depends on something
     ("review", "port"): review_server.PORT,
     ("app", "port"): app_server.PORT,
     ("labels", "style"): labels.USUAL.style,
+    ("learn", "style"): "modern",
     ("export", "to"): inspect.signature(export.write).parameters["to"].default[0],
-    **{(verb, "fine_tune"): FineTune().epochs for verb in ("train", "crossval", "labels", "tune", "run")},
+    **{(verb, "fine_tune"): FineTune().epochs for verb in ("train", "crossval", "labels", "tune", "learn", "run")},
 }
 
 

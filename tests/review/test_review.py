@@ -384,11 +384,11 @@ def test_where_to_listen_and_what_to_show_first_reach_the_server(pets, monkeypat
     class Recorder(review._server()):
         def run(self):
             asked.append(("run", self.url))
-            self._close()
+            self._end()
 
         def start(self):
             asked.append(("start", self.url))
-            self._close()
+            self._end()
 
     asked, opened = [], []
     monkeypatch.setattr(review, "_server", lambda: Recorder)

@@ -90,7 +90,7 @@ def test_the_same_pairs_are_found_as_in_a_dataset_and_the_same_pictures_kept(fol
     table = verify.check(manifest.from_rows(tmp_path / "set", rows))
     told = dedup.pairs(table, **options).assign(**{} if "transformed" in options else {"change": ""})
     wanted = {(frozenset((one, other)), *rest) for one, other, *rest in told.itertuples(index=False)}
-    found = copies.among(folder, **options)
+    found = copies.among(folder, **options, max_share=1)
 
     def named(path):
         return Path(path).relative_to(folder).as_posix()
@@ -101,12 +101,12 @@ def test_the_same_pairs_are_found_as_in_a_dataset_and_the_same_pictures_kept(fol
     differences = {pair: difference for pair, _, difference, _ in wanted}
     assert all(abs(difference - differences[pair]) < 2e-4 for pair, _, difference, _ in pairs)
     assert len(pairs) > 100
-    marked = dedup.group(table, **options).table
+    marked = dedup.group(table, **options, max_share=1).table
     assert {named(one.path) for one in found.redundant} == set(marked.loc[marked["status"] == "duplicate", "path"])
 
 
 def test_a_group_begins_with_the_best_picture_and_tells_what_its_copies_are(folder):
-    found = copies.among(folder, transformed=True)
+    found = copies.among(folder, transformed=True, max_share=1)
     assert len(found.groups) == 7
     assert found.pictures == 7 * len(VARIANTS)
     for group in found.groups:
@@ -176,7 +176,7 @@ def test_a_place_that_is_not_there_and_a_limit_out_of_range_are_refused(tmp_path
 
 
 def test_the_number_of_processes_changes_nothing(folder):
-    one, two = copies.among(folder, jobs=1), copies.among(folder, jobs=2)
+    one, two = (copies.among(folder, jobs=jobs, max_share=1) for jobs in (1, 2))
     assert one.groups == two.groups
     assert list(one.pairs()) == list(two.pairs())
 
@@ -184,7 +184,7 @@ def test_the_number_of_processes_changes_nothing(folder):
 def test_nothing_heavy_is_loaded(folder):
     program = (
         "import sys; from toolkit.cli import main; "
-        f"code = main(['copies', {str(folder)!r}, '--json']); "
+        f"code = main(['copies', {str(folder)!r}, '--max-share', '1', '--json']); "
         f"print(code, *[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -16,6 +16,7 @@ def _copies_options(parser: ArgumentParser) -> None:
     options.add(parser, "--max-distance", distance, type=int)
     options.add(parser, "--max-difference", "largest difference of two signatures, 0 to 4 (default: 0.04)", type=float)
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
+    options.add(parser, "--max-share", "of all pictures, that looks may call copies (default: 0.2)", type=float)
     options.add(parser, "--jobs", "processes (default: one per core)", type=int)
     options.file(parser, "--csv", "write the groups there, a row per picture")
 
@@ -27,7 +28,7 @@ def _copies(arguments: Namespace) -> dict:
     from toolkit.duplicates import copies
 
     log = common.log(arguments)
-    limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "jobs")
+    limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "max_share", "jobs")
     found = copies.among(arguments.places, **limits)
     for best, *others in found.groups:
         log("\n".join([f"{1 + len(others)} pictures", _line(best, "best"), *map(_line, others)]))
@@ -42,12 +43,12 @@ def _copies(arguments: Namespace) -> dict:
         paths.write(arguments.csv, _table(found.groups).encode(errors="surrogateescape"))  # names as they are
     groups = [[asdict(picture) for picture in group] for group in found.groups]
     unreadable = [{"path": path, "reason": reason} for path, reason in found.unreadable]
-    return {"pictures": found.pictures, "groups": groups, "unreadable": unreadable}
+    return {"pictures": found.pictures, "groups": groups, "unreadable": unreadable, "warning": found.warning}
 
 
 def _line(picture: "Picture", what: str = "") -> str:
     if not picture.copy_of:
-        what = what or "like a copy, not like the best"
+        what = what or "alike, no copy for certain"
     else:
         what = "identical" if picture.identical else f"{picture.distance} bits, agreement {picture.agreement:.3f}"
         what += f", {picture.change}" if picture.change else ""

@@ -53,6 +53,8 @@ def _dedup_options(parser: ArgumentParser) -> None:
     options.add(parser, "--max-difference", "largest difference of two signatures, 0 to 4 (default: 0.04)", type=float)
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
     options.add(parser, "--crops", "also find crops down to this share of either side, 0.7 to 1", type=float)
+    options.add(parser, "--max-share", "of all pictures, that looks may take out of use (default: 0.2)", type=float)
+    options.add(parser, "--jobs", "threads (default: one per core)", type=int)
     parser.add_argument("--curve", action="store_true", help="only show what each distance would find")
 
 
@@ -67,6 +69,7 @@ def _dedup(arguments: Namespace) -> dict:
     limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "crops")
     is_split = before.table["split"].replace("", None).nunique() > 1
     leaks = dedup.leaks(before, **limits).to_dict(orient="records") if is_split else []
+    limits |= common.provided(arguments, "max_share", "jobs")
     counts = common.counted(dedup.group(before, **limits).save(), arguments)
     if leaks:
         log(f"{len(leaks)} pairs are the same picture on two sides of the split:")

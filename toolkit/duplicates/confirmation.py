@@ -6,28 +6,30 @@ under two labels. What no look confirms stays in use.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice, product
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from toolkit.core import workers
-from toolkit.duplicates import hamming
+from toolkit.duplicates import brake, hamming
 from toolkit.duplicates.decisive import Look
+from toolkit.duplicates.looks import Looks
 from toolkit.duplicates.matching import Pairs, UniqueSignatures
+from toolkit.images import Source
 
 TRIES = 4  # looks at a picture that may fail, at the kept pictures it is most like
 SCENE = 6  # looks at a group from which on most of them tell whether it is a scene
 CLAIMED = 20  # pictures under other labels after which a picture needs no further look
 
-LookAt = Callable[[int, int, str], Look]  # two positions, and what was done to one of the pictures
+LookAt = Callable[[int, int, str], Look]  # two pictures, and what was done to one of them
 
 
 class Evidence(NamedTuple):
-    """The other picture, by its position, and what the look said."""
+    """The other picture, by its index, and what the look said."""
 
     other: int
     look: Look
@@ -35,32 +37,37 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What was confirmed, by the position of each picture that leaves use.
+    """What was confirmed, by the index of each picture that leaves use.
 
     Args:
         copies: of each copy, the picture that is kept.
         conflicts: of each picture that is there under another label too, the others.
+        warning: why more than that was left in use; "" if it was not.
     """
 
     copies: dict[int, Evidence] = field(default_factory=dict)
     conflicts: dict[int, list[Evidence]] = field(default_factory=dict)
+    warning: str = ""
 
 
 class _Near(NamedTuple):
     """A signature that another one is paired with."""
 
     difference: float
-    kind: int
+    signature: int
     change: str
 
 
 def confirm(
     unique: UniqueSignatures,
     pairs: Pairs,
-    best_first: np.ndarray,
-    labels: Sequence[str] | None,
-    looks: Callable[[], LookAt],
+    ranking: np.ndarray,
+    sources: Sequence[Source],
+    contents: Sequence[Hashable],
     *,
+    names: Sequence[str],
+    labels: Sequence[str] | None = None,
+    max_share: float = brake.MAX_SHARE,
     jobs: int = -1,
 ) -> Confirmed:
     """Take a decisive look at what would leave use.
@@ -68,27 +75,38 @@ def confirm(
     Args:
         unique: the signatures of all pictures.
         pairs: of signatures that are alike.
-        best_first: positions of the pictures, in the order of preference.
-        labels: of all pictures; None where there are none.
-        looks: makes what looks at two pictures, for one group in one thread.
+        ranking: indices of the pictures, the best first.
+        sources: a file per picture.
+        contents: per picture what its bytes are called, such as their sha256.
+        names: what each is called in a warning.
+        labels: of each; None where there are none.
+        max_share: of all pictures, that looks may take out of use; 1 is off. See `brake`.
         jobs: threads, -1 for one per core.
 
     Returns:
-        The copies and the label conflicts; of a pair both pictures are linked, and a copy's kept picture comes before
-        it in the order and stays in use.
+        The copies and the label conflicts; a copy's kept picture ranks before it, and stays in use.
     """
-    near, groups = _near(unique, pairs), _groups(unique, pairs, best_first)
-    names = np.full(len(unique.inverse), "", object) if labels is None else np.asarray(labels, object)
-    confirmed = Confirmed()
+    threads = workers.cores() if jobs < 1 else jobs
+    component = hamming.components(pairs.first, pairs.second, len(unique.counts))[unique.inverse]
+    named = np.asarray(labels if labels is not None else [""] * len(component), object)
+    near = _near(unique, pairs)
 
-    def judged(members: list[int]) -> Confirmed:
-        return _Group(members, unique.inverse, near, names, looks()).judge()
+    def judged(*, only_identical: bool) -> Confirmed:
+        def judge(group: list[int]) -> Confirmed:  # with looks of its own, that are forgotten with it
+            look_at = Looks(sources, contents, only_identical=only_identical).at
+            return _Group(group, unique.inverse, near, named, look_at).judge()
 
-    with ThreadPoolExecutor(workers.cores() if jobs < 1 else jobs) as pool:
-        for group in pool.map(judged, groups):
-            confirmed.copies.update(group.copies)
-            confirmed.conflicts.update(group.conflicts)
-    return confirmed
+        confirmed = Confirmed()
+        with ThreadPoolExecutor(threads) as pool:
+            for part in pool.map(judge, _groups(component, ranking)):
+                confirmed.copies.update(part.copies)
+                confirmed.conflicts.update(part.conflicts)
+        return confirmed
+
+    found = judged(only_identical=False)
+    taken = {index: evidence[0] for index, evidence in found.conflicts.items()} | found.copies
+    warning = brake.warning(taken, component, names, labels, max_share=max_share)
+    return replace(judged(only_identical=True), warning=warning) if warning else found
 
 
 def _near(unique: UniqueSignatures, pairs: Pairs) -> dict[int, list[_Near]]:
@@ -98,71 +116,77 @@ def _near(unique: UniqueSignatures, pairs: Pairs) -> dict[int, list[_Near]]:
     for difference, first, second, change in zip(*(column.tolist() for column in columns), strict=True):
         near[first].append(_Near(difference, second, change))
         near[second].append(_Near(difference, first, change))
-    for kind in np.flatnonzero(unique.counts > 1).tolist():
-        near[kind].append(_Near(-1.0, kind, ""))
-    return {kind: sorted(others) for kind, others in near.items()}
+    for signature in np.flatnonzero(unique.counts > 1).tolist():
+        near[signature].append(_Near(-1.0, signature, ""))
+    return {signature: sorted(others) for signature, others in near.items()}
 
 
-def _groups(unique: UniqueSignatures, pairs: Pairs, best_first: np.ndarray) -> Iterator[list[int]]:
-    """The pictures of every group that has several, in the order of preference."""
-    component = hamming.components(pairs.first, pairs.second, len(unique.counts))[unique.inverse[best_first]]
-    order = np.argsort(component, kind="stable")
-    _, sizes = np.unique(component, return_counts=True)
+def _groups(component: np.ndarray, ranking: np.ndarray) -> Iterator[list[int]]:
+    """The pictures of every group that has several, the best first."""
+    order = np.argsort(component[ranking], kind="stable")
+    _, sizes = np.unique(component[ranking], return_counts=True)
     ends = np.cumsum(sizes).tolist()
     for start, end in zip([0, *ends], ends, strict=False):
         if end - start > 1:
-            yield best_first[order[start:end]].tolist()
+            yield ranking[order[start:end]].tolist()
 
 
 class _Group:
     """The pictures of one group, the best first."""
 
     def __init__(
-        self, members: list[int], kind: np.ndarray, near: dict[int, list[_Near]], labels: np.ndarray, look_at: LookAt
+        self, pictures: list[int], signature: np.ndarray, near: dict[int, list[_Near]], labels: np.ndarray, look: LookAt
     ):
-        self._members, self._kind, self._near, self._labels = members, kind, near, labels
-        self._look_at = look_at
+        self._pictures, self._signature, self._near, self._labels = pictures, signature, near, labels
+        self._look = look
 
     def judge(self) -> Confirmed:
         """What leaves use."""
         conflicts = self._conflicts()
-        left = [place for place in self._members if place not in conflicts]
-        copies, looks = self._copies(left, strict=False)
+        remaining = [index for index in self._pictures if index not in conflicts]
+        copies, looks = self._copies(remaining, strict=False)
         if looks >= SCENE and len(copies) < looks / 2:
-            copies, _ = self._copies(left, strict=True)
+            copies, _ = self._copies(remaining, strict=True)
         return Confirmed(copies, conflicts)
 
-    def _copies(self, members: list[int], *, strict: bool) -> tuple[dict[int, Evidence], int]:
+    def _copies(self, pictures: list[int], *, strict: bool) -> tuple[dict[int, Evidence], int]:
         """Of every copy the kept picture that it is most like, and how many looks were taken."""
         kept: dict[tuple[int, str], list[int]] = defaultdict(list)
         copies, looks = {}, 0
-        for place in members:
-            kind, label = int(self._kind[place]), self._labels[place]
-            likely = ((other, link.change) for link in self._near.get(kind, ()) for other in kept[link.kind, label])
-            for other, change in islice(likely, TRIES):
-                look, looks = self._look_at(other, place, change), looks + 1
+        for index in pictures:
+            for other, change in islice(self._alike(index, kept, [self._labels[index]]), TRIES):
+                look, looks = self._look(other, index, change), looks + 1
                 if look.certain(strict=strict):
-                    copies[place] = Evidence(other, look)
+                    copies[index] = Evidence(other, look)
                     break
             else:
-                kept[kind, label].append(place)
+                kept[self._signature[index], self._labels[index]].append(index)
         return copies, looks
 
     def _conflicts(self) -> dict[int, list[Evidence]]:
         """Of every picture those that are the same under other labels."""
-        conflicts: dict[int, list[Evidence]] = {place: [] for place in self._members}
+        conflicts: dict[int, list[Evidence]] = {index: [] for index in self._pictures}
         earlier: dict[tuple[int, str], list[int]] = defaultdict(list)
-        labels = sorted(set(self._labels[self._members]))
-        for place in self._members if len(labels) > 1 else ():
-            kind, label, failed = int(self._kind[place]), self._labels[place], 0
-            foreign = [name for name in labels if name != label]
-            for link, name in product(self._near.get(kind, ()), foreign):
-                for other in earlier[link.kind, name]:
-                    if failed < TRIES and min(len(conflicts[place]), len(conflicts[other])) < CLAIMED:
-                        look = self._look_at(other, place, link.change)
-                        if look.certain(strict=True):
-                            conflicts[place].append(Evidence(other, look))
-                            conflicts[other].append(Evidence(place, look))
-                        failed += not look.certain(strict=True)
-            earlier[kind, label].append(place)
-        return {place: evidence for place, evidence in conflicts.items() if evidence}
+        labels = sorted(set(self._labels[self._pictures]))
+        for index in self._pictures if len(labels) > 1 else ():
+            failed, label = 0, self._labels[index]
+            for other, change in self._alike(index, earlier, [name for name in labels if name != label]):
+                if failed == TRIES:
+                    break
+                if min(len(conflicts[index]), len(conflicts[other])) < CLAIMED:
+                    look = self._look(other, index, change)
+                    if look.certain(strict=True):
+                        conflicts[index].append(Evidence(other, look))
+                        conflicts[other].append(Evidence(index, look))
+                    else:
+                        failed += 1
+            earlier[self._signature[index], label].append(index)
+        return {index: evidence for index, evidence in conflicts.items() if evidence}
+
+    def _alike(
+        self, index: int, pictures: dict[tuple[int, str], list[int]], labels: Sequence[str]
+    ) -> Iterator[tuple[int, str]]:
+        """Pictures under these labels that are alike, the most alike first, and what was done to one of them."""
+        for near in self._near.get(int(self._signature[index]), ()):
+            for label in labels:
+                yield from ((other, near.change) for other in pictures[near.signature, label])

@@ -1,10 +1,12 @@
 """Copies among the pictures of a folder: no dataset, nothing changed, nothing deleted.
 
-Every file is opened once; two pictures are the same as in `dedup`, see `matching`.
+Every file is opened once, and what may be a copy once more; two pictures are the same as in `dedup`, see `matching`
+and `confirmation`.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,8 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import workers
-from toolkit.duplicates import hamming, matching
+from toolkit.duplicates import brake, hamming, matching
+from toolkit.duplicates.confirmation import confirm
 from toolkit.errors import DatasetError
 from toolkit.images import hashes, measure
 
@@ -29,11 +32,12 @@ class Picture:
         path: of the file.
         width, height: in pixels, upright.
         bytes: of the file.
-        copy_of: the path of the better one; "" for the best, and for what is only like a copy of it.
+        copy_of: the path of the better one; "" for the best, and for what is only alike: no look makes it a copy.
         distance: bits in which their hashes differ, 0 to 64.
         agreement: of the two pictures, 1 where their signatures are equal, about 0 where they have nothing in common.
         identical: whether the two files are the same, byte for byte.
         change: what was done to one of them: "", "mirrored", "turned by 90°", …
+        score: what the decisive look found, from 0 for the same pixels to 1 for a copy that is just certain.
     """
 
     path: str
@@ -45,6 +49,7 @@ class Picture:
     agreement: float = 1.0
     identical: bool = False
     change: str = ""
+    score: float = 0.0
 
 
 class Pair(NamedTuple):
@@ -64,12 +69,15 @@ class Copies:
     Args:
         pictures: how many could be opened.
         unreadable: path and reason of the others, sorted.
-        groups: connected components, the largest first; in each the best picture comes first, then its copies.
+        groups: connected components, the largest first; in each the best picture comes first, then its copies, then
+            what is only alike, each with its own copies.
+        warning: why fewer are called copies than looks say; "" if none were left out.
     """
 
     pictures: int
     unreadable: list[tuple[str, str]]
     groups: list[list[Picture]]
+    warning: str
     _paths: list[str]
     _unique: matching.UniqueSignatures
     _near: matching.Pairs
@@ -99,6 +107,7 @@ def among(
     max_distance: int | None = None,
     max_difference: float = matching.MAX_DIFFERENCE,
     transformed: bool = False,
+    max_share: float = brake.MAX_SHARE,
     jobs: int = -1,
 ) -> Copies:
     """Look for copies in folders, with all below them, and among files.
@@ -108,7 +117,7 @@ def among(
 
     Args:
         places: a folder or a file, or several.
-        max_distance, max_difference, transformed: as in `dedup.group`.
+        max_distance, max_difference, transformed, max_share: as in `dedup.group`.
         jobs: processes, -1 for one per core.
 
     Returns:
@@ -136,45 +145,63 @@ def among(
         transformed=transformed,
     )
     near = near.select(near.accepted(max_difference))
-    groups = _groups(files, rows, unique, near)
-    return Copies(len(files), unreadable, groups, [file.path for file in files], unique, near)
+    groups, warning = _groups(files, rows, unique, near, max_share=max_share, jobs=jobs)
+    if warning:
+        warnings.warn(warning, stacklevel=2)
+    return Copies(len(files), unreadable, groups, warning, [file.path for file in files], unique, near)
 
 
 def _groups(
-    files: list[_File], rows: np.ndarray, unique: matching.UniqueSignatures, near: matching.Pairs
-) -> list[list[Picture]]:
-    """Connected components, the best picture of each first."""
+    files: list[_File],
+    rows: np.ndarray,
+    unique: matching.UniqueSignatures,
+    near: matching.Pairs,
+    *,
+    max_share: float,
+    jobs: int,
+) -> tuple[list[list[Picture]], str]:
+    """Connected components, the best picture of each first; and a warning."""
+    paths, contents = [file.path for file in files], _contents(files, rows)
     pixels = rows["width"].astype(np.int64) * rows["height"]
     size = np.array([file.bytes for file in files], np.int64)
-    component = hamming.components(near.first, near.second, len(unique.counts))
-    ends = zip(near.first.tolist(), near.second.tolist(), strict=True)
-    pair_of = {pair: index for index, pair in enumerate(ends)}
-    groups: dict[int, list[Picture]] = {}
+    ranking = matching.best_first(np.arange(len(files)), pixels, rows["sharpness"], size)  # files are sorted
+    confirmed = confirm(unique, near, ranking, paths, contents, names=paths, max_share=max_share, jobs=jobs)
+    pair_of = {pair: index for index, pair in enumerate(zip(near.first.tolist(), near.second.tolist(), strict=True))}
 
     def picture(index: int) -> Picture:
         return Picture(files[index].path, int(rows["width"][index]), int(rows["height"][index]), files[index].bytes)
 
-    def copy(index: int, best: int) -> Picture:
+    def copy(index: int) -> Picture:
+        best, look = confirmed.copies[index]
+        made = replace(picture(index), copy_of=files[best].path, score=round(look.score, 3))
         first, second = sorted((int(unique.inverse[index]), int(unique.inverse[best])))
         if first == second:
-            identical = size[index] == size[best] and bytes(rows["sha256"][index]) == bytes(rows["sha256"][best])
-            return replace(picture(index), copy_of=files[best].path, identical=bool(identical))
+            return replace(made, identical=contents[index] == contents[best])
         pair = pair_of[first, second]
         return replace(
-            picture(index),
-            copy_of=files[best].path,
+            made,
             distance=int(near.distance[pair]),
             agreement=round(1 - float(near.difference[pair]) / 2, 3),
             change=near.change[pair],
         )
 
-    ranking = matching.best_first(np.arange(len(files)), pixels, rows["sharpness"], size)  # files are sorted
-    neighbours = matching.neighbours(near, unique.counts)
-    for best, indices in matching.kept_with_copies(unique, neighbours, ranking):
-        group = groups.setdefault(int(component[unique.inverse[best]]), [])
-        copies = (copy(index, best) for index in indices.tolist())
-        group += [picture(best), *sorted(copies, key=lambda picture: (picture.distance, picture.path))]
-    return sorted(groups.values(), key=lambda group: (-len(group), group[0].path))
+    copies: dict[int, list[Picture]] = {}
+    for index, (best, _) in confirmed.copies.items():
+        copies.setdefault(best, []).append(copy(index))
+    component = hamming.components(near.first, near.second, len(unique.counts))[unique.inverse]
+    several = np.bincount(component)[component] > 1 if len(files) else np.zeros(0, bool)
+    groups: dict[int, list[Picture]] = {}
+    for index in ranking[several[ranking]].tolist():
+        if index not in confirmed.copies:
+            nearest = sorted(copies.get(index, ()), key=lambda picture: (picture.distance, picture.path))
+            groups.setdefault(int(component[index]), []).extend([picture(index), *nearest])
+    return sorted(groups.values(), key=lambda group: (-len(group), group[0].path)), confirmed.warning
+
+
+def _contents(files: list[_File], rows: np.ndarray) -> list[Hashable]:
+    """What the bytes of each file are called: their sha256 where another file has as many bytes, else the path."""
+    digests = (bytes(digest) for digest in rows["sha256"])
+    return [digest if any(digest) else file.path for file, digest in zip(files, digests, strict=True)]
 
 
 def _measured(files: list[_File], jobs: int) -> tuple[np.ndarray, dict[int, str]]:

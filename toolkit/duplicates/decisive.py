@@ -21,9 +21,13 @@ from toolkit.duplicates import registration, windows
 
 FIRST, SIDE, SMALL_TYPE = 256, 512, 1024  # pixels of the longer side: looked at first, once more, and where drawn
 SMALLEST, MUCH = 48, 3  # pixels of the longer side below which nothing is certain of a picture so many times larger
-COARSE, HOPELESS = 64, 4.0  # pixels, and the score there which no closer registration makes a copy's
+COARSE, HOPELESS = (
+    64,
+    4.0,
+)  # pixels of the shorter side, and the score there which no closer registration makes a copy's
 BLUR = 0.8  # pixels
 COVER, SHAPE = 0.72, 1.25  # no copy shows less of the other, and no aspect changes more
+PLAIN = 2.0  # standard deviation of every channel, up to which a picture shows nothing to be certain by
 ALIKE = 0.8  # correlation of brightness, without which it is another picture
 CERTAIN, STRICT = 1.0, 0.6  # the largest score of a copy; of a scene, and of pictures under two labels
 SPECKS = (80.0, 40.0, 22.0, 20.0)  # times the noise that lies evenly, at each size; see `windows.worst`
@@ -33,6 +37,7 @@ TEXTURED, TONES = 0.5, 25.0  # share of coloured pixels with texture, or range o
 GREY = 0.8  # the largest score of a copy without colour
 NEUTRAL = 0.5  # what OpenCV calls chroma 0 in floating point
 DRAWN = 0.55  # share of the two commonest grey values, of 32, in a drawing or a page; photographs have up to 0.45
+NO_COLOUR = "one has no colour"
 
 Verdict = Literal["copy", "alike", "different"]
 
@@ -71,6 +76,14 @@ class Look:
     why: str = ""
     identical: bool = False
 
+    @property
+    def words(self) -> str:
+        """How much differs, and where, for a person; "" if nothing does."""
+        if self.identical:
+            return ""
+        across, down, _ = self.where
+        return f"differs by {self.score:.2f} of 1 at {across:.0%} across and {down:.0%} down"
+
     def certain(self, *, strict: bool = False) -> bool:
         """Whether it is a copy; `strict` asks for the stronger evidence that a scene, or two labels, take."""
         return self.verdict == "copy" and self.score <= (STRICT if strict else CERTAIN)
@@ -107,9 +120,8 @@ def compare(left: Picture, right: Picture) -> Look:
     >>> compare(decode("holiday.jpg"), decode("copy.jpg")).verdict  # doctest: +SKIP
     'copy'
     """
-    same_size = (left.width, left.height) == (right.width, right.height)
-    if same_size and left.pixels.shape == right.pixels.shape and np.array_equal(left.pixels, right.pixels):
-        return Look("copy", 0.0, identical=True)
+    if (look := identical(left, right)).identical:
+        return look
     transparent = (left.pixels.shape[2] == 4) + (right.pixels.shape[2] == 4)
     pairs = [(_before(left, ground), _before(right, ground)) for ground in ((255, 0) if transparent else (255,))]
     if transparent == 1:  # of a white shape before white nothing is to be seen
@@ -117,6 +129,14 @@ def compare(left: Picture, right: Picture) -> Look:
     looks = [_opaque(*pair, drawn=left.drawn or right.drawn) for pair in pairs]
     looks = looks or [Look("alike", why="nothing to be seen")]
     return (max if transparent == 2 else min)(looks, key=lambda look: look.score)
+
+
+def identical(left: Picture, right: Picture) -> Look:
+    """Look only whether two pictures have the same pixels: "copy" or "alike"."""
+    same_size = (left.width, left.height) == (right.width, right.height)
+    if same_size and np.array_equal(left.pixels, right.pixels):
+        return Look("copy", 0.0, identical=True)
+    return Look("alike")
 
 
 def _before(picture: Picture, ground: int) -> np.ndarray:
@@ -135,11 +155,13 @@ def _opaque(left: np.ndarray, right: np.ndarray, *, drawn: bool) -> Look:
     sides, shape = (max(left.shape[:2]), max(right.shape[:2])), left.shape
     if not 1 / SHAPE < shape[1] / shape[0] * right.shape[0] / right.shape[1] < SHAPE:
         return Look("different", why="another shape")
+    if max(side.std(axis=(0, 1)).max() for side in (left, right)) < PLAIN:
+        return Look("alike", why="nothing to be seen")
     right = registration.resized(right, shape)
     coloured, left, right = _without_colour(left, right)
     look = _despite_specks(left, right, drawn=drawn)
     if look.verdict == "copy" and coloured is not None:
-        look = replace(look, score=look.score / GREY, why="one has no colour")
+        look = replace(look, score=look.score / GREY, why=NO_COLOUR)
         if look.score > CERTAIN or not _telling(coloured):
             look = replace(look, verdict="alike", score=max(look.score, 1.01))
     if look.verdict == "copy" and sides[0] < min(SMALLEST, sides[1] / MUCH):
@@ -188,7 +210,8 @@ def _sizes(left: np.ndarray, right: np.ndarray, *, specks: tuple[float, ...] = (
 
 def _registered(left: np.ndarray, right: np.ndarray, specks: tuple[float, ...]) -> np.ndarray | None:
     """How the right picture lies on the left one, if one is a crop of the other."""
-    small, other = (registration.sized(side, COARSE) for side in (left, right))
+    longer = round(COARSE * max(left.shape[:2]) / min(left.shape[:2]))
+    small, other = (registration.sized(side, longer) for side in (left, right))
     coarse = registration.register(small, other)
     if not registration.nested(coarse, small.shape, loose=3 * registration.LOOSE):
         return None

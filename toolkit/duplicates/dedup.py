@@ -6,10 +6,13 @@ The hash alone is no proof: pictures of one kind of thing on one kind of backgro
 Being the same is not transitive: of a picture and two crops of it, each crop may be the same as the whole and yet not
 as the other. So there are two answers. `group` is for splitting: it is a connected component of pairs, so that no pair
 has one picture in train and the other in test. The status "duplicate" is for leaving out: a picture only gets it if it
-is itself the same as the one that is kept.
+is itself the same as the one that is kept, and a decisive look at both confirms it, see `confirmation`.
 """
 
+import re
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +20,8 @@ import pandas as pd
 from toolkit.dataset import signatures
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import COMPARED
-from toolkit.duplicates import hamming, matching
+from toolkit.duplicates import brake, hamming, matching
+from toolkit.duplicates.confirmation import confirm
 from toolkit.duplicates.difference import differences
 from toolkit.duplicates.matching import MAX_DIFFERENCE, Pairs, UniqueSignatures, default_max_distance
 from toolkit.errors import DatasetError
@@ -26,6 +30,7 @@ from toolkit.images import hashes
 __all__ = ["curve", "default_max_distance", "differences", "group", "leaks", "pairs"]
 
 NAMED = 20  # pictures in a reason, at most
+SAME = "the same picture as "  # begins the reason of a copy, before the path of the picture that is kept
 
 
 def group(
@@ -35,13 +40,16 @@ def group(
     max_difference: float = MAX_DIFFERENCE,
     transformed: bool = False,
     crops: float = 1,
+    max_share: float = brake.MAX_SHARE,
+    jobs: int = -1,
 ) -> Manifest:
     """Mark near-duplicates: all but the best copy become "duplicate", one picture under two labels "label conflict".
 
     The best copy is the one with the most pixels, then the sharpest, then the largest file. What is the same as the
     best copy is a duplicate of it; the remaining pictures are compared again, with their own best copy. Every picture
-    gets a `group`; pictures that are paired, if only through others, share it. Nothing is removed. Running it again
-    starts afresh, but for pictures that a person has taken into use on the review page.
+    gets a `group`; pictures that are paired, if only through others, share it. Only what a decisive look confirms
+    leaves use. Nothing is removed. Running it again starts afresh, but for pictures that a person has taken into use on
+    the review page.
 
     Args:
         manifest: a verified manifest.
@@ -50,7 +58,11 @@ def group(
             hashes are equal, 0 to 4; with every bit in which they differ, 0.001 less. 4 accepts every pair the hashes
             propose.
         transformed: also find mirrored pictures and pictures turned by 90, 180 or 270 degrees.
-        crops: also find larger crops, down to this share of either side, 0.7 to 1; 1 is off.
+        crops: also find larger crops, down to this share of either side, 0.7 to 1; 1 is off. They share a group, and
+            stay in use.
+        max_share: of all pictures, that looks may take out of use, 0 to 1; beyond it, and beyond half of a class, only
+            those with the same bytes or pixels leave, and a warning says why. 1 is off.
+        jobs: threads, -1 for one per core.
 
     Returns:
         The manifest with `group`, `status` and `reason` filled.
@@ -63,7 +75,9 @@ def group(
     table, rows = manifest.table, matches.rows
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
     marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[matches.unique.inverse])
-    marks["status"][rows], marks["reason"][rows] = _judged(table.iloc[rows], matches.unique, accepted)
+    marks["status"][rows], marks["reason"][rows] = _judged(
+        table.iloc[rows], manifest.root, matches.unique, accepted, max_share=max_share, jobs=jobs
+    )
     kept = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # by a person
     marks["status"][kept], marks["reason"][kept] = "ok", ""
     still = (marks["status"] == "ok") & (table["status"] == "ok").to_numpy()
@@ -212,33 +226,43 @@ def _names(sha256: np.ndarray, component: np.ndarray) -> np.ndarray:
     return names
 
 
-def _judged(table: pd.DataFrame, unique: UniqueSignatures, accepted: Pairs) -> tuple[np.ndarray, np.ndarray]:
+def _judged(
+    table: pd.DataFrame, root: Path, unique: UniqueSignatures, accepted: Pairs, *, max_share: float, jobs: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Status and reason of every picture."""
-    near = matching.neighbours(accepted, unique.counts)
-    paths = table["path"].to_numpy()
-    status, reason = _conflicts(table, matching.members(unique), near)
+    labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
     size, sharpness, weight = (table[name].to_numpy() for name in ("width", "sharpness", "bytes"))
     ranking = matching.best_first(paths.astype(str), size * table["height"].to_numpy(), sharpness, weight)
-    for best, copies in matching.kept_with_copies(unique, near, ranking[(status == "ok")[ranking]]):
-        status[copies], reason[copies] = "duplicate", f"the same picture as {paths[best]}"
-    return status, reason
-
-
-def _conflicts(
-    table: pd.DataFrame, pictures: list[np.ndarray], near: dict[int, set[int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Status and reason of every picture: "label conflict" where the same picture has another label, else "ok"."""
-    labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
+    confirmed = confirm(
+        unique,
+        accepted,
+        ranking,
+        [root / path for path in paths],
+        table["sha256"].tolist(),
+        names=paths,
+        labels=labels,
+        max_share=max_share,
+        jobs=jobs,
+    )
+    if confirmed.warning:
+        warnings.warn(confirmed.warning, stacklevel=3)
     status, reason = np.full(len(table), "ok", object), np.full(len(table), "", object)
-    for signature, others in near.items():
-        same = np.concatenate([pictures[other] for other in sorted(others)])
-        if len(set(labels[same])) == 1:
-            continue
-        for index in pictures[signature]:
-            elsewhere = sorted(paths[same[labels[same] != labels[index]]])
-            if elsewhere:
-                status[index], reason[index] = "label conflict", f"the same picture as {_listed(elsewhere)}"
+    for index, evidence in confirmed.conflicts.items():
+        others = sorted(paths[[other for other, _ in evidence]])
+        status[index], reason[index] = "label conflict", SAME + _listed(others)
+    for index, (kept, look) in confirmed.copies.items():
+        detail = f" ({look.words})" if look.words else ""
+        status[index], reason[index] = "duplicate", f"{SAME}{paths[kept]}{detail}"
     return status, reason
+
+
+def original_of(reason: str) -> str:
+    """The path of the picture that is kept, from the reason of a copy.
+
+    >>> original_of("the same picture as raw/cars/1.jpg (differs by 0.31 of 1 at 40% across and 60% down)")
+    'raw/cars/1.jpg'
+    """
+    return re.sub(r" \(differs by [^()]*\)$", "", reason.removeprefix(SAME))
 
 
 def _listed(paths: list[str]) -> str:

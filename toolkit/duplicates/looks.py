@@ -20,10 +20,11 @@ class Looks:
     Args:
         sources: a file per picture.
         contents: per picture what its bytes are called, such as their sha256; pictures of one name are identical.
+        only_identical: call nothing a copy but what has the same bytes or pixels.
     """
 
-    def __init__(self, sources: Sequence[images.Source], contents: Sequence[Hashable]):
-        self._sources, self._contents = sources, contents
+    def __init__(self, sources: Sequence[images.Source], contents: Sequence[Hashable], *, only_identical: bool = False):
+        self._sources, self._contents, self._only_identical = sources, contents, only_identical
         self._looks: dict[tuple[Hashable, ...], Look] = {}
         self._decoded: OrderedDict[tuple[Hashable, int], Picture] = OrderedDict()
 
@@ -63,7 +64,8 @@ class Looks:
         one, other = self._picture(left, side), self._picture(right, side)
         orientation = hashes.ORIENTATIONS.index(change)
         ways = {orientation, {5: 7, 7: 5}.get(orientation, orientation)}
-        return min((decisive.compare(one, oriented(other, way)) for way in sorted(ways)), key=_score)
+        compare = decisive.identical if self._only_identical else decisive.compare
+        return min((compare(one, oriented(other, way)) for way in sorted(ways)), key=_score)
 
     def _picture(self, place: int, side: int) -> Picture:
         key = self._contents[place], side

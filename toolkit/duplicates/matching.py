@@ -4,7 +4,7 @@
 pair is one of unique signatures, in the words of `np.unique`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import blake2b
 from itertools import product
@@ -119,47 +119,9 @@ def allowed(max_difference: float, distance: np.ndarray) -> np.ndarray:
     return np.where(max_difference == 4, 4.0, max_difference - PER_BIT * distance)
 
 
-def neighbours(pairs: Pairs, counts: np.ndarray) -> dict[int, set[int]]:
-    """The neighbours of every signature that has pairs or several pictures: itself, and those it is paired with."""
-    near = {signature: {signature} for signature in np.flatnonzero(counts > 1).tolist()}
-    for first, second in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
-        near.setdefault(first, {first}).add(second)
-        near.setdefault(second, {second}).add(first)
-    return near
-
-
-def kept_with_copies(
-    unique: UniqueSignatures, near: dict[int, set[int]], ranking: np.ndarray
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The pictures that are kept, the best first, each with its copies; pictures that remain are compared again.
-
-    Args:
-        unique: the signatures of all pictures.
-        near: the `neighbours` of every signature.
-        ranking: indices of the pictures that take part, the best first.
-
-    Yields:
-        The index of a picture, and the indices of its copies; each picture once.
-    """
-    remaining, pictures = np.zeros(len(unique.inverse), bool), members(unique)
-    remaining[ranking] = np.isin(unique.inverse[ranking], list(near))
-    for best in ranking[remaining[ranking]].tolist():
-        if remaining[best]:
-            copies = np.concatenate([pictures[signature] for signature in near[unique.inverse[best]]])
-            copies = copies[remaining[copies] & (copies != best)]
-            remaining[best] = remaining[copies] = False
-            yield best, copies
-
-
 def best_first(paths: np.ndarray, pixels: np.ndarray, sharpness: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Indices of pictures, the best first: that of the most pixels, then the sharpest, then the largest file."""
     return np.lexsort((paths, -size, -sharpness, -pixels))
-
-
-def members(unique: UniqueSignatures) -> list[np.ndarray]:
-    """The indices of the pictures with each signature."""
-    indices, ends = np.argsort(unique.inverse, kind="stable"), np.cumsum(unique.counts).tolist()
-    return [indices[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def expand_pairs(unique: UniqueSignatures, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, Pairs]:

@@ -61,7 +61,8 @@ def register(left: np.ndarray, right: np.ndarray, *, start: np.ndarray | None = 
         guess = rescaled(moved, left.shape, small.shape)[:2].astype(np.float32)
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
         try:
-            found = cv2.findTransformECC(small, other, guess, cv2.MOTION_AFFINE, stop, None, 3)[1]
+            whole = np.ones(small.shape, np.uint8)
+            found = cv2.findTransformECC(small, other, guess, cv2.MOTION_AFFINE, stop, whole, 3)[1]
         except cv2.error:  # nothing to hold on to
             break
         moved = rescaled(np.vstack([found, [0, 0, 1]]), small.shape, left.shape)

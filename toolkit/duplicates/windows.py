@@ -65,11 +65,11 @@ def worst(left: np.ndarray, right: np.ndarray, shown: np.ndarray, *, specks: Seq
     found = Worst(0.0, correlation=_correlation(levels[-1]), evenly=_lies_evenly(levels[0]))
     noise = _noise(levels[0])
     for level in reversed(levels):  # the small ones first, which cost little
+        tolerated = specks[level.number] if specks else 0.0
         for what, pair, limits in (("brightness", level.brightness, BRIGHTNESS), ("colour", level.chroma, COLOUR)):
             if pair is None:
                 continue
-            tolerated = specks[level.number] if specks else 0.0
-            excess = _dissimilarity(*pair, level.shown, noise, tolerated) / limits[level.number]
+            excess = _dissimilarity(pair[0], pair[1], level.shown, noise, tolerated) / limits[level.number]
             score = float(excess.max())
             if score > found.score:
                 found = found._replace(score=score, where=_place(excess), what=f"{what} at 1/{2**level.number}")
@@ -84,12 +84,12 @@ def _levels(left: np.ndarray, right: np.ndarray, shown: np.ndarray) -> Iterator[
         if min(shown.shape) < 2 * WINDOW:
             return
         if number == 0:
-            grey = tuple(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY) for side in (left, right))
-            yield _Level(number, grey, None, shown)
+            grey, other = (cv2.cvtColor(side, cv2.COLOR_RGB2GRAY) for side in (left, right))
+            yield _Level(number, (grey, other), None, shown)
         else:
-            colours = [cv2.cvtColor(side, cv2.COLOR_RGB2YCrCb) for side in (left, right)]
-            brightness, chroma = zip(*((side[..., 0].copy(), side[..., 1:].copy()) for side in colours), strict=True)
-            yield _Level(number, brightness, chroma, shown)
+            one, other = (cv2.cvtColor(side, cv2.COLOR_RGB2YCrCb) for side in (left, right))
+            brightness = one[..., 0].copy(), other[..., 0].copy()
+            yield _Level(number, brightness, (one[..., 1:].copy(), other[..., 1:].copy()), shown)
         left, right, shown = (halved(side) for side in (left, right, shown))
 
 
@@ -154,6 +154,6 @@ def _even(variances: np.ndarray, specks: float) -> float:
 
 def _place(excess: np.ndarray) -> tuple[float, float, float]:
     """Centre across and down, and side, of the worst window, as shares of the frame."""
-    down, across = np.unravel_index(int(excess.argmax()), excess.shape)
+    down, across = (int(index) for index in np.unravel_index(int(excess.argmax()), excess.shape))
     height, width = excess.shape
     return round((across + 0.5) / width, 3), round((down + 0.5) / height, 3), round(WINDOW / max(height, width), 3)

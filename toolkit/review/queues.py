@@ -9,12 +9,11 @@ import pandas as pd
 from toolkit.core import paths
 from toolkit.dataset import label_issues, signatures
 from toolkit.dataset.manifest import Manifest
-from toolkit.duplicates.dedup import differences
+from toolkit.duplicates.dedup import differences, original_of
 
 PREDICTIONS = "predictions.csv"  # of an evaluated run; read as a table, since to open its bundle would load Keras
 UNSURE = 0.9  # right answers less probable than this are worth a look
 REMARKABLE = 0.02  # share of the pictures that are the darkest, or blurriest, …
-SAME = "the same picture as "  # what dedup says of a copy, before the path of what it is a copy of
 SHOWN_BESIDE = 3  # copies of one picture, at most
 
 
@@ -99,7 +98,7 @@ def _copies(manifest: Manifest) -> list[Item]:
     """Pictures that were left out as copies, beside the one that is used; those least alike first."""
     names = manifest.table.set_index("path")["sha256"]
     copies = manifest.table[manifest.table["status"] == "duplicate"]
-    pairs = dict(zip(copies["path"], copies["reason"].str.removeprefix(SAME), strict=True))
+    pairs = dict(zip(copies["path"], copies["reason"].map(original_of), strict=True))
     pairs = {path: original for path, original in pairs.items() if original in names.index}
     stored, rows = signatures.find(manifest.root, names[[*pairs, *pairs.values()]])
     first, second = rows.reshape(2, -1)

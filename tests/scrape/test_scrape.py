@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 import joblib
 import pytest
 import zoo
+from helpers import encoded, textured
 
 from toolkit import manifest, practice, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Item, Options, reddit
 from toolkit.scrape.ledger import Ledger
+from toolkit.scrape.manifest_rows import manifest_rows
 
 HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 UNUSABLE = ("html", "empty", "missing", "text")  # what the downloader refuses
@@ -176,6 +178,24 @@ def test_what_was_found_before_a_listing_broke_off_is_there(world, collect):
         patch.setattr(reddit, "items", some_broken)
         table = collect()
     assert 0 < table.counts().loc["cars", "total"] <= 12
+
+
+@pytest.mark.parametrize("addresses", ["{url}?n={n}", "{url}/{n}"], ids=["one with queries", "three"])
+def test_a_photograph_under_several_addresses_of_one_label_is_kept(tmp_path, addresses):
+    content = encoded(textured(1), "JPEG")
+    (tmp_path / "raw" / "cars").mkdir(parents=True)
+    (tmp_path / "raw" / "cars" / "a.jpg").write_bytes(content)
+    record = {"status": "ok", "path": "raw/cars/a.jpg", "label": "cars", "sha256": "a", "source": "urls"}
+    records = {
+        str(n): record | {"source_id": str(n), "url": addresses.format(url="https://host.example/a.jpg", n=n)}
+        for n in range(3)
+    }
+    assert [row["status"] for row in manifest_rows(records, tmp_path)] == ["new"]
+    more = record | {"label": "tanks", "path": "raw/tanks/a.jpg", "source_id": "9", "url": "https://host.example/b.jpg"}
+    (tmp_path / "raw" / "tanks").mkdir()
+    (tmp_path / "raw" / "tanks" / "a.jpg").write_bytes(content)
+    found = {row["status"] for row in manifest_rows(records | {"9": more}, tmp_path)}
+    assert found == ({"excluded"} if "/{n}" in addresses else {"new"})  # under two labels it is a picture of neither
 
 
 def test_a_placeholder_that_shows_itself_later_is_marked_in_rows_that_are_there(world, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ DATASET = IMAGES | {"dataset"}
 TRAINING = DATASET | {"networks", "model", "training"}
 EVALUATION = TRAINING | {"practice", "evaluation"}
 SELECTION = EVALUATION | {"selection"}
-USES = {"scrape", "review", "export", "serve", "app", "run", "learner", "demo", "cli"}
+USES = {"scrape", "review", "export", "serve", "app", "pipeline", "cli"}
 ALL = SELECTION | USES | {"duplicates", "plot", "report"}
 MAY_IMPORT = {  # besides itself and `errors`
     "errors": set(),
@@ -41,10 +41,8 @@ MAY_IMPORT = {  # besides itself and `errors`
     "review": DATASET | {"duplicates", "training"},
     "export": IMAGES | {"dataset", "model"},
     "serve": IMAGES | {"model"},
-    "app": ALL - {"app", "run", "demo", "cli", "scrape"},
-    "run": ALL - {"run", "learner", "demo", "app", "cli"},
-    "learner": ALL - {"learner", "demo", "app", "cli"},
-    "demo": ALL - {"demo", "app", "cli"},
+    "app": ALL - {"app", "pipeline", "cli", "scrape"},
+    "pipeline": ALL - {"pipeline", "app", "cli"},
     "cli": ALL,
     "__main__": {"cli"},
 }

@@ -1,7 +1,6 @@
 """What editors and type checkers see of `toolkit`; `PUBLIC` in `__init__.py` is what holds."""
 
 from toolkit import app as app
-from toolkit import demo as demo
 from toolkit import errors as errors
 from toolkit import export as export
 from toolkit import images as images
@@ -10,7 +9,6 @@ from toolkit import plot as plot
 from toolkit import practice as practice
 from toolkit import report as report
 from toolkit import review as review
-from toolkit import run as run
 from toolkit import scrape as scrape
 from toolkit import serve as serve
 from toolkit.core import parallel as parallel
@@ -29,12 +27,14 @@ from toolkit.evaluation import explain as explain
 from toolkit.evaluation import failures as failures
 from toolkit.evaluation import memory as memory
 from toolkit.evaluation import robustness as robustness
-from toolkit.learner import learn as learn
 from toolkit.model import bundle as bundle
 from toolkit.model import calibrate as calibrate
 from toolkit.model import live as live
 from toolkit.model import predict as predict
 from toolkit.model import runtime as runtime
+from toolkit.pipeline import demo as demo
+from toolkit.pipeline import run as run
+from toolkit.pipeline.learn import learn as learn
 from toolkit.selection import crossval as crossval
 from toolkit.selection import labels as labels
 from toolkit.selection import tune as tune

@@ -17,10 +17,10 @@ def _learn_options(parser: ArgumentParser) -> None:
 
 
 def _learn(arguments: Namespace) -> dict:
-    from toolkit import learner
+    from toolkit.pipeline import learn
 
     (config,) = common.configs(arguments, [arguments.network], usual={"style": "modern"})
-    model = learner.with_config(
+    model = learn.with_config(
         config, arguments.pictures, into=arguments.into, overwrite=arguments.overwrite, log=common.log(arguments)
     )
     run, report = f"{model.manifest.name}/{model.bundle.name}", model.evaluation
@@ -45,7 +45,8 @@ def _run_options(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> dict:
-    from toolkit import run, scrape
+    from toolkit import scrape
+    from toolkit.pipeline import run
 
     outcome = run.pipeline(
         arguments.sources,
@@ -74,7 +75,7 @@ def _demo_options(parser: ArgumentParser) -> None:
 
 
 def _demo(arguments: Namespace) -> dict:
-    from toolkit import demo
+    from toolkit.pipeline import demo
 
     values = dict(text.partition("=")[::2] for text in arguments.set)
     log = common.log(arguments)

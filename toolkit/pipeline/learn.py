@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import export, images, networks, report, run
+from toolkit import export, images, networks, report
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import SourceError
 from toolkit.evaluation import evaluate
 from toolkit.model import predict
 from toolkit.model.bundle import Bundle
+from toolkit.pipeline import run
 from toolkit.scrape import Options
 from toolkit.training.config import Config
 from toolkit.training.recipes import configs_for

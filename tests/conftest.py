@@ -19,6 +19,19 @@ def surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("MPLBACKEND", "Agg")
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, request):
+    """A folder that all tests of a file share."""
+    return tmp_path_factory.mktemp(request.module.__name__.removeprefix("test_"))
+
+
+@pytest.fixture
+def home(place, monkeypatch):
+    """The same for data and models, for files that say so."""
+    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+    return place / "home"
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """A folder with `small.tflite` and `small.onnx`, made once for all tests."""

@@ -132,7 +132,7 @@ def test_min_side_and_max_pixels_are_respected(tmp_path):
     assert row_of(table, PICTURES["a jpeg"][2])["status"] == "ok"
 
 
-def test_the_limit_of_pixels_holds_for_jpeg_which_is_decoded_in_another_way_and_ends_at_the_last_pixel(tmp_path):
+def test_the_limit_of_pixels_holds_for_jpeg_to_the_last_pixel(tmp_path):
     content = encoded(textured(1, width=100, height=80), "JPEG")
     for most, status in ((8000, "ok"), (7999, "unreadable")):
         (row,) = verify.check(

@@ -1,3 +1,5 @@
+"""The whole pipeline: settings for each network, stages that can be repeated, and a run that may be killed anywhere."""
+
 import random
 import subprocess
 import sys

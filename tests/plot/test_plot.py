@@ -1,3 +1,5 @@
+"""Figures: drawn from a table or a report, with what they must show, and shown in a notebook by themselves."""
+
 import io
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The report: one page that needs nothing but itself and tells of every run, class and mistake."""
+
 import json
 import re
 

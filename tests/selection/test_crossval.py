@@ -17,16 +17,7 @@ from toolkit.training import probe
 from toolkit.training.train import Config
 
 TINY = Config("vgg", size=32, epochs=2, batch_size=8, learning_rate=2e-3, options={"width": 0.05}, precision="float32")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("crossval")
-
-
-@pytest.fixture(autouse=True)
-def home(place, monkeypatch):
-    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from toolkit.review.queues import build
 from toolkit.training.config import Config
 
 WRONG = 8  # of 150 of each class
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def answers(rows):
@@ -27,16 +28,6 @@ def answers(rows):
     shares = {"probability": p_a.where(p_a >= 0.5, 1 - p_a), "p_a": p_a, "p_b": 1 - p_a}
     predicted = ["a" if share >= 0.5 else "b" for share in p_a]
     return evaluate.Report("run", ("a", "b"), table.assign(predicted=predicted, **shares))
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("labels")
-
-
-@pytest.fixture(autouse=True)
-def home(place, monkeypatch):
-    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
 
 
 @pytest.fixture(scope="module")

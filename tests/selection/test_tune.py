@@ -17,16 +17,7 @@ from toolkit.training.train import Config, config_from
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'optuna>=4'")
 SPACE = {"C": (1e-3, 1.0), "views": [1, 2]}
 KEPT = ["number", "state", "accuracy", "loss", "C", "views"]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("tune")
-
-
-@pytest.fixture(autouse=True)
-def home(place, monkeypatch):
-    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")

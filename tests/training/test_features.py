@@ -159,7 +159,7 @@ def test_the_first_view_is_the_picture_the_second_its_mirror_and_the_others_are_
     assert not np.array_equal(one[3], features.view(source, 32, number=3, sha256="cd" * 32))
 
 
-def test_a_further_view_is_a_part_of_the_picture_no_less_than_it_may_be_and_not_all_of_it_squashed():
+def test_a_further_view_is_a_square_part_of_the_picture_and_not_too_small():
     across, down = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))
     source = encoded(Image.fromarray(np.stack([across, down, 0 * down], axis=-1).astype(np.uint8)))
     sides = []

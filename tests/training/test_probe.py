@@ -16,15 +16,7 @@ from toolkit.training import features, probe, tensorboard
 from toolkit.training.finetune import FineTune
 from toolkit.training.train import Config
 
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("probe")
-
-
-@pytest.fixture(autouse=True)
-def home(place, monkeypatch):
-    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")

@@ -31,11 +31,7 @@ import json, sys
 from toolkit import manifest, train
 train.fit(train.config_from(json.loads(sys.argv[2])), manifest.load(sys.argv[1]), name="killed", checkpoint_seconds=0)
 """
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("train")
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +43,6 @@ def table(place):
 def hard(place):
     """Hardly anything to learn and much to learn by heart: the loss on val soon rises."""
     return ready_dataset(place / "hard", per_class=14, noise=3000)
-
-
-@pytest.fixture(autouse=True)
-def home(place, monkeypatch):
-    monkeypatch.setenv("TOOLKIT_HOME", str(place / "home"))
-    return place / "home"
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def _asking(arguments: Namespace) -> dict[str, Any]:
     return common.provided(arguments, "abstain_below", "views", "passes")
 
 
-def _files(arguments: Namespace) -> dict[str, Path]:
+def _files(arguments: Namespace) -> dict[str, Any]:
     return {f"{name}_file": Path(file) for name, file in common.provided(arguments, "csv", "jsonl").items()}
 
 

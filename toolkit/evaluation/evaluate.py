@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
 from toolkit import images
 from toolkit.core import paths
 from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import BundleError
+from toolkit.evaluation.significance import wilson
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
 from toolkit.training import batches
@@ -191,30 +191,6 @@ def test_looks(manifest: Manifest) -> pd.DataFrame:
     file = manifest.root / LOOKS
     lines = file.read_text().splitlines() if file.exists() else []
     return pd.DataFrame([json.loads(line) for line in lines], columns=["when", "run", "pictures", "test"])
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """Wilson score interval of a proportion, at 95 % confidence (Wilson, 1927).
-
-    Unlike the normal approximation it holds near 0 and 1 and for few pictures.
-
-    Args:
-        right: pictures named right, 0 to `count`.
-        count: pictures in all, at least 1.
-
-    Returns:
-        Lower and upper bound, 0 to 1.
-
-    Raises:
-        ValueError: `right` is not in 0 to `count`, or `count` below 1.
-
-    >>> [round(bound, 3) for bound in wilson(197, 200)]
-    [0.957, 0.995]
-    """
-    if not 0 <= right <= count or count < 1:
-        raise ValueError(f"expected 0 <= right <= count and count of at least 1, got {right} of {count}")
-    interval = binomtest(right, count).proportion_ci(confidence_level=0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def predictions(rows: pd.DataFrame, probabilities: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -77,7 +77,12 @@ def run(settings: state.Settings, *, host: str, port: int | None, on_start: Call
         checked = Middleware(OriginCheck, private=settings.private)
         application = App(SCRIPT, middleware=[checked], lifespan=_lifespan)
         serving = uvicorn.Config(
-            application, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2
+            application,
+            log_config=None,  # as for the review page
+            log_level="warning",
+            access_log=False,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=2,
         )
         on_start(sockets.url(listening, host))
         with suppress(KeyboardInterrupt):  # the way to end it

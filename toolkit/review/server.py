@@ -40,7 +40,14 @@ class Server(sockets.Serving):
             raise
         token = _token(self.session.root)
         page = build(self.session, token, host=host, queue=queue, on_stop=self._end)
-        settings = uvicorn.Config(page, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2)
+        settings = uvicorn.Config(
+            page,
+            log_config=None,  # uvicorn's closes all handlers there are, and absl's closes stderr then
+            log_level="warning",
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
         super().__init__(uvicorn.Server(settings), listening, host)
         self.url += f"/{token}/"
         if queue and queue not in self.session.queues:

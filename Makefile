@@ -32,9 +32,10 @@ coverage: $(READY) ## print how many lines of the package the tests run (FAST=1 
 	$(PYTEST) -m "$(if $(FAST),not slow and )not notebook" --cov --cov-report=
 	@$(BIN)/coverage report --format=total
 
-check: $(READY) ## lint and format check, notebooks too; no stored outputs, no big files but the weights
+check: $(READY) ## lint, format and types, notebooks too; no stored outputs, no big files but the weights
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify $(wildcard notebooks/*.ipynb)
 	@big=$$(git ls-files -z | xargs -0 -r stat -c '%s %n' | awk '$$1 > 1000000 && $$2 != "toolkit/networks/weights/cifar10.npz"'); \
 	if [ -n "$$big" ]; then echo "files over 1 MB: $$big"; exit 1; fi

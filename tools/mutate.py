@@ -128,17 +128,20 @@ def _variants_of(node: ast.AST):
             yield node, "return None", "return None"
 
 
-def draw(seed: int, count: int) -> list[Change]:
-    """So many changes, of every chapter in proportion to its size but at least three, of every kind alike."""
+def draw(seed: int, count: int, only: list[str]) -> list[Change]:
+    """So many changes: of every chapter in proportion to the root of its size, of every kind alike."""
     dice, chapters = random.Random(seed), defaultdict(lambda: defaultdict(list))
     for path in sorted((TREE / "toolkit").rglob("*.py")):
         file = str(path.relative_to(TREE))
         for change in changes(file, path.read_text()):
             chapters[change.chapter][change.kind].append(change)
-    sizes = {name: sum(map(len, kinds.values())) for name, kinds in chapters.items()}
+    shares = {
+        name: sum(map(len, kinds.values())) ** 0.5 for name, kinds in chapters.items() if name in only or not only
+    }
     drawn = []
-    for name, kinds in chapters.items():
-        for _ in range(min(sizes[name], max(3, round(count * sizes[name] / sum(sizes.values()))))):
+    for name, share in shares.items():
+        kinds = chapters[name]
+        for _ in range(min(round(share**2), max(1, round(count * share / sum(shares.values()))))):
             kind = dice.choice(sorted(kind for kind, left in kinds.items() if left))
             drawn.append(kinds[kind].pop(dice.randrange(len(kinds[kind]))))
     dice.shuffle(drawn)
@@ -298,7 +301,7 @@ def pytest_runtest_call(item):
     return (yield from _phase(item, "call"))
 
 
-def run(seed: int, count: int) -> None:
+def run(seed: int, count: int, only: list[str]) -> None:
     """Make the changes one after the other and append what came of each to the results."""
     results = WORK / f"results-{seed}.jsonl"
     done = {(row["file"], row["start"], row["text"]) for row in _rows(results)}
@@ -308,7 +311,7 @@ def run(seed: int, count: int) -> None:
     for name in HEAVY:
         __import__(name)  # once; every change is then tested in a fork
     tests = Tests()
-    for change in draw(seed, count):
+    for change in draw(seed, count, only):
         if (change.file, change.start, change.text) in done:
             continue
         source = (TREE / change.file).read_text()
@@ -357,8 +360,11 @@ def main() -> None:
     parser.add_argument("what", choices=("map", "run", "score"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--chapter", action="append", default=[], help="draw from this one alone; may be repeated")
     asked, words = parser.parse_known_args()
-    {"map": lambda: make_map(words), "run": lambda: run(asked.seed, asked.count), "score": score}[asked.what]()
+    {"map": lambda: make_map(words), "run": lambda: run(asked.seed, asked.count, asked.chapter), "score": score}[
+        asked.what
+    ]()
 
 
 if __name__ == "__main__":

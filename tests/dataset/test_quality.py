@@ -34,6 +34,8 @@ def test_bytes_before_and_after_are_those_of_the_files(table):
     assert rows.loc["32×32", "pictures"] == len(sized)
     assert rows.loc["32×32", "KB each"] == round(np.mean(sized) / 1e3, 1)
     assert rows.loc["in use", "share"] == 1
+    used = sum(file.stat().st_size for file in table.where(status="ok").files)
+    assert rows.loc["32×32", "share"] == round(sum(sized) / used, 3)
 
 
 def test_what_is_dark_blurred_or_wide_is_worth_a_look(table):

@@ -122,6 +122,12 @@ def test_a_picture_of_just_the_size_of_its_square_is_neither_enlarged_nor_too_sm
         assert tuple(result.loc[(33, 33), ["status", "enlarged"]]) == ("ok", 0)
 
 
+@pytest.mark.parametrize("quality", [1, 100])
+def test_the_lowest_and_the_highest_quality_are_taken(table, quality):
+    done = resize.write(table, size=16, format="jpeg", quality=quality).where(status="ok")
+    assert all(file.exists() for file in done.sized(16, quality=quality))
+
+
 @pytest.mark.parametrize("wrong", [{"mode": "stretch"}, {"format": "gif"}, {"quality": 0}, {"quality": 101}])
 def test_wrong_arguments_are_said(table, wrong):
     with pytest.raises(ValueError, match=f"expected a {next(iter(wrong))}"):

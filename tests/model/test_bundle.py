@@ -217,3 +217,13 @@ def test_a_model_of_something_else_is_refused(tmp_path, shape, layers):
 def test_predictions_before_an_evaluation_say_what_to_run(saved):
     with pytest.raises(BundleError, match="run `toolkit evaluate`"):
         _ = saved.predictions
+
+
+def test_predictions_are_read_back_with_labels_that_look_like_numbers(saved):
+    labels = ["007", "1.0", "NA"]
+    table = pd.DataFrame(
+        {"path": ["1", "2", "3"], "label": labels, "predicted": labels[::-1], "probability": [0.5, 1, 0]}
+    )
+    table.to_csv(saved.folder / bundle.PREDICTIONS, index=False)
+    pd.testing.assert_frame_equal(saved.predictions, table, check_dtype=False)
+    assert saved.predictions["label"].tolist() == labels

@@ -70,3 +70,7 @@ def test_a_frame_is_drawn_with_its_label_bars_and_rate(run):
         panel = page[round(frame.shape[0] * 360 / frame.shape[1]) :]
         filled = (panel == live.FILLED).all(axis=2).sum(axis=1).max()
         assert filled == pytest.approx((360 - 190) * label_share, abs=2)
+        for place in range(2):  # a name before each bar, its share behind it
+            band = panel[round(live.BAR * (place + 1.6)) : round(live.BAR * (place + 2.4))]
+            for columns in (slice(10, 110), slice(302, 358)):
+                assert 20 < (band[:, columns] > 128).all(axis=2).sum() < 400

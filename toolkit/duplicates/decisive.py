@@ -124,8 +124,11 @@ def compare(left: Picture, right: Picture) -> Look:
         return look
     transparent = (left.pixels.shape[2] == 4) + (right.pixels.shape[2] == 4)
     pairs = [(_before(left, ground), _before(right, ground)) for ground in ((255, 0) if transparent else (255,))]
-    if transparent == 1:  # of a white shape before white nothing is to be seen
-        pairs = [pair for pair in pairs if min(side.std(axis=(0, 1)).max() for side in pair) > windows.FLAT]
+    if (
+        transparent
+    ):  # of a white shape before white nothing is to be seen; where one has a ground of its own, it is that
+        seen = min if transparent == 1 else max
+        pairs = [pair for pair in pairs if seen(registration.spread(side) for side in pair) > windows.FLAT]
     looks = [_opaque(*pair, drawn=left.drawn or right.drawn) for pair in pairs]
     looks = looks or [Look("alike", why="nothing to be seen")]
     return (max if transparent == 2 else min)(looks, key=lambda look: look.score)
@@ -155,7 +158,7 @@ def _opaque(left: np.ndarray, right: np.ndarray, *, drawn: bool) -> Look:
     sides, shape = (max(left.shape[:2]), max(right.shape[:2])), left.shape
     if not 1 / SHAPE < shape[1] / shape[0] * right.shape[0] / right.shape[1] < SHAPE:
         return Look("different", why="another shape")
-    if max(side.std(axis=(0, 1)).max() for side in (left, right)) < PLAIN:
+    if max(registration.spread(side) for side in (left, right)) < PLAIN:
         return Look("alike", why="nothing to be seen")
     right = registration.resized(right, shape)
     coloured, left, right = _without_colour(left, right)
@@ -193,10 +196,12 @@ class _Laid(NamedTuple):
 
 
 def _sizes(left: np.ndarray, right: np.ndarray, *, specks: tuple[float, ...] = ()) -> _Laid:
-    """Look at two pictures of one shape: small first, and at what seems a copy once more as large as it is."""
+    """Look at two pictures of one shape: coarsely, then small, and at what seems a copy once more as large as it is."""
     small, other = (registration.sized(side, FIRST) for side in (left, right))
-    moved = np.eye(3)
-    look, evenly = _laid(small, other, moved, specks)
+    moved, large = np.eye(3), min(small.shape[:2]) > 2 * COARSE
+    look, evenly = (_coarsely if large else _laid)(small, other, moved, specks)
+    if large and look.score <= HOPELESS:
+        look, evenly = _laid(small, other, moved, specks)
     if look.verdict != "copy":
         found = _registered(small, other, specks)
         if found is not None:
@@ -208,24 +213,32 @@ def _sizes(left: np.ndarray, right: np.ndarray, *, specks: tuple[float, ...] = (
     return _Laid(look, evenly)
 
 
+def _coarsely(left: np.ndarray, right: np.ndarray, moved: np.ndarray, specks: tuple[float, ...]) -> _Laid:
+    """Look at two pictures at a size at which little is to be seen, and little is to be computed."""
+    small, other = (registration.sized(side, _coarse(left.shape)) for side in (left, right))
+    return _laid(small, other, registration.rescaled(moved, left.shape, small.shape), specks)
+
+
+def _coarse(shape: tuple[int, ...]) -> int:
+    """The longer side where the shorter one is coarse."""
+    return round(COARSE * max(shape[:2]) / min(shape[:2]))
+
+
 def _registered(left: np.ndarray, right: np.ndarray, specks: tuple[float, ...]) -> np.ndarray | None:
     """How the right picture lies on the left one, if one is a crop of the other."""
-    longer = round(COARSE * max(left.shape[:2]) / min(left.shape[:2]))
-    small, other = (registration.sized(side, longer) for side in (left, right))
-    coarse = registration.register(small, other)
-    if not registration.nested(coarse, small.shape, loose=3 * registration.LOOSE):
+    moved = registration.register(left, right, most=_coarse(left.shape))
+    if not registration.nested(moved, left.shape, loose=3 * registration.LOOSE):
         return None
-    if _laid(small, other, coarse, specks).look.score > HOPELESS:
+    if _coarsely(left, right, moved, specks).look.score > HOPELESS:
         return None
-    start = registration.rescaled(coarse, small.shape, left.shape)
-    moved = registration.register(left, right, start=start, least=COARSE)
+    moved = registration.register(left, right, start=moved, least=COARSE)
     return moved if registration.nested(moved, left.shape) else None
 
 
 def _laid(left: np.ndarray, right: np.ndarray, moved: np.ndarray, specks: tuple[float, ...]) -> _Laid:
     """Look at two pictures of one shape, the right one moved."""
     right, shown = registration.laid(right, moved)
-    if shown.mean() < COVER:
+    if cv2.countNonZero(shown) < COVER * shown.size:
         return _Laid(Look("different", why="little in common"))
     left, right = registration.as_bright(left, right, shown)
     left, right = (cv2.GaussianBlur(side, (0, 0), BLUR) for side in (left, right))

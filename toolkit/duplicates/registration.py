@@ -13,7 +13,8 @@ LOOSE = 0.008  # share of a side by which registration may be wrong
 SHEAR = 0.02
 GAIN, OFFSET = 1.7, 50.0  # no copy is made brighter by more
 FLAT = 4.0  # standard deviation of grey values below which a gain cannot be measured
-COARSE = 64  # pixels of the longer side at which a gain is measured
+COARSE = 40  # pixels of the longer side at which a gain is measured
+ROUNDS = 3  # of fitting a gain to what is near the last one
 IN_RANGE = (5, 250)  # grey values that are clipped nowhere
 
 
@@ -30,6 +31,11 @@ def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
 
 
+def spread(values: np.ndarray) -> float:
+    """The standard deviation of the channel that varies most."""
+    return float(cv2.meanStdDev(values)[1].max())
+
+
 def scaling(shape: tuple[int, ...], other: tuple[int, ...]) -> np.ndarray:
     """Takes the pixels of one size to those of another: shape (3, 3)."""
     down, across = other[0] / shape[0], other[1] / shape[1]
@@ -42,20 +48,22 @@ def rescaled(moved: np.ndarray, shape: tuple[int, ...], other: tuple[int, ...]) 
     return scale @ moved @ np.linalg.inv(scale)
 
 
-def register(left: np.ndarray, right: np.ndarray, *, start: np.ndarray | None = None, least: int = 0) -> np.ndarray:
+def register(
+    left: np.ndarray, right: np.ndarray, *, start: np.ndarray | None = None, least: int = 0, most: int = 10**6
+) -> np.ndarray:
     """Register by enhanced correlation (ECC, Evangelidis and Psarakis, 2008), from coarse to fine.
 
     Args:
         left, right: float32 RGB arrays of one shape.
         start: an earlier result; None begins where they lie.
-        least: pixels of the longer side to begin above.
+        least, most: pixels of the longer side to begin above, and to end at.
 
     Returns:
         What takes a pixel of the left picture to its place in the right one: shape (3, 3).
     """
     moved = np.eye(3) if start is None else start
     for side, steps in STEPS.items():
-        if side <= least:
+        if not least < side <= most:
             continue
         small, other = (cv2.cvtColor(sized(values, side), cv2.COLOR_RGB2GRAY) for values in (left, right))
         guess = rescaled(moved, left.shape, small.shape)[:2].astype(np.float32)
@@ -99,26 +107,28 @@ def as_bright(left: np.ndarray, right: np.ndarray, shown: np.ndarray) -> tuple[n
 
     The brighter one may be clipped, so it is the darker one that is changed, and clipped like it.
     """
-    gain, offset = _gain(right, left, shown)
-    if gain < 1:
-        gain, offset = _gain(left, right, shown)
+    where = sized(shown.astype(np.float32), COARSE) > 0.99
+    small, other = (sized(side, COARSE)[where].ravel() for side in (left, right))
+    used = (np.minimum(small, other) > IN_RANGE[0]) & (np.maximum(small, other) < IN_RANGE[1])
+    if used.sum() < max(2, 0.05 * len(used)) or min(small.std(), other.std()) < FLAT:
+        return left, right
+    small, other = small[used], other[used]
+    if small.std() < other.std():
+        gain, offset = _gain(small, other)
         return np.clip(gain * left + offset, 0, 255), right
+    gain, offset = _gain(other, small)
     return left, np.clip(gain * right + offset, 0, 255)
 
 
-def _gain(values: np.ndarray, wanted: np.ndarray, shown: np.ndarray) -> tuple[float, float]:
-    """Gain and offset from what is not clipped and not far off; 1 and 0 where no copy needs so much."""
-    where = sized(shown.astype(np.float32), COARSE) > 0.99
-    values, wanted = (sized(side, COARSE)[where].ravel() for side in (values, wanted))
-    used = (np.minimum(values, wanted) > IN_RANGE[0]) & (np.maximum(values, wanted) < IN_RANGE[1])
-    if used.mean() < 0.05 or min(values.std(), wanted.std()) < FLAT:
-        return 1.0, 0.0
-    values, wanted = values[used], wanted[used]
-    gain, offset, near = 1.0, 0.0, np.ones(len(values), bool)
-    for _ in range(4):
-        mean, spread = values[near].mean(), values[near].var()
-        gain = float(((values[near] - mean) * wanted[near]).mean() / spread) if spread > FLAT**2 else 1.0
-        offset = float(wanted[near].mean() - gain * mean)
+def _gain(values: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
+    """Gain and offset, from what is not far off; 1 and 0 where no copy needs so much."""
+    near = np.ones(len(values), bool)
+    for _ in range(ROUNDS):
+        mean, goal = values[near].mean(), wanted[near].mean()
+        apart = values[near] - mean
+        square = float(apart @ apart)
+        gain = float(apart @ (wanted[near] - goal)) / square if square > FLAT**2 * len(apart) else 1.0
+        offset = float(goal - gain * mean)
         rest = np.abs(wanted - gain * values - offset)
-        near = rest <= max(3, 2.5 * np.median(rest))
+        near = rest <= max(3, 2.5 * np.partition(rest, len(rest) // 2)[len(rest) // 2])
     return (gain, offset) if 1 / GAIN < gain < GAIN and abs(offset) <= OFFSET else (1.0, 0.0)

@@ -109,8 +109,8 @@ def _correlation(level: _Level) -> float:
 
 def _noise(level: _Level) -> float:
     """Squared grey values that a copy's windows may differ by whatever they show."""
-    left, right = (side[level.shown > 0] for side in level.brightness)
-    return float(np.clip((left.var() + right.var()) / 2 / FAINT, *NOISE)) if len(left) else NOISE[1]
+    variances = [float(cv2.meanStdDev(side, mask=level.shown)[1].item()) ** 2 for side in level.brightness]
+    return float(np.clip(sum(variances) / 2 / FAINT, *NOISE))
 
 
 def _dissimilarity(left: np.ndarray, right: np.ndarray, shown: np.ndarray, noise: float, specks: float) -> np.ndarray:

@@ -77,6 +77,23 @@ def test_inspect_says_what_the_file_was():
         assert facts == {"width": zoo.WIDTH, "height": zoo.HEIGHT, "format": name, "frames": frames}
 
 
+@pytest.mark.parametrize(("ink", "ground"), [(255, 0), (0, 255), (120, 255)])
+def test_a_shape_on_transparency_is_laid_over_a_ground_on_which_it_is_seen(ink, ground):
+    shape = Image.new("LA", (40, 40), (ink, 0))
+    shape.paste((ink, 255), (10, 10, 30, 30))
+    buffer = io.BytesIO()
+    shape.save(buffer, "PNG")
+    picture = images.read(buffer.getvalue())
+    assert picture.getpixel((0, 0)) == (ground,) * 3
+    assert picture.getpixel((20, 20)) == (ink,) * 3
+
+
+def test_a_picture_that_is_transparent_all_over_is_white():
+    buffer = io.BytesIO()
+    Image.new("LA", (8, 8), (255, 0)).save(buffer, "PNG")
+    assert images.read(buffer.getvalue()).getextrema() == ((255, 255),) * 3
+
+
 def test_a_float_picture_without_numbers_is_black_not_an_error():
     values = np.array([[np.nan, np.inf], [-np.inf, np.nan]], np.float32)
     picture = images.read(zoo.encoded(Image.fromarray(values), "TIFF"))

@@ -41,8 +41,9 @@ class Info(TypedDict):
 def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open a picture as upright 8-bit RGB.
 
-    EXIF orientation is applied; colour profiles are followed into sRGB; transparent pixels are laid over white; grey,
-    palette, CMYK and 16-bit pictures are converted by value; of an animation the first frame is taken.
+    EXIF orientation is applied; colour profiles are followed into sRGB; transparent pixels are laid over white, or
+    over black if nothing is to be seen on white; grey, palette, CMYK and 16-bit pictures are converted by value; of an
+    animation the first frame is taken.
 
     Args:
         source: a path, or the bytes of a file.

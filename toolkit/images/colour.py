@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 SPACES = {"RGB": "RGB ", "RGBA": "RGB ", "CMYK": "CMYK", "L": "GRAY", "LAB": "Lab "}  # mode: what its profile is for
+SEEN = 16  # levels of a channel from which on a shape is to be seen
 LAB, SRGB = (ImageCms.createProfile(name) for name in ("LAB", "sRGB"))
 
 
@@ -14,7 +15,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """A loaded picture as RGB.
 
     A colour profile is followed into sRGB, and ignored if it is damaged or for another kind of picture; transparent
-    pixels are laid over white; grey, palette, CMYK, Lab and 16-bit pictures are converted by value.
+    pixels are laid over white, or over black if nothing is to be seen on white; grey, palette, CMYK, Lab and 16-bit
+    pictures are converted by value.
 
     Args:
         image: in any mode that Pillow reads.
@@ -29,8 +31,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return _from_deep(image)
     profile = image.info.get("icc_profile") or b""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        clear = _to_srgb(image.convert("RGBA"), profile)
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+        return _on_ground(_to_srgb(image.convert("RGBA"), profile))
     picture = image if image.mode in SPACES else image.convert("RGB")
     picture = _to_srgb(picture, profile)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
@@ -52,6 +53,19 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(source, SRGB, mode, goal)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError, AttributeError):
         return None  # a damaged profile is no reason to lose the picture
+
+
+def _on_ground(clear: Image.Image) -> Image.Image:
+    """A picture with transparency over white; over black where that shows something and white does not."""
+    over_white, over_black = (
+        Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB")
+        for ground in ("white", "black")
+    )
+    return over_black if _is_plain(over_white) and not _is_plain(over_black) else over_white
+
+
+def _is_plain(picture: Image.Image) -> bool:
+    return all(high - low < SEEN for low, high in picture.getextrema())
 
 
 def _from_deep(image: Image.Image) -> Image.Image:

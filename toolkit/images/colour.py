@@ -65,7 +65,8 @@ def _on_ground(clear: Image.Image) -> Image.Image:
 
 
 def _is_plain(picture: Image.Image) -> bool:
-    return all(high - low < SEEN for low, high in picture.getextrema())
+    lowest, highest = np.array(picture.getextrema()).T
+    return bool((highest - lowest < SEEN).all())
 
 
 def _from_deep(image: Image.Image) -> Image.Image:

@@ -22,6 +22,7 @@ that need them.
 
 import importlib
 import sys
+import warnings
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -86,7 +87,7 @@ def __getattr__(name: str) -> Any:
         loaded = importlib.import_module(module)
         return getattr(loaded, function) if function else loaded
     if name in _moved():
-        raise AttributeError(f"toolkit.{name} is now {_moved()[name]}, and private to its chapter")
+        return importlib.import_module(f"toolkit.{name}")
     raise AttributeError(f"module 'toolkit' has no attribute {name!r}; its public names are {', '.join(__all__)}")
 
 
@@ -101,7 +102,7 @@ def _moved() -> dict[str, str]:
 
 
 class _Alias(Loader):
-    """Loads a public module under its short name, `toolkit.dedup`: the same module, not a second one."""
+    """Loads a module under another name, such as `toolkit.dedup`: the same module, not a second one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -112,22 +113,23 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.own_spec  # the import system has just set it to that of the short name
+        module.__spec__ = self.own_spec  # the import system has just set it to that of the other name
 
 
-class _ShortNames:
-    """Lets `import toolkit.dedup` and `from toolkit.dedup import group` find what lies in a chapter."""
+class _OtherNames:
+    """Lets `import toolkit.dedup` find what lies in a chapter, and an old name what has moved, with a warning."""
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        package, _, short = name.rpartition(".")
+        package, _, short = name.partition(".")
         if package != __name__:
             return None
         if ":" not in PUBLIC.get(short, ":"):
             return ModuleSpec(name, _Alias(PUBLIC[short]))
-        if short in _moved():  # no ModuleNotFoundError, which `from toolkit import …` would keep to itself
-            raise ImportError(f"{name} is now {_moved()[short]}, and private to its chapter", name=name)
+        if short in _moved():
+            warnings.warn(f"{name} is now {_moved()[short]}, private to its chapter", FutureWarning, stacklevel=2)
+            return ModuleSpec(name, _Alias(_moved()[short]))
         return None
 
 
-sys.meta_path.append(_ShortNames())
+sys.meta_path.append(_OtherNames())

@@ -15,7 +15,7 @@ from toolkit import practice, scrape
 from toolkit.errors import SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Options, reddit
-from toolkit.scrape.reddit_posts import pictures, pictures_or_none
+from toolkit.scrape.reddit_posts import found_in, pictures
 
 HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 SKIPPED = ("is_self", "is_video", "over_18", "removed_by_category")
@@ -291,7 +291,7 @@ def post(**fields):
     ],
 )
 def test_the_address_of_a_link_keeps_its_case_and_leads_to_the_original(url, addresses):
-    found = pictures_or_none(post(url=url), Options())
+    found = found_in(post(url=url), Options())
     assert [[item.url, *item.fallbacks] for item in found] == ([addresses] if addresses else [])
 
 
@@ -321,7 +321,7 @@ FIELDS = ["url", "url_overridden_by_dest", "preview", "gallery_data", "media_met
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "is_gallery", "post_hint", "permalink"]), ANYTHING))
 def test_an_odd_post_costs_nothing_but_itself(fields):
-    for item in pictures_or_none(post(**fields), Options()):
+    for item in found_in(post(**fields), Options()):
         assert replace(item, label="cars").key
 
 

@@ -1,4 +1,4 @@
-"""New names of modules that once lay flat in the package, for the error message of an old import."""
+"""Where private modules are now that had another name: they are still found under it, with a warning that says so."""
 
 MOVED: dict[str, str] = {
     "batches": "toolkit.training.batches",
@@ -27,7 +27,16 @@ MOVED: dict[str, str] = {
     "probe": "toolkit.training.probe",
     "quiet": "toolkit.core.stderr",
     "remote": "toolkit.core.remote",
+    "scrape.crew": "toolkit.scrape.host_pool",
+    "scrape.guard": "toolkit.scrape.public_only",
+    "scrape.journal": "toolkit.scrape.listing_progress",
+    "scrape.page": "toolkit.scrape.result_page",
+    "scrape.posts": "toolkit.scrape.reddit_posts",
+    "scrape.profile": "toolkit.scrape.page_profile",
+    "scrape.rows": "toolkit.scrape.manifest_rows",
+    "scrape.store": "toolkit.scrape.downloads",
     "search": "toolkit.duplicates.hamming",
+    "serve.guard": "toolkit.serve.limits",
     "signatures": "toolkit.dataset.signatures",
     "significance": "toolkit.evaluation.significance",
     "sockets": "toolkit.core.sockets",

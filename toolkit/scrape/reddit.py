@@ -32,7 +32,7 @@ from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
 from toolkit.scrape.item import TIME_FILTERS, Item, Options
 from toolkit.scrape.listing_progress import ListingProgress, Position
-from toolkit.scrape.reddit_posts import Post, pictures_or_none
+from toolkit.scrape.reddit_posts import Post, found_in
 
 PAGE = 100  # posts Reddit gives at a time, at most
 TIMEOUT = (5, 30)  # seconds to connect, and to wait for bytes
@@ -163,7 +163,7 @@ def _listed(
     start, cursor = position["listing"], position["after"]
     for number, (path, query) in enumerate(listings[start:], start=start):
         for posts, after in pages(reddit, f"r/{name}", path, query, after=cursor, sleep=sleep):
-            shown = [item for post in posts for item in pictures_or_none(post, options)]
+            shown = [item for post in posts for item in found_in(post, options)]
             progress.add(shown, Position(listing=number + (not after), after=after))
             yield from shown
         cursor = ""

@@ -15,7 +15,7 @@ BY_AUTHOR = ("deleted", "author")
 DELETED = "[deleted by user]"  # what Reddit puts in place of a title
 
 
-def pictures_or_none(post: Post, options: Options) -> list[Item]:
+def found_in(post: Post, options: Options) -> list[Item]:
     """The `pictures` of a post; none of one that lacks the usual fields."""
     try:
         return pictures(post, over_18=options.over_18)

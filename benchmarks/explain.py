@@ -55,7 +55,7 @@ def learned(train: Drawn, *, C: float = 0.1) -> bundle.Bundle:
     features = np.concatenate([np.asarray(seen.predict_on_batch(part)) for part in parts])
     ((_, head),) = probe.regularization_path(features, train.labels, Cs=(C,))
     model = networks.build("xception", classes=2, size=size, style="modern", weights="cifar10", pooling="average")
-    head.put_into(model)
+    head.copy_into(model)
     return named(model, size)
 
 

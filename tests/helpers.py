@@ -131,8 +131,9 @@ def artifacts(folder, *, classes=("cars", "tanks"), size=32, threshold=0.0):
 
 
 def until(true, seconds=30):
-    """Wait for something, or fail."""
+    """Wait for something and give it back, or fail."""
     limit = time.monotonic() + seconds
-    while not true():
+    while not (happened := true()):
         assert time.monotonic() < limit, "it did not happen in time"
         time.sleep(0.02)
+    return happened

@@ -165,13 +165,13 @@ def test_files_written_without_a_flush_are_flushed_together(tmp_path, monkeypatc
         ({"XDG_CACHE_HOME": "/kept"}, "/kept"),
         ({"LOCALAPPDATA": "/local"}, "/local"),
         ({"XDG_CACHE_HOME": "/kept", "LOCALAPPDATA": "/local"}, "/kept"),
-        ({}, "/home/ann/Library/Caches" if sys.platform == "darwin" else "/home/ann/.cache"),
+        ({}, "/users/ann/Library/Caches" if sys.platform == "darwin" else "/users/ann/.cache"),
     ],
 )
 def test_downloads_are_kept_where_this_system_keeps_them(monkeypatch, variables, folder):
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("HOME", "/users/ann")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert paths.cache() == Path(folder) / "image-classifier-toolkit"

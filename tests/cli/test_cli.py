@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import coloured, encoded, ready_dataset, untrained, weighed
+from helpers import class_folders, coloured, encoded, ready_dataset, untrained, weighed
 
 from toolkit import bundle, evaluate, manifest, paths
 from toolkit.cli import VERBS, main
@@ -16,12 +16,7 @@ from toolkit.cli import VERBS, main
 @pytest.fixture
 def pictures(tmp_path):
     """Class folders as people have them."""
-    for place, label in enumerate(("cars", "tanks")):
-        folder = tmp_path / "pictures" / label
-        folder.mkdir(parents=True)
-        for number in range(16):
-            (folder / f"{number}.png").write_bytes(encoded(coloured(place, number)))
-    return tmp_path / "pictures"
+    return class_folders(tmp_path / "pictures", per_class=16)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from helpers import coloured, encoded
+from helpers import class_folders
 
 from toolkit.cli import main
 
@@ -21,12 +21,7 @@ SETTINGS = (
 
 @pytest.fixture
 def pictures(tmp_path):
-    for index, label in enumerate(("cars", "tanks")):
-        folder = tmp_path / "my pets" / label
-        folder.mkdir(parents=True)
-        for number in range(10):
-            (folder / f"{number}.png").write_bytes(encoded(coloured(index, number)))
-    return tmp_path / "my pets"
+    return class_folders(tmp_path / "my pets", per_class=10)
 
 
 def test_learn_ends_with_the_accuracy_its_interval_and_what_to_do_next(pictures, capsys):

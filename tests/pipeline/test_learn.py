@@ -1,5 +1,5 @@
 import pytest
-from helpers import coloured, encoded
+from helpers import class_folders
 
 import toolkit
 from toolkit import bundle, manifest
@@ -10,12 +10,7 @@ OPTIONS = {"network": "small_cnn", "width": 0.1, "size": 16, "epochs": 3, "seed"
 
 @pytest.fixture
 def pictures(tmp_path):
-    for index, label in enumerate(("cars", "tanks")):
-        folder = tmp_path / "pictures" / label
-        folder.mkdir(parents=True)
-        for number in range(12):
-            (folder / f"{number}.png").write_bytes(encoded(coloured(index, number)))
-    return tmp_path / "pictures"
+    return class_folders(tmp_path / "pictures", per_class=12)
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> LimitedA
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to an absolute address, which is another one behind a proxy; see `addresses`
+        servers=[{"url": config.root_path}] if config.root_path else None,
         strict_content_type=False,  # JSON need not be said to be that, see `protocols`
     )
     limited = LimitedApplication(application, config, metrics, engine.full)
@@ -66,7 +68,7 @@ def build(sessions: Sequence[Classifier], config: Config, name: str) -> LimitedA
     application.include_router(native.routes(engine, model, name), dependencies=asked_for)
     application.include_router(protocols.routes(engine, model, name), dependencies=asked_for)
     application.include_router(_health(limited, metrics))
-    _pages(application)
+    _pages(application, config.root_path)
     return limited
 
 
@@ -96,14 +98,14 @@ def _health(limited: LimitedApplication, metrics: Metrics) -> APIRouter:
     return router
 
 
-def _pages(application: FastAPI) -> None:
+def _pages(application: FastAPI, root_path: str) -> None:
     """The page that shows all of it, from files that are installed: no other address is asked for anything."""
     files = resources.files("fastapi_offline") / "static"
     application.mount("/docs/files", StaticFiles(directory=str(files)))
 
     @application.get("/", include_in_schema=False)
     async def start() -> RedirectResponse:
-        return RedirectResponse("docs")
+        return RedirectResponse(f"{root_path}/docs" if root_path else "docs")
 
     @application.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

@@ -36,6 +36,10 @@ class Config:
         answer_seconds: from its arrival to its answer.
         stop_seconds: that requests under way have left when the service is stopped.
         rate: requests per second from one address; 0 sets no limit. As many may come at once as in two seconds.
+        root_path: prefix under which a proxy offers the service, such as "/classifier", whether or not it takes that
+            off the paths it passes on; "" for none.
+        allow_origins: origins of web pages that may ask from a browser (CORS), such as "https://example.org"; "*" for
+            all, () for none.
         proxy: address of a trusted proxy, whose X-Forwarded-For names the client; "" for none.
         sessions: copies of the model that answer in parallel; 0 for one per core.
         threads: of one copy.
@@ -66,12 +70,18 @@ class Config:
     answer_seconds: float = _option(10.0, "from its arrival to its answer (default: 10)", 0.001)
     stop_seconds: float = _option(20.0, "that requests have left when it is stopped (default: 20)", 0)
     rate: float = _option(0.0, "requests per second from one address (default: 0, no limit)", 0)
+    root_path: str = _option("", "prefix under which a proxy offers it, such as /classifier (default: none)")
+    allow_origins: tuple[str, ...] = _option(
+        (), "web pages that may ask, with commas: https://example.org, or * for all (default: none)"
+    )
     proxy: str = _option("", "address of a proxy whose word on who asks is taken (default: none)")
     sessions: int = _option(0, "how often the model is opened, to work side by side (default: 0, one per core)", 0)
     threads: int = _option(1, "that one answer is computed with (default: 1)", 1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "allow_origins", tuple(origin.rstrip("/") for origin in self.allow_origins))
+        object.__setattr__(self, "root_path", self.root_path.rstrip("/"))
         for setting in fields(self):
             least, value = setting.metadata.get("least"), getattr(self, setting.name)
             if least is not None and not value >= least:
@@ -82,6 +92,11 @@ class Config:
             raise ValueError(f"expected max_pixels of at most {images.MAX_PIXELS:,}, got {self.max_pixels:,}")
         if self.max_pictures > self.max_queue:
             raise ValueError(f"expected a max_queue of at least {self.max_pictures} pictures, got {self.max_queue}")
+        if self.root_path and not self.root_path.startswith("/"):
+            raise ValueError(f"expected a root_path such as /classifier, got {self.root_path!r}")
+        origins = [origin for origin in self.allow_origins if origin != "*" and "://" not in origin]
+        if origins:
+            raise ValueError(f"expected allow_origins such as https://example.org or *, got {origins[0]!r}")
         if self.port > 65_535:
             raise ValueError(f"expected a port of at most 65535, got {self.port}")
 
@@ -93,7 +108,7 @@ class Config:
 
 def options() -> list[tuple[str, Callable, str]]:
     """Name, type and help text of each setting that is an option on the command line."""
-    kinds: dict[type, Callable] = {tuple: lambda text: tuple(text.split(","))}
+    kinds: dict[type, Callable] = {tuple: lambda text: tuple(part.strip() for part in text.split(","))}
     return [
         (setting.name, kinds.get(type(setting.default), type(setting.default)), setting.metadata["help"])
         for setting in fields(Config)

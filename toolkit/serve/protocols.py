@@ -18,6 +18,7 @@ from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Problem, documented
 
 VERSION = "1"  # of a model: there is one
+OF_VERSION = "/versions/{version}"
 MOST = 10_000  # instances that are validated, before they are refused as too many
 
 
@@ -30,11 +31,18 @@ class Tensor(BaseModel):
     data: list[Any]
 
 
+class RequestedOutput(BaseModel):
+    """An output that is asked for."""
+
+    name: str
+
+
 class InferRequest(BaseModel):
-    """A request of the Open Inference Protocol."""
+    """A request of the Open Inference Protocol; without `outputs` all are given."""
 
     id: str | None = None
     inputs: Annotated[list[Tensor], Field(min_length=1, max_length=1)]
+    outputs: Annotated[list[RequestedOutput], Field(max_length=8)] = []
 
 
 class Encoded(BaseModel):
@@ -50,20 +58,27 @@ class PredictRequest(BaseModel):
 
 
 def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    """The routes of both protocols."""
+    """The routes of both protocols: of the model, and of the one version of it that there is."""
 
     async def known(name: str) -> None:
         if name != served:
             raise Problem(404, f"expected the model {served}, got {name}")
 
+    async def current(version: str) -> None:
+        if version != VERSION:
+            raise Problem(404, f"expected version {VERSION} of {served}, got {version}")
+
     router = APIRouter()
-    router.include_router(_open_inference(engine, model, served), dependencies=[Depends(known)])
-    router.include_router(_tensorflow_serving(engine, model, served), dependencies=[Depends(known)])
+    for protocol in (_open_inference, _tensorflow_serving):
+        router.include_router(protocol(engine, model, served, ""), dependencies=[Depends(known)])
+        versioned = protocol(engine, model, served, OF_VERSION)
+        router.include_router(versioned, dependencies=[Depends(known), Depends(current)])
     return router
 
 
-def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    router = APIRouter(route_class=_AnyType, prefix="/v2/models/{name}", tags=["Open Inference Protocol"])
+def _open_inference(engine: Engine, model: Classifier, served: str, version: str) -> APIRouter:
+    place, tag = "/v2/models/{name}" + version, "Open Inference Protocol"
+    router = APIRouter(route_class=_AnyType, prefix=place, tags=[tag])
     outputs: list[dict[str, Any]] = [
         {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
@@ -81,12 +96,14 @@ def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter
 
     @router.post("/infer", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
     async def infer(sent: InferRequest) -> JSONResponse:
+        asked = _asked_for(sent.outputs, [output["name"] for output in outputs])
         pictures = _from_tensor(sent.inputs[0], engine.config.max_pictures)
         probabilities = await _all(engine, pictures)
         labels = [model.classes[index] for index in probabilities.argmax(axis=1)]
+        values = {"probabilities": probabilities.astype(float).ravel().tolist(), "label": labels}
         filled = [
-            {**output, "shape": [len(pictures), *output["shape"][1:]], "data": values}
-            for output, values in zip(outputs, [probabilities.astype(float).ravel().tolist(), labels], strict=True)
+            {**output, "shape": [len(pictures), *output["shape"][1:]], "data": values[output["name"]]}
+            for output in (outputs[index] for index in asked)
         ]
         facts = {"model_name": served, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
         return JSONResponse({**facts, "outputs": filled})
@@ -94,15 +111,16 @@ def _open_inference(engine: Engine, model: Classifier, served: str) -> APIRouter
     return router
 
 
-def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    router = APIRouter(route_class=_AnyType, prefix="/v1/models", tags=["TensorFlow Serving"])
+def _tensorflow_serving(engine: Engine, model: Classifier, served: str, version: str) -> APIRouter:
+    place, tag = "/v1/models/{name}" + version, "TensorFlow Serving"
+    router = APIRouter(route_class=_AnyType, prefix=place, tags=[tag])
 
-    @router.get("/{name}", responses=documented(404), summary="Whether the model answers")
+    @router.get("", responses=documented(404), summary="Whether the model answers")
     def status() -> dict:
         state = {"version": VERSION, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
         return {"model_version_status": [state]}
 
-    @router.get("/{name}/metadata", responses=documented(404), summary="What the model takes and gives")
+    @router.get("/metadata", responses=documented(404), summary="What the model takes and gives")
     def metadata() -> dict:
         spec = {"name": served, "signature_name": "", "version": VERSION}
         return {
@@ -110,7 +128,7 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str) -> APIRo
             "metadata": {"classes": list(model.classes), "input": "b64 of the file of a picture"},
         }
 
-    @router.post("/{name}:predict", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
+    @router.post(":predict", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
     async def predict(sent: PredictRequest) -> JSONResponse:
         """Each instance is {"b64": …}, or has one value of that kind; each prediction a probability per class."""
         encoded = [instance if isinstance(instance, Encoded) else _only(instance) for instance in sent.instances]
@@ -144,6 +162,14 @@ async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:
     return np.stack(rows)
 
 
+def _asked_for(requested: Sequence[RequestedOutput], names: Sequence[str]) -> list[int]:
+    """Which outputs to give, in the order asked for."""
+    unknown = [output.name for output in requested if output.name not in names]
+    if unknown:
+        raise Problem(422, f"expected outputs of {', '.join(names)}, got {unknown[0]!r:.80}")
+    return [names.index(output.name) for output in requested] or list(range(len(names)))
+
+
 def _from_tensor(tensor: Tensor, most: int) -> list[Picture]:
     _count(tensor.shape[0], most)
     if tensor.datatype == "BYTES":
@@ -171,8 +197,13 @@ def _only(instance: dict[str, Encoded]) -> Encoded:
 
 
 def _decoded(text: str) -> bytes:
+    """The bytes of a file in base64, perhaps in lines as `base64 photo.jpg` writes it, or in a data URI."""
+    if text[:5].lower() == "data:":
+        kind, _, text = text.partition(",")
+        if not kind.lower().endswith(";base64"):
+            raise Problem(422, f"expected a data URI in base64, got {kind!r:.80}")
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Problem(422, f"expected base64, got: {error}") from error
 

@@ -13,7 +13,7 @@ from toolkit.core.sockets import Serving, listening, stop_accepting
 from toolkit.errors import BundleError
 from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
-from toolkit.serve import application
+from toolkit.serve import addresses, application
 from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection
 from toolkit.serve.limits import LimitedApplication
@@ -98,7 +98,7 @@ def _name(file: Path) -> str:
 def _settings(limited: LimitedApplication, config: Config) -> uvicorn.Config:
     connection = partial(Connection, most=config.max_connections, seconds=config.receive_seconds)
     return uvicorn.Config(
-        limited,
+        addresses.tolerant(limited, config),
         http=connection,  # type: ignore[arg-type] # uvicorn calls it as it does the class
         ws="none",
         log_config=None,  # errors are logged as by any library, on standard error if logging is not configured

@@ -7,6 +7,7 @@ from PIL import Image
 
 from toolkit import bundle, dedup, evaluate, images, parallel, predict, resize, split, verify
 from toolkit.errors import ImageError
+from toolkit.model import uncertainty
 from toolkit.training import batches
 
 
@@ -148,3 +149,64 @@ def test_a_table_is_whole_or_not_there(run, photos, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         predict.write_rows(rows(), csv_file=tmp_path / "out.csv", jsonl_file=tmp_path / "out.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_in_memory_gets_the_answer_of_the_file(run, photos):
+    content = encoded(textured(77, width=90, height=60))
+    expected = predict.picture(run, content).probabilities
+    picture = images.read(content)
+    pixels = np.asarray(picture)
+    for source in (picture, pixels, pixels / 255, pixels.astype(np.float32), pixels.astype(np.uint16)):
+        assert predict.picture(run, source).probabilities == expected
+        assert predict.pictures(run, [source, content])[0].probabilities == expected
+    for array in (pixels, pixels / 255, np.dstack([pixels, np.full((60, 90, 1), 255, np.uint8)])):
+        assert predict.frame(run, array).probabilities == expected
+
+
+def test_a_lone_picture_is_one_and_a_stack_is_many(run, photos, tmp_path):
+    file = photos.files[0]
+    for lone in (file, str(file), file.read_bytes(), images.read(file), np.asarray(images.read(file))):
+        assert len(predict.pictures(run, lone)) == 1
+    assert sum(predict.write(run, str(file), csv_file=tmp_path / "one.csv").values()) == 1
+    stack = np.stack([run.prepare(file) for file in photos.files[:3]])
+    assert [answer.probabilities for answer in predict.pictures(run, stack)] == [
+        predict.picture(run, pixels).probabilities for pixels in stack
+    ]
+
+
+def test_an_array_that_is_no_picture_is_one_failure_among_others_and_refused_as_a_frame(run, photos):
+    wrong = np.zeros((3, 32, 32))
+    answers = predict.pictures(run, [photos.files[0], wrong, photos.files[1]])
+    assert [isinstance(answer, parallel.Failure) for answer in answers] == [False, True, False]
+    assert "put the channels last" in answers[1].reason
+    with pytest.raises(ValueError, match="put the channels last"):
+        predict.frame(run, wrong)
+    with pytest.raises(ImageError, match="picture: expected an array of shape"):
+        predict.picture(run, wrong)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_of_no_pictures_is_refused_wherever_one_is_asked_for(run, photos, size):
+    pixels = run.prepare(photos.files[0])[None]
+    for ask in (
+        lambda: predict.pictures(run, photos.files, batch_size=size),
+        lambda: run.probabilities(pixels, batch_size=size),
+        lambda: uncertainty.views(run, pixels, batch_size=size),
+        lambda: uncertainty.dropout(run, pixels, batch_size=size),
+    ):
+        with pytest.raises(ValueError, match=f"batch_size of at least 1, got {size}"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"abstain_below": 1.5}, "expected abstain_below from 0 to 1, got 1.5"),
+        ({"abstain_below": -0.1}, "expected abstain_below from 0 to 1, got -0.1"),
+        ({"passes": -2}, "expected passes of at least 0, got -2"),
+        ({"passes": 3, "views": True}, "expected views or passes, got both, 3 passes"),
+    ],
+)
+def test_an_option_out_of_range_is_said_by_itself(run, photos, options, words):
+    with pytest.raises(ValueError, match=words):
+        predict.pictures(run, photos.files, **options)

@@ -12,20 +12,23 @@ from PIL import Image, UnidentifiedImageError
 
 from toolkit.core import remote
 from toolkit.errors import ImageError
-from toolkit.images import colour, jpeg
+from toolkit.images import arrays, colour, jpeg
+from toolkit.images.arrays import from_array as from_array
+from toolkit.images.orientation import ORIENTATION as ORIENTATION
+from toolkit.images.orientation import exif_orientation, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 MODES = ("crop", "letterbox", "squash")
 MAX_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte of RGB
-ORIENTATION = 0x0112
 PADDING = (127, 127, 127)  # round a letterboxed picture: neither dark nor light
 OVERSAMPLED = 2  # times the side of the result that a JPEG is decoded at, at least
 OVERSAMPLED_EIGHTH = 1.45  # the same at 1/8 of its size, where most time is saved
 RUN_LENGTHS = 3  # zlib's strategy: a fifth faster than its own choice on photographs, and no larger
 HTML = (b"<!doctype", b"<html", b"<?xml", b"<svg")
 
-Source = str | Path | bytes
+Source = str | Path | bytes  # a file
+Picture = Source | Image.Image | np.ndarray  # a file, or what is in memory already
 Box = tuple[float, float, float, float]
 
 
@@ -38,7 +41,7 @@ class Info(TypedDict):
     frames: int
 
 
-def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def read(source: Picture, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open a picture as upright 8-bit RGB.
 
     EXIF orientation is applied; colour profiles are followed into sRGB; transparent pixels are laid over white, or
@@ -46,7 +49,7 @@ def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> 
     animation the first frame is taken.
 
     Args:
-        source: a path, or the bytes of a file.
+        source: a path, the bytes of a file, a PIL image, or an array, see `from_array`.
         min_side: shortest side in pixels that is still enough; a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its
             size, many times faster. 0 decodes it whole.
         max_pixels: width times height above which the file is refused before it is decoded.
@@ -63,7 +66,7 @@ def read(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> 
     return _load(source, enough=(min_side, min_side), max_pixels=max_pixels).picture
 
 
-def inspect(source: Source, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Info]:
+def inspect(source: Picture, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Info]:
     """Like `read`, and also say what the file was.
 
     Returns:
@@ -120,13 +123,13 @@ def enlargement(width: int, height: int, size: int, mode: str = "crop") -> float
     return size / max(1, max(width, height) if mode == "letterbox" else min(width, height))
 
 
-def prepare(source: Source, size: int, mode: str = "crop") -> np.ndarray:
+def prepare(source: Picture, size: int, mode: str = "crop") -> np.ndarray:
     """Preprocessing of every network: a picture opened, and made a square.
 
     A JPEG is decoded at a fraction of its size where that is enough, of a progressive one only what that needs.
 
     Args:
-        source: a path, or the bytes of a file.
+        source: see `read`.
         size: side of the result in pixels.
         mode: see `square`.
 
@@ -180,8 +183,12 @@ class _Opened:
     info: Info
 
 
-def _load(source: Source, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
+def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
     """Open a picture; `enough` is the shortest side that will do, and that at 1/8; 0 for all of it."""
+    if not isinstance(source, str | Path | bytes):
+        picture = arrays.upright_rgb(source, max_pixels)
+        facts = Info(width=picture.width, height=picture.height, format=getattr(source, "format", "") or "", frames=1)
+        return _Opened(picture, (0, 0, *picture.size), facts)
     source = remote.content(source)
     try:
         _check_kind(source)
@@ -241,26 +248,6 @@ def _area(size: tuple[int, int], part: tuple[float, float], orientation: int) ->
     left = size[0] - part[0] if orientation in (2, 3, 6, 7) else 0.0
     top = size[1] - part[1] if orientation in (3, 4, 7, 8) else 0.0
     return left, top, left + part[0], top + part[1]
-
-
-def exif_orientation(source: Image.Image | bytes) -> int:
-    """EXIF orientation 1 to 8 of a loaded picture or of a block of EXIF; 1 where the tag is missing or damaged."""
-    try:
-        if isinstance(source, bytes):
-            exif = Image.Exif()
-            exif.load(source)
-        else:
-            exif = source.getexif()
-        value = exif.get(ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block is no reason to lose the picture
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """A picture turned or mirrored as its EXIF orientation, 1 to 8, asks for."""
-    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation to Pillow's Transpose
-    return picture.transpose(Image.Transpose(turn[orientation])) if orientation in turn else picture
 
 
 def _reason(source: Source, error: Exception) -> str:

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from toolkit import images
 
@@ -31,11 +30,11 @@ class Classifier(ABC):
         """Name of the run or of the file."""
         return self.folder.name
 
-    def prepare(self, source: images.Source) -> np.ndarray:
+    def prepare(self, source: images.Picture) -> np.ndarray:
         """Preprocessing: a picture as the square that this model learned from.
 
         Args:
-            source: a path, or the bytes of a file.
+            source: a path, the bytes of a file, a PIL image, or an array, see `images.from_array`.
 
         Returns:
             uint8 array of shape (size, size, 3), RGB, 0 to 255.
@@ -46,8 +45,12 @@ class Classifier(ABC):
         return images.prepare(source, self.size, self.resize_mode)
 
     def prepare_frame(self, frame: np.ndarray) -> np.ndarray:
-        """Preprocessing of a frame, a uint8 array of shape (height, width, 3), RGB; see `prepare`."""
-        return np.asarray(images.square(Image.fromarray(frame), self.size, self.resize_mode))
+        """Preprocessing of a frame, an array as `images.from_array` takes it; see `prepare`.
+
+        Raises:
+            ValueError: its shape, type or numbers are others.
+        """
+        return self.prepare(images.from_array(frame))
 
     def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
         """Class probabilities of pictures.
@@ -62,6 +65,8 @@ class Classifier(ABC):
         >>> trained.probabilities(trained.prepare("mine.jpg")[None])  # doctest: +SKIP
         array([[0.97, 0.03]], dtype=float32)
         """
+        if batch_size < 1:
+            raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
         expected = (self.size, self.size, 3)
         if pictures.ndim != 4 or pictures.shape[1:] != expected:
             raise ValueError(f"expected pictures of shape (n, {self.size}, {self.size}, 3), got {pictures.shape}")

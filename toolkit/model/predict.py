@@ -17,6 +17,7 @@ from toolkit.core import parallel, paths
 from toolkit.errors import ImageError
 from toolkit.model import uncertainty
 from toolkit.model.classifier import Classifier
+from toolkit.model.sources import Sources, full_name, several, short_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +61,12 @@ class Options(TypedDict, total=False):
     passes: int
 
 
-def picture(trained: Classifier, source: images.Source, **options: Unpack[Options]) -> Prediction:
+def picture(trained: Classifier, source: images.Picture, **options: Unpack[Options]) -> Prediction:
     """The prediction for one picture.
 
     Args:
         trained: the model, from `runtime.load` or `bundle.load`.
-        source: a path, or the bytes of a file.
+        source: a path, the bytes of a file, a PIL image, or an array of RGB or grey, see `images.from_array`.
         options: `abstain_below`, `views` and `passes`, see `stream`.
 
     Raises:
@@ -76,18 +77,18 @@ def picture(trained: Classifier, source: images.Source, **options: Unpack[Option
     """
     answer = pictures(trained, [source], **options)[0]
     if isinstance(answer, parallel.Failure):
-        raise ImageError(f"{_name(source)}: {answer.reason}")
+        raise ImageError(f"{short_name(source)}: {answer.reason}")
     return answer
 
 
-def pictures(trained: Classifier, sources: Iterable[images.Source], **options: Unpack[Options]) -> list[Answer]:
+def pictures(trained: Classifier, sources: Sources, **options: Unpack[Options]) -> list[Answer]:
     """The predictions for many pictures, see `stream`."""
     return list(stream(trained, sources, **options))
 
 
 def stream(
     trained: Classifier,
-    sources: Iterable[images.Source],
+    sources: Sources,
     *,
     batch_size: int = 32,
     abstain_below: float | None = None,
@@ -98,7 +99,8 @@ def stream(
 
     Args:
         trained: the model.
-        sources: paths, or the bytes of files.
+        sources: paths, the bytes of files, PIL images, or arrays, see `images.from_array`. One alone is one picture; an
+            array of four axes is many.
         batch_size: pictures at a time, at least 1.
         abstain_below: probability below which an answer is "not sure", 0 to 1; 0 always answers, None takes the
             threshold of the model, see `classifier.Classifier`.
@@ -112,23 +114,30 @@ def stream(
         ValueError: an option is out of range, or the model cannot do what it asks for.
     """
     threshold = trained.threshold if abstain_below is None else abstain_below
-    if not 0 <= threshold <= 1 or passes < 0 or (views and passes):
-        raise ValueError(
-            "expected abstain_below from 0 to 1 and either views or passes of at least 0, got "
-            f"{abstain_below}, {views} and {passes}"
-        )
+    _check(batch_size, threshold, views, passes)
     if passes:
         uncertainty.model_of(trained)  # raises for an exported model, before any picture is opened
-    return _stream(trained, iter(sources), batch_size, threshold, views, passes)
+    return _stream(trained, iter(several(sources)), batch_size, threshold, views, passes)
+
+
+def _check(batch_size: int, threshold: float, views: bool, passes: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"expected abstain_below from 0 to 1, got {threshold}")
+    if passes < 0:
+        raise ValueError(f"expected passes of at least 0, got {passes}")
+    if views and passes:
+        raise ValueError(f"expected views or passes, got both, {passes} passes; leave one out")
 
 
 def _stream(
-    trained: Classifier, sources: Iterator[images.Source], batch_size: int, threshold: float, views: bool, passes: int
+    trained: Classifier, sources: Iterator[images.Picture], batch_size: int, threshold: float, views: bool, passes: int
 ) -> Iterator[Answer]:
     while batch := list(islice(sources, batch_size)):
         opened = list(parallel.map(trained.prepare, batch))
         readable = {index: pixels for index, pixels in enumerate(opened) if isinstance(pixels, np.ndarray)}
-        names = [_name(batch[index]) for index in readable]
+        names = [short_name(batch[index]) for index in readable]
         predictions = iter(_predict(trained, names, list(readable.values()), threshold, views, passes))
         for pixels in opened:
             yield next(predictions) if isinstance(pixels, np.ndarray) else pixels
@@ -141,11 +150,15 @@ def frame(
 
     Args:
         trained: the model.
-        pixels: uint8 array of shape (height, width, 3), RGB.
+        pixels: array of RGB or grey, usually uint8 of shape (height, width, 3), see `images.from_array`.
         name: `source` of the prediction.
         abstain_below: see `stream`.
+
+    Raises:
+        ValueError: an array of another shape or type, or a threshold out of range.
     """
     threshold = trained.threshold if abstain_below is None else abstain_below
+    _check(1, threshold, views=False, passes=0)
     return _predict(trained, [name], [trained.prepare_frame(pixels)], threshold)[0]
 
 
@@ -176,7 +189,7 @@ def row(trained: Classifier, source: object, answer: Answer) -> dict[str, Any]:
 
 def write(
     trained: Classifier,
-    sources: Sequence[images.Source],
+    sources: images.Picture | Sequence[images.Picture],
     *,
     csv_file: Path | None = None,
     jsonl_file: Path | None = None,
@@ -188,7 +201,7 @@ def write(
 
     Args:
         trained: the model.
-        sources: paths, or the bytes of files.
+        sources: see `stream`.
         csv_file: of the table with commas; None writes none.
         jsonl_file: of the table with a line of JSON per picture, empty cells as null; None writes none.
         options: see `stream`.
@@ -199,8 +212,9 @@ def write(
     >>> write(trained, sorted(Path("photos").glob("*")), csv_file=Path("photos.csv"))  # doctest: +SKIP
     Counter({'tanks': 812, 'cars': 640, 'unreadable': 2})
     """
-    answers = parallel.progress(stream(trained, sources, **options), total=len(sources), description="predict")
-    rows = (row(trained, _full_name(source), answer) for source, answer in zip(sources, answers, strict=True))
+    pictures = list(several(sources))
+    answers = parallel.progress(stream(trained, pictures, **options), total=len(pictures), description="predict")
+    rows = (row(trained, full_name(source), answer) for source, answer in zip(pictures, answers, strict=True))
     return write_rows(rows, csv_file=csv_file, jsonl_file=jsonl_file)
 
 
@@ -272,11 +286,3 @@ def _ask(trained: Classifier, pictures: np.ndarray, views: bool, passes: int) ->
     if passes:
         return uncertainty.dropout(trained, pictures, passes=passes)
     return uncertainty.Answers(trained.probabilities(pictures)[None])
-
-
-def _name(source: images.Source) -> str:
-    return "picture" if isinstance(source, bytes) else Path(source).name
-
-
-def _full_name(source: images.Source) -> str:
-    return "picture" if isinstance(source, bytes) else str(source)

@@ -131,6 +131,8 @@ def _crops(pictures: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _parts(values: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    if batch_size < 1:
+        raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
     values = np.asarray(values, np.float32)
     return [values[start : start + batch_size] for start in range(0, max(1, len(values)), batch_size)]
 

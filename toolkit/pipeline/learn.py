@@ -39,7 +39,7 @@ class Learned:
     manifest: Manifest
     evaluation: evaluate.Report
 
-    def predict(self, picture: images.Source) -> predict.Prediction:
+    def predict(self, picture: images.Picture) -> predict.Prediction:
         """The classes of a new picture with their probabilities, see `predict.picture`."""
         return predict.picture(self.bundle, picture)
 

@@ -1,7 +1,7 @@
 # Bare `make` prints this help. Every target sets itself up in .venv first.
 PYTHON ?= python3
 SOURCE ?= practice:
-WEIGHTS ?= cifar10
+WEIGHTS ?=
 DATASET ?= practice
 JOBS ?= 2
 VENV := .venv
@@ -18,7 +18,7 @@ help: ## print this help
 setup: $(READY) ## make .venv and install the toolkit with everything the other targets need
 
 demo: $(READY) ## run the notebooks in order on drawn pictures (or SOURCE=folder:PATH WEIGHTS=FILE) and show what came of it
-	$(BIN)/toolkit demo --source "$(SOURCE)" --weights "$(WEIGHTS)"
+	$(BIN)/toolkit demo --source "$(SOURCE)" $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 test: $(READY) ## run the quick tests, which go through every module (JOBS=2 processes)
 	$(PYTEST) -m "not slow and not notebook"

@@ -15,8 +15,9 @@ def main() -> None:
     parser = table.arguments(__doc__)
     parser.add_argument("sources", nargs="+")
     parser.add_argument("--into", default="benchmark")
-    parser.add_argument("--networks", default="vgg,dual_stack,xception")
-    parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--networks", help="names, with commas (default: those of `toolkit run`)")
+    parser.add_argument("--weights", default="", help="of Xception, in place of EfficientNet-Lite 0")
+    parser.add_argument("--style", default="modern", help="modern, or classic, as the networks were drawn")
     asked = parser.parse_args()
     started, stages = time.perf_counter(), []
 
@@ -24,7 +25,8 @@ def main() -> None:
         stages.append({"second": round(time.perf_counter() - started, 1), "stage": line})
         print(f"{stages[-1]['second']:8.1f} s  {line}", flush=True)
 
-    configs = run.configs_for(asked.networks.split(","), weights=asked.weights)
+    names = asked.networks.split(",") if asked.networks else run.usual_networks(asked.weights)
+    configs = run.configs_for(names, weights=asked.weights or None, settings={"style": asked.style})
     outcome = run.pipeline(asked.sources, into=asked.into, configs=configs, log=say)
     rows = [
         {

@@ -58,7 +58,7 @@ def test_a_notebook_leads_to_the_next_one(file):
 def test_the_training_notebooks_differ_by_a_few_lines():
     sources = [[line for cell in cells(file, "code") for line in cell.source.splitlines()] for file in FILES[5:8]]
     for other in sources[1:]:
-        assert len(set(other) - set(sources[0])) <= 5
+        assert len(set(other) - set(sources[0])) <= 6
 
 
 @pytest.mark.notebook
@@ -68,7 +68,7 @@ def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(t
     outcome = demo.execute("practice:40", values=values, pages=tmp_path / "pages", log=said.append)
     assert not psutil.Process().children(), "a kernel was left running"
     assert len(said) == len(FILES)
-    assert sorted(run.name for run in outcome.bundles) == ["dual_stack", "vgg", "xception"]
+    assert sorted(run.name for run in outcome.bundles) == ["dual_stack", "efficientnet_lite0", "vgg"]
     assert "new_picture.jpg: " in outcome.prediction
     assert outcome.report.stat().st_size > 100_000
     pages = sorted(tmp_path.glob("pages/*.html"))

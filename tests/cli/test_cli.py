@@ -322,6 +322,12 @@ def test_a_network_that_cannot_work_is_refused_before_anything_is_scraped(pictur
         assert not paths.dataset("mine").exists()
 
 
+def test_the_networks_of_a_run_are_those_of_its_weights(pictures, capsys):
+    words = ("run", f"folder:{pictures}", "--into", "mine", "--size", "31")
+    assert "at least 32 pixels for efficientnet_lite0, got 31" in complaint(capsys, *words)
+    assert "at least 32 pixels for xception, got 31" in complaint(capsys, *words, "--weights", "cifar10")
+
+
 def test_options_of_a_network_reach_it(capsys, pictures):
     said = complaint(capsys, "run", f"folder:{pictures}", "--into", "mine", "--networks", "vgg", "--option", "depth=3")
     assert "depth" in said

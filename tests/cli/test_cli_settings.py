@@ -16,7 +16,7 @@ from toolkit.training.finetune import FineTune
 from toolkit.training.mixing import Mixing
 
 HEAD = ("--network", "xception", "--weights", "cifar10", "--style", "modern", "--size", "32")
-SMALL = ("--network", "vgg", "--size", "32", "--option", "width=0.05")
+SMALL = ("--network", "vgg", "--style", "classic", "--size", "32", "--option", "width=0.05")
 
 
 @pytest.fixture

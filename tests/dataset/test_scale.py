@@ -145,7 +145,9 @@ def test_folds_and_trials_on_a_cluster_come_to_the_same_as_here(cluster, tmp_pat
     cluster.fill()
     monkeypatch.setattr(parallel, "PATIENCE", 20)
     table = ready_dataset(tmp_path / "pets", per_class=16, size=16)
-    training = Config("vgg", size=16, epochs=1, batch_size=8, options={"width": 0.1}, precision="float32")
+    training = Config(
+        "vgg", style="classic", size=16, epochs=1, batch_size=8, options={"width": 0.1}, precision="float32"
+    )
     head = Config("xception", style="modern", size=32, options={"weights": "cifar10"})
     rates, freedoms = {"learning_rate": [1e-2, 1e-3]}, {"C": [0.01, 1.0]}
     here, there = [], []

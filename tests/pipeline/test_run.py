@@ -73,6 +73,21 @@ def test_each_network_gets_the_weights_only_if_it_can_start_from_some():
     assert vgg.epochs == xception.epochs == 3
 
 
+def test_where_no_network_is_named_the_pretrained_one_needs_no_download_unless_its_weights_are_named():
+    assert run.usual_networks() == ("vgg", "dual_stack", "efficientnet_lite0")
+    assert run.usual_networks("imagenet") == run.usual_networks("mine.h5") == ("vgg", "dual_stack", "xception")
+
+
+def test_trainings_are_modern_unless_another_style_or_a_recipe_is_chosen():
+    assert train.Config("vgg").style == train.config_from({"network": "vgg"}).style == "modern"
+    (classic,) = run.configs_for(["vgg"], settings={"style": "classic"})
+    assert (classic.resolved().mixing, classic.resolved().learning_rate) == (None, 3e-4)
+    styles = [
+        config.style for name in ("cars_tanks", "pizza", "cifar10") for config in run.configs_for([], recipe=name)
+    ]
+    assert set(styles) == {"classic"}
+
+
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ValueError, match="speed"):
         run.configs_for(["vgg"], settings={"speed": 9})

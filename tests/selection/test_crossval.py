@@ -16,7 +16,8 @@ from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.training import probe
 from toolkit.training.train import Config
 
-TINY = Config("vgg", size=32, epochs=2, batch_size=8, learning_rate=2e-3, options={"width": 0.05}, precision="float32")
+SMALL = {"style": "classic", "size": 32, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "precision": "float32"}
+TINY = Config("vgg", **SMALL, options={"width": 0.05})
 pytestmark = pytest.mark.usefixtures("home")
 
 

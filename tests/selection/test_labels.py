@@ -13,7 +13,6 @@ from toolkit.dataset import label_issues
 from toolkit.errors import DatasetError
 from toolkit.review.journal import FILE, Journal
 from toolkit.review.queues import build
-from toolkit.training.config import Config
 
 WRONG = 8  # of 150 of each class
 pytestmark = pytest.mark.usefixtures("home")
@@ -191,20 +190,12 @@ def test_the_command_line_doubts_and_a_person_relabels_or_takes_back(tmp_path, c
     assert "expected --label with one of cars, tanks, or --undo" in capsys.readouterr().err
 
 
-def test_the_judge_is_the_usual_network_unless_another_is_chosen():
-    assert labels.config_for(lambda defaults: Config(**defaults)) == labels.USUAL
-    assert labels.config_for(lambda defaults: Config("vgg", **defaults), network="vgg") == Config("vgg", style="modern")
-    one = labels.config_for(lambda defaults: Config(**{**defaults, "views": 1}), views=1)
-    trained = labels.config_for(lambda defaults: Config(**{**defaults, "features_once": False}))
-    assert (one.views, trained.views) == (1, 1)
-
-
 def test_a_check_is_always_done_anew_so_nothing_is_to_be_overwritten(capsys):
     assert main(["labels", "pets", "--overwrite"]) == 2
     assert "unrecognized arguments: --overwrite" in capsys.readouterr().err
 
 
-def test_the_usual_views_are_left_out_where_the_judge_is_no_head_on_features(tmp_path, capsys):
+def test_the_judge_of_weights_that_are_none_is_a_network_that_learns_all_of_it(tmp_path, capsys):
     table = verify.check(tiny_dataset(tmp_path / "pets", per_class=8)).save()
     assert main(["labels", str(table.root), "--weights", "none", "--size", "32", "--folds", "9"]) == 2
     assert "expected more than 9 pictures of every class" in capsys.readouterr().err

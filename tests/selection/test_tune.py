@@ -171,7 +171,7 @@ def test_settings_that_do_not_go_together_are_a_row_with_a_reason(table, config)
 def test_trainings_that_lag_behind_are_given_up(place, monkeypatch):
     monkeypatch.setattr(train, "fit", partial(train.fit, checkpoint_seconds=0))
     easy = ready_dataset(place / "easy", per_class=20, size=16)
-    config = Config("vgg", size=16, epochs=4, batch_size=8, options={"width": 0.1}, augmentation=None)
+    config = Config("vgg", style="classic", size=16, epochs=4, batch_size=8, options={"width": 0.1}, augmentation=None)
     space = {"learning_rate": [1e-2, 5e-3, 3e-3, 1e-9]}
     outcome = tune.search(easy, config, space=space, method="grid")
     assert outcome.trials["state"].tolist() == ["complete"] * 3 + ["pruned"]
@@ -183,7 +183,7 @@ def test_trainings_that_lag_behind_are_given_up(place, monkeypatch):
 @pytest.mark.slow
 def test_trainings_at_the_same_time_come_to_the_same_as_one_after_the_other(place):
     easy = ready_dataset(place / "spread", per_class=20, size=16)
-    config = Config("vgg", size=16, epochs=1, batch_size=8, options={"width": 0.1})
+    config = Config("vgg", style="classic", size=16, epochs=1, batch_size=8, options={"width": 0.1})
     how = {"space": {"learning_rate": [1e-2, 1e-3, 1e-4]}, "method": "random", "trials": 3}
     one, two = (tune.search(easy, config, jobs=jobs, name=f"{jobs} jobs", **how) for jobs in (1, 2))
     columns = ["number", "state", "accuracy", "loss", "learning_rate"]
@@ -194,7 +194,9 @@ def test_trainings_at_the_same_time_come_to_the_same_as_one_after_the_other(plac
 def test_a_training_is_worth_what_the_weights_that_were_kept_are_be_it_their_average(place):
     easy = ready_dataset(place / "averaged", per_class=20, size=16)
     how = {"epochs": 2, "patience": 1, "batch_size": 8, "options": {"width": 0.1}, "augmentation": None}
-    outcome = tune.search(easy, Config("vgg", size=16, ema=0.9, **how), space={"learning_rate": [5e-2]}, trials=1)
+    outcome = tune.search(
+        easy, Config("vgg", style="classic", size=16, ema=0.9, **how), space={"learning_rate": [5e-2]}, trials=1
+    )
     (file,) = outcome.folder.rglob("history.csv")
     history = pd.read_csv(file)
     assert history["average_val_loss"].min() < history["val_loss"].min()

@@ -166,7 +166,9 @@ def test_a_gradient_is_no_longer_than_the_clip():
 
 def test_a_network_without_a_base_cannot_be_fine_tuned(table):
     with pytest.raises(ValueError, match="one pretrained base to fine-tune, got vgg with 0"):
-        train.fit(Config("vgg", size=32, options={"width": 0.1}, fine_tune=FineTune()), table, name="none")
+        train.fit(
+            Config("vgg", style="classic", size=32, options={"width": 0.1}, fine_tune=FineTune()), table, name="none"
+        )
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,14 @@ from toolkit.training.augment import Augmentation
 from toolkit.training.train import Config, config_from
 from toolkit.training.trainer import Trainer
 
-SMALL = {"network": "vgg", "size": 32, "batch_size": 8, "learning_rate": 2e-3, "precision": "float32"}
+SMALL = {
+    "network": "vgg",
+    "style": "classic",
+    "size": 32,
+    "batch_size": 8,
+    "learning_rate": 2e-3,
+    "precision": "float32",
+}
 SMALL |= {"options": {"width": 0.1}, "epochs": 4, "calibrate": False}
 SCRIPT = """
 import json, sys
@@ -284,7 +291,7 @@ def epochs_in(state):
 def test_a_config_takes_what_it_is_not_told_from_the_network():
     config, network = Config("xception").resolved(), networks.get("xception")
     assert (config.size, config.epochs, config.patience) == (network.size, network.epochs, network.patience)
-    assert config.learning_rate == network.learning_rates["classic"]
+    assert config.learning_rate == network.learning_rates["modern"]
     assert Config("vgg", epochs=3).resolved().patience == 2
     assert Config("vgg", epochs=1).resolved().epochs == 1
 

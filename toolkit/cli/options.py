@@ -158,11 +158,11 @@ def sources(parser: ArgumentParser) -> None:
     add(parser, "--i-have-permission", permission, action="store_true", dest="permission")
 
 
-def training(parser: ArgumentParser, *, style: str = "classic", weights: str = "imagenet") -> None:
+def training(parser: ArgumentParser) -> None:
     """Add the settings of `training.config.Config`."""
-    choices = f"imagenet, none, or a file; for xception also cifar10 (default: {weights})"
+    choices = "imagenet, none, or a file; for xception also cifar10 (default: imagenet)"
     add(parser, "--weights", f"of a pretrained network: {choices}")
-    add(parser, "--style", f"classic, as its authors drew it, or modern (default: {style})")
+    add(parser, "--style", "modern, or classic, as its authors drew it (default: modern)")
     add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
     add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
     add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)

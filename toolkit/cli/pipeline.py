@@ -12,14 +12,14 @@ def _learn_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: that of the folder)")
     parser.add_argument("--network", default="efficientnet_lite0", help="its name (default: efficientnet_lite0)")
-    options.training(parser, style="modern")
+    options.training(parser)
     options.overwrite(parser)
 
 
 def _learn(arguments: Namespace) -> dict:
     from toolkit.pipeline import learn
 
-    (config,) = common.configs(arguments, [arguments.network], usual={"style": "modern"})
+    (config,) = common.configs(arguments, [arguments.network])
     model = learn.with_config(
         config, arguments.pictures, into=arguments.into, overwrite=arguments.overwrite, log=common.log(arguments)
     )
@@ -38,7 +38,8 @@ LEARN = Verb("learn", "pictures in, a trained and measured classifier out", _lea
 
 def _run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
-    parser.add_argument("--networks", default="vgg,dual_stack,xception", help="names, with commas (default: all three)")
+    usual = "vgg,dual_stack,efficientnet_lite0; with --weights xception in place of the last"
+    parser.add_argument("--networks", type=options.names, help=f"names, with commas (default: {usual})")
     options.training(parser)
     options.overwrite(parser)
     options.cluster(parser)
@@ -48,10 +49,12 @@ def _run(arguments: Namespace) -> dict:
     from toolkit import scrape
     from toolkit.pipeline import run
 
+    usual = run.usual_networks(**common.provided(arguments, "weights"))
+    names = usual if arguments.networks is None else arguments.networks
     outcome = run.pipeline(
         arguments.sources,
         into=arguments.into,
-        configs=common.configs(arguments, options.names(arguments.networks)),
+        configs=common.configs(arguments, names),
         options=scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
         cluster=arguments.cluster,
@@ -69,8 +72,8 @@ RUN = Verb("run", "all of it, with several networks, compared, and a report", _r
 def _demo_options(parser: ArgumentParser) -> None:
     parser.add_argument("--source", default="practice:", help="as for scrape (default: practice:)")
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: by the source)")
-    weights = "for xception: cifar10 (default), imagenet, none, or a file"
-    parser.add_argument("--weights", default="cifar10", help=weights)
+    weights = "of xception: imagenet, a file, cifar10 or none (default: efficientnet_lite0 takes its place)"
+    options.add(parser, "--weights", weights)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
 
 
@@ -79,7 +82,8 @@ def _demo(arguments: Namespace) -> dict:
 
     values = dict(text.partition("=")[::2] for text in arguments.set)
     log = common.log(arguments)
-    done = demo.execute(arguments.source, into=arguments.into, weights=arguments.weights, values=values, log=log)
+    weights = common.provided(arguments, "weights")
+    done = demo.execute(arguments.source, into=arguments.into, values=values, log=log, **weights)
     result = common.compared(done.bundles, arguments)
     log(f"\n{done.prediction}\n\nnotebooks: {done.pages}\nreport:    {done.report}")
     return result | {"prediction": done.prediction, "notebooks": done.pages, "report": done.report}

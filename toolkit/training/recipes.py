@@ -48,13 +48,14 @@ _HAND_DIGITS = Config(
 RECIPES: Mapping[str, Recipe] = {
     "cars_tanks": Recipe(
         "cars and tanks: two networks from nothing, and Xception",
-        (Config("vgg"), Config("dual_stack"), Config("xception")),
+        tuple(Config(network, style="classic") for network in ("vgg", "dual_stack", "xception")),
     ),
     "thumbs": Recipe(
         "thumbs up and down: VGG16 under a dense layer of 256",
         (
             Config(
                 "vgg16",
+                style="classic",
                 epochs=7,
                 patience=6,
                 batch_size=32,
@@ -65,11 +66,21 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "pizza": Recipe(
         "pizza or not: three convolutions at 180 pixels, stopped by accuracy",
-        (Config("small_cnn", size=180, epochs=30, patience=6, learning_rate=1e-3, monitor="val_accuracy"),),
+        (
+            Config(
+                "small_cnn",
+                style="classic",
+                size=180,
+                epochs=30,
+                patience=6,
+                learning_rate=1e-3,
+                monitor="val_accuracy",
+            ),
+        ),
     ),
     "cifar10": Recipe(
         "ten kinds of things: five convolutions with growing windows, the epoch with the lowest loss",
-        (Config("deep_cnn", size=32, epochs=30, patience=8, monitor="val_loss"),),
+        (Config("deep_cnn", style="classic", size=32, epochs=30, patience=8, monitor="val_loss"),),
     ),
     "hand_digits": Recipe(
         "digits shown by hand: Xception or MobileNet, its upper layers learning too",

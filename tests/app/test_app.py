@@ -74,12 +74,14 @@ def slow(*names):
     return [pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [ARTIFACTS[0], *slow("pets", "pets/other", ARTIFACTS[1])])
 def test_no_page_fails_whatever_the_app_is_started_with(name):
     for page in app.PAGES:
         assert shown(opened(name, page))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pets/other", ARTIFACTS[0], *slow(ARTIFACTS[1])])
 def test_a_picture_gets_the_answer_that_predict_gives(name):
     at = put(opened(name, "predict"), PICTURES)
@@ -96,6 +98,7 @@ def test_a_picture_gets_the_answer_that_predict_gives(name):
     assert ("not of a model that was exported" in text) == (name != "pets/other")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_picture_is_told_in_words_among_those_that_are():
     text = shown(put(opened(ARTIFACTS[0], "predict"), {"notes.png": b"milk", "<b>.png": b"", **PICTURES}))
     assert "This file could not be read: not a picture in a format that is read" in text

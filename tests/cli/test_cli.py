@@ -232,6 +232,7 @@ def test_what_is_to_be_varied_must_be_a_setting(capsys):
     assert "such as C=0.001..10" in complaint(capsys, "tune", "pets", "--network", "vgg", "--vary", "speed")
 
 
+@pytest.mark.slow
 def test_a_recipe_is_trained_with_what_is_said_besides(capsys):
     ready_dataset(paths.dataset("slices"), per_class=10)
     words = ["train", "slices", "--recipe", "pizza", "--size", "32", "--epochs", "2", "--option", "width=0.1"]

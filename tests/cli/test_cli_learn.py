@@ -31,6 +31,7 @@ def test_learn_ends_with_the_accuracy_its_interval_and_what_to_do_next(pictures,
     assert "  toolkit predict pets/small_cnn PICTURE\n  toolkit report pets\n  toolkit export pets/small_cnn" in printed
 
 
+@pytest.mark.slow
 def test_learn_tells_programs_the_figures_and_where_the_run_is(pictures, capsys):
     assert main(["learn", str(pictures), *SETTINGS, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

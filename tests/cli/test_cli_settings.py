@@ -50,6 +50,7 @@ def test_what_only_a_head_on_features_uses_is_refused_elsewhere(capsys, verb, gi
     assert "got it for vgg as set; leave it out" in said
 
 
+@pytest.mark.slow
 def test_settings_that_a_head_on_features_has_no_use_for_are_told_once(pets, capsys):
     assert main(["train", "pets", *HEAD, "--epochs", "50", "--ema", "0.9", "--no-augmentation"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "not used" in line]
@@ -59,6 +60,7 @@ def test_settings_that_a_head_on_features_has_no_use_for_are_told_once(pets, cap
     assert "not used" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_best_settings_of_a_search_are_trained_and_what_is_said_besides_goes_first(pets, capsys):
     assert main(["tune", "pets", *HEAD, "--folds", "2", "--trials", "2", "--vary", "views=1,2", "--json"]) == 0
     file = json.loads(capsys.readouterr().out)["config"]
@@ -73,6 +75,7 @@ def test_the_best_settings_of_a_search_are_trained_and_what_is_said_besides_goes
     assert identity["config"] == trained["config"]
 
 
+@pytest.mark.slow
 def test_a_file_sets_what_has_no_option(pets, tmp_path, capsys):
     values = {"augmentation": {"rotation": 3}, "class_weights": False, "calibrate": False, "epochs": 3, "patience": 2}
     file = written(tmp_path, {**values, "mixing": {"cutmix": 0.5, "alpha": 0.4}, "fine_tune": None})
@@ -130,6 +133,7 @@ def test_an_option_that_no_network_has_is_answered_with_those_there_are(capsys):
     assert "got 'droput'" in said
 
 
+@pytest.mark.slow
 def test_folds_are_those_of_the_recipe_unless_they_are_given(pets, capsys, monkeypatch):
     config = Config("xception", style="modern", size=32, options={"weights": "cifar10"})
     monkeypatch.setitem(recipes.RECIPES, "hands", recipes.Recipe("hands", (config,), folds=3))

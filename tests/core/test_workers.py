@@ -55,6 +55,7 @@ def test_little_work_starts_no_worker(monkeypatch):
     assert list(workers.map_in_processes(str, range(100), most=8)) == [str(number) for number in range(100)]
 
 
+@pytest.mark.slow
 def test_what_a_worker_that_dies_had_in_hand_is_done_here(monkeypatch):
     monkeypatch.setenv("TOOLKIT_TEST_PARENT", str(os.getpid()))
     monkeypatch.setattr(workers, "WORTH", 0.1)

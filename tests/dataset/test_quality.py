@@ -67,6 +67,7 @@ def test_classes_of_one_size_are_called_balanced(tmp_path):
     assert "The classes are balanced." in quality.in_words(quality.summary(table))
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself_and_shows_every_table(table):
     written = html.quality(table)
     text = written.read_text()
@@ -79,6 +80,7 @@ def test_the_page_needs_nothing_but_itself_and_shows_every_table(table):
         assert min(picture.size) > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_dataset_that_was_not_verified_has_a_page_too(tmp_path, rows):
     table = dataset(tmp_path / "pets", [("cars", "bin", b"words")] * rows or [("cars", "bin", b"")])

@@ -30,6 +30,7 @@ def test_every_class_has_the_shares_within_one_picture(tmp_path, val, test):
         assert counts.loc[label, "total"] == total
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.integers(1, 6), min_size=8, max_size=40), seed=st.integers(0, 10**6))
 def test_a_group_is_never_divided(tmp_path_factory, sizes, seed):

@@ -22,6 +22,7 @@ def test_every_kind_draws_pictures_that_differ():
         assert not any((drawn[0] == picture).all() for picture in drawn[1:]), name
 
 
+@pytest.mark.slow
 def test_different_pictures_and_copies_are_counted(tmp_path):
     import kinds
     import kinds_drawn

@@ -101,6 +101,7 @@ def test_a_class_is_not_halved_though_few_of_all_would_leave(tmp_path):
         assert set(grouped(tmp_path, files)["status"]) == {"ok"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always")
 def test_the_command_line_says_aloud_that_it_left_copies_in_use(tmp_path, capsys):
     root = dataset(tmp_path / "set", copied(brake.ENOUGH // 2)).root

@@ -79,6 +79,7 @@ def jpeg(seed, **options):
     return encoded(textured(seed, width=96, height=72), "JPEG", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"transformed": True}, {"max_distance": 4, "max_difference": 0.02}])
 def test_the_same_pairs_are_found_as_in_a_dataset_and_the_same_pictures_kept(folder, tmp_path, options):
     shutil.copytree(folder, tmp_path / "set")
@@ -175,12 +176,14 @@ def test_a_place_that_is_not_there_and_a_limit_out_of_range_are_refused(tmp_path
         copies.among(tmp_path, max_distance=65)
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(folder):
     one, two = (copies.among(folder, jobs=jobs, max_share=1) for jobs in (1, 2))
     assert one.groups == two.groups
     assert list(one.pairs()) == list(two.pairs())
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded(folder):
     program = (
         "import sys; from toolkit.cli import main; "

@@ -274,6 +274,7 @@ def test_lost_signatures_are_said_and_not_taken_for_equal_ones(tmp_path):
     assert set(dedup.group(verify.check(table, again=True)).table["status"]) == {"ok"}
 
 
+@pytest.mark.slow
 def test_precision_and_recall_on_drawn_pictures(tmp_path):
     kinds = {"original": lambda picture: encoded(picture, "JPEG", quality=90)}
     kinds |= {name: CHANGES[name] for name in ("re-encoded", "half the size")}

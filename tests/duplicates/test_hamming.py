@@ -39,6 +39,7 @@ def test_comparing_in_blocks_finds_what_comparing_one_by_one_finds(seed, count, 
         assert as_dict(hamming.within(hashes, limit)) == brute_force(hashes, limit)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 40), limit=st.integers(0, 12))
 def test_comparing_near_buckets_finds_what_comparing_one_by_one_finds(seed, count, limit):
@@ -64,6 +65,7 @@ def test_the_same_hash_many_times_is_every_pair_of_them():
     assert len(hamming.within(np.full(300, 7, np.uint64), 0)[0]) == 300 * 299 // 2
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     numbers=st.lists(st.sampled_from([0, 1, 3, 2**63, 2**64 - 1, 2**40 + 5]), max_size=25),
@@ -90,6 +92,7 @@ def test_pairs_between_two_lists_are_those_of_all_in_one(seed, cut, limit, small
     assert {(one, other + cut): far for (one, other), far in found.items()} == crossing
 
 
+@pytest.mark.slow
 def test_a_crowd_of_equal_hashes_does_not_slow_the_search_for_others():
     hashes = np.concatenate([planted(2, 2000), np.full(3000, 5, np.uint64)])
     assert len(hamming.within(hashes, 2)[0]) >= 3000 * 2999 // 2

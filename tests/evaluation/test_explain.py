@@ -89,7 +89,7 @@ NESTED = [  # a family each: plain, with gates, with layer normalization, the sh
 ]
 
 
-QUICK = ("small_cnn", "classic"), ("vgg", "modern"), ("mobilenet", "modern")
+QUICK = ("small_cnn", "classic"), ("vgg", "modern")
 CASES = [
     pytest.param(name, options, style, marks=[] if (name, style) in QUICK else pytest.mark.slow)
     for name, options in [*((name, {}) for name in DRAWN), *NESTED]

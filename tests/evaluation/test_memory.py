@@ -40,6 +40,7 @@ def test_a_model_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
         memory.measure([run])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no peak to tell")
 def test_the_peak_is_that_of_the_process_in_megabytes():
     program = "from toolkit import memory; held = bytearray(200_000_000); del held; print(memory._peak())"

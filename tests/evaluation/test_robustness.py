@@ -78,6 +78,7 @@ def test_a_threshold_needs_answers_of_both_kinds():
         robustness.threshold(np.array([]), np.array([0.5]))
 
 
+@pytest.mark.slow
 def test_what_was_measured_on_these_pictures_is_not_measured_again(tmp_path):
     table = ready_dataset(tmp_path / "set", per_class=12)
     run = untrained(tmp_path / "models" / "run")

@@ -26,6 +26,7 @@ def test_mcnemar_is_that_of_statsmodels(answers):
     assert significance.mcnemar(first, second) == pytest.approx(reference.mcnemar(table, exact=True).pvalue, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(P_VALUES)
 def test_holms_correction_is_that_of_statsmodels(values):
     reference = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")

@@ -254,7 +254,11 @@ OTHERS = [("vgg16", {"weights": "none"}), ("mobilenet", {"weights": "none"}), ("
 OTHERS += [("efficientnet_lite0", {})]
 
 
-@pytest.mark.parametrize("name", networks.own())
+QUICK = ("small_cnn", "vgg")
+NARROW = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in networks.own()]
+
+
+@pytest.mark.parametrize("name", NARROW)
 def test_every_network_drawn_here_is_the_same_elsewhere_when_it_is_narrow(tmp_path, name):
     from toolkit.export import litert
 

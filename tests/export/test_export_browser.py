@@ -322,6 +322,7 @@ def test_the_folder_holds_all_it_needs_and_only_relative_addresses(folder, run):
     assert page.load(folder).facts["temperature"] == 1.25
 
 
+@pytest.mark.slow
 def test_another_model_makes_another_version(folder, run, data, tmp_path):
     other = by_colour(tmp_path / "models" / "other")
     other.model.layers[-1].bias.assign([0.0, 0.4])
@@ -359,6 +360,7 @@ def test_without_npm_the_error_says_what_to_do_before_anything_takes_long(run, d
     assert not list(empty_cache.glob("*"))
 
 
+@pytest.mark.slow
 def test_without_its_registry_npm_is_not_waited_for(empty_cache, monkeypatch):
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")

@@ -46,6 +46,7 @@ def test_what_the_network_saw_is_the_square_it_learned_from(run, photos):
         assert np.array_equal(predict.picture(run, raw).pixels, np.asarray(Image.open(square)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", images.MODES)
 def test_training_evaluation_and_prediction_make_pictures_square_in_the_way_of_the_run(tmp_path, photos, mode):
     trained = untrained(tmp_path / "models" / "photos" / mode, resize_mode=mode)

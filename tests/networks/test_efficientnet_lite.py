@@ -251,6 +251,7 @@ def test_the_file_of_the_package_can_lie_anywhere(tmp_path, tensors):
     assert np.array_equal(stem, tensors["_conv_stem.weight"].transpose(2, 3, 1, 0))
 
 
+@pytest.mark.slow
 def test_its_weights_can_be_a_file_of_keras_or_random_ones(tmp_path):
     keras.utils.set_random_seed(1)
     fresh = networks.get(LITE0).backbone(size=32, weights="none")
@@ -264,6 +265,7 @@ def test_its_weights_can_be_a_file_of_keras_or_random_ones(tmp_path):
         networks.get(LITE0).check(size=32, style="modern", weights="gone.pth")
 
 
+@pytest.mark.slow
 def test_its_last_block_learns_and_batch_normalization_is_really_still():
     model = networks.build(LITE0, classes=2, size=32, style="modern", frozen_below="block7a")
     base = model.get_layer(LITE0)

@@ -151,6 +151,7 @@ def test_a_missing_file_is_named(copy, name):
         embedded.read(copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", networks.STYLES)
 def test_xception_stands_on_it_if_asked_to(style):
     model = networks.build("xception", classes=2, style=style, weights="cifar10")
@@ -163,6 +164,7 @@ def test_xception_stands_on_it_if_asked_to(style):
     assert np.array_equal(averages(inner, shown), averages(embedded.backbone(64), shown))
 
 
+@pytest.mark.slow
 def test_its_last_layers_learn_if_asked_to():
     model = networks.build("xception", classes=2, size=32, style="modern", weights="cifar10", trainable_layers=8)
     (inner,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]

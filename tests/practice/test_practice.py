@@ -247,6 +247,7 @@ def test_all_kinds_of_posts_are_there(shared):
 # Pictures
 
 
+@pytest.mark.slow
 def test_every_whole_picture_decodes(world):
     good = [name for name, kind in world.truth.items() if kind.startswith(("plain", "repost", "label"))]
     for name in good:

@@ -57,6 +57,7 @@ def test_the_figures_are_those_that_were_measured(run, table):
     assert f"| {report.per_class.loc['cars', 'precision']:.1%} |" in text
 
 
+@pytest.mark.slow
 def test_weaknesses_are_told_once_they_were_measured(run, table):
     evaluate.measure(run, table)
     found = robustness.measure(run, table, count=3)

@@ -80,6 +80,7 @@ def test_the_page_lies_beside_the_models(page, table):
     assert (paths.models(table.root) / "report.html").read_text() == page
 
 
+@pytest.mark.slow
 def test_names_are_escaped_what_was_not_measured_is_blank_and_the_page_lies_where_it_is_wanted(tmp_path, table, runs):
     runs[0].facts["precision"] = "<b>bold</b>"
     for run in runs:

@@ -51,6 +51,7 @@ def test_a_dataset_without_a_ledger_has_no_failures_but_the_columns():
     assert list(scrape.failures("nothing")) == ["label", "source", "reason", "url", "page_url", "source_id"]
 
 
+@pytest.mark.slow
 def test_failures_of_the_practice_world_are_its_broken_files():
     with practice.world(pictures=12) as world:
         scrape.collect(world.sources, into="pets", options=Options(reddit=world.reddit, allow=("127.0.0.1/32",)))

@@ -36,6 +36,7 @@ def outcome(place, table, config):
     return crossval.run(table, config, folds=4)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     groups=st.lists(st.lists(st.integers(1, 3), min_size=6, max_size=20), min_size=2, max_size=3),
@@ -154,12 +155,14 @@ def test_the_seed_says_what_trainings_at_the_same_time_become(table, backend):
     pd.testing.assert_frame_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_fold_that_fails_says_which_and_why(table):
     wild = Config(**{**vars(TINY), "learning_rate": 1e30})
     with pytest.raises(ToolkitError, match="fold 1 of 2 stopped: .*try a lower learning_rate"):
         crossval.run(table, wild, folds=2, name="wild")
 
 
+@pytest.mark.slow
 def test_an_answer_about_several_views_is_their_mean(table, config):
     config = replace(config, views=2, calibrate=False).resolved()
     told = crossval.run(table, config, folds=4, ask=2, name="both").report.predictions

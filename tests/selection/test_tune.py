@@ -50,6 +50,7 @@ def test_the_best_trial_is_the_most_accurate_and_its_settings_are_kept(outcome):
     assert "xception: " in str(outcome)
 
 
+@pytest.mark.slow
 def test_a_search_that_is_done_is_not_done_again_and_more_trials_are_added_to_it(outcome, table, config, monkeypatch):
     more = tune.search(table, config, space=SPACE, trials=8, folds=2)
     pd.testing.assert_frame_equal(more.trials[KEPT].head(6), outcome.trials[KEPT])

@@ -429,6 +429,7 @@ def test_an_address_that_is_taken_and_a_model_that_is_not_there_are_said(service
         serve.open(exported / "gone.tflite", serve.Config(port=0))
 
 
+@pytest.mark.slow
 def test_a_service_needs_no_framework(exported):
     program = (
         "import sys, urllib.request; from toolkit import serve\n"

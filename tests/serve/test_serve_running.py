@@ -119,6 +119,7 @@ def test_who_asks_before_sending_too_much_is_told_without_sending(serving):
     assert b"100 Continue" not in received
 
 
+@pytest.mark.slow
 def test_a_body_that_comes_too_slowly_is_refused(serving):
     service = serving(receive_seconds=0.5)
     received = spoken(service, HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 20, pause=0.1)
@@ -170,6 +171,7 @@ def test_requests_behind_one_another_on_one_line_are_answered_in_order(serving):
     assert received.count(b"HTTP/1.1 200 OK") == 2
 
 
+@pytest.mark.slow
 def test_more_connections_than_may_be_are_closed_and_others_live_on(serving):
     service = serving(max_connections=3)
     with contextlib.ExitStack() as lines:
@@ -217,6 +219,7 @@ def test_what_waits_is_asked_about_together_and_nothing_waits_when_idle(serving,
     assert np.ptp(shares, axis=0).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_too_much_is_turned_away_at_once_with_when_to_ask_again_and_then_all_is_well(serving, slow):
     slow.seconds = 1.0
     service = serving(slow, max_queue=4, max_pictures=4, max_batch=1)
@@ -235,6 +238,7 @@ def test_too_much_is_turned_away_at_once_with_when_to_ask_again_and_then_all_is_
     assert [post(service).status_code for _ in range(3)] == [200] * 3
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_too_long_is_given_up_and_what_waited_is_not_computed(serving, slow):
     service = serving(slow, answer_seconds=0.3, max_batch=1)
     slow.seconds = 2.0

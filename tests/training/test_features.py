@@ -67,6 +67,7 @@ def test_they_are_computed_once(table, weights, monkeypatch):
     assert np.array_equal(first[:, :1], of(table, weights))
 
 
+@pytest.mark.slow
 def test_for_a_new_picture_only_that_is_computed_and_no_other_changes(fresh, weights, monkeypatch):
     before, asked = of(fresh, weights), []
     row = raw_file(fresh.root, "cars", "png", encoded(coloured(0, 99)))
@@ -91,6 +92,7 @@ def test_other_weights_another_size_or_another_precision_are_another_backbone(fr
     assert np.array_equal(first, of(fresh, others))
 
 
+@pytest.mark.slow
 def test_a_computation_that_is_interrupted_goes_on(fresh, weights, monkeypatch):
     expected = of(fresh, weights)
     for file in (fresh.root / features.FOLDER).rglob("*.npz"):

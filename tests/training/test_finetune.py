@@ -92,6 +92,7 @@ def statistics(model):
     return [weight for layer in found for weight in layer.get_weights()]
 
 
+@pytest.mark.slow
 def test_batch_normalization_stands_still_and_the_last_layers_move(small, table):
     run = train.fit(config(), table, name="still")
     fresh = small_base(32)
@@ -118,6 +119,7 @@ def test_the_average_moves_no_statistics_either(small, table):
     assert not np.array_equal(trainer.average.get_weights()[-1], trainer.model.get_weights()[-1])
 
 
+@pytest.mark.slow
 def test_deeper_layers_take_smaller_steps():
     model = build_small(classes=2, size=32, style="modern")
     finetune.unfreeze(model, share=1.0)
@@ -226,6 +228,7 @@ def killed_after(state, epochs, settings, root, tmp_path):
     return safe()
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_stop_the_training(small, table):
     with pytest.raises(BundleError, match="try a lower learning_rate"):
         train.fit(config(learning_rate=1e38, clip=0.0), table, name="wild")

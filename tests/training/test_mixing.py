@@ -55,6 +55,7 @@ def test_mixup_leaves_one_picture_in_front_and_cutmix_leaves_pixels_as_they_are(
         assert (np.abs(known[:, None] - here[None]).max(axis=-1).min(axis=0) == 0).all()
 
 
+@pytest.mark.slow
 def test_the_share_of_a_cutmix_piece_is_even_and_its_centre_anywhere():
     shares = []
     for seed in range(150):
@@ -74,6 +75,7 @@ def test_a_square_piece_has_the_side_asked_for_and_is_cut_off_at_the_edges():
     assert piece.sum(axis=1).tolist() == [4, 4, 4, 0, 0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_mixup_shares_are_those_of_a_beta_distribution_folded_at_a_half():
     def mean_share(alpha):
         return np.mean(

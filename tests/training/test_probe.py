@@ -88,6 +88,7 @@ def test_a_given_strength_is_not_chosen(table, config):
     assert learned.history["C"].tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, config):
     plain, refit = (Config(**{**vars(config), "C": 0.1, "refit": again}) for again in (False, True))
     one, other = (probe.learn(some.resolved(), table) for some in (plain, refit))

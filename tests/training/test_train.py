@@ -93,6 +93,7 @@ def test_what_was_done_is_stored_beside_the_model(trained, table):
     assert {file.name for file in trained.folder.iterdir()} == {bundle.MODEL, bundle.FACTS, bundle.SEEN, bundle.HISTORY}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(trained, table):
     again = train.fit(Config(**SMALL), table, name="second")
     assert same_weights(trained, again)
@@ -148,6 +149,7 @@ def test_training_stops_when_it_gets_no_better_and_keeps_the_best(hard):
     assert val_loss(run, hard) == pytest.approx(history["val_loss"].min(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_training(table):
     with pytest.raises(BundleError, match="try a lower learning_rate"):
         train.fit(Config(**{**SMALL, "learning_rate": 1e30}), table, name="wild")

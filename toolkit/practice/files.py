@@ -35,6 +35,7 @@ class File:
         return self.name.rpartition(".")[2]
 
 
+@lru_cache(maxsize=4096)  # the same pictures are asked for again and again, by every world of this process
 def encode(file: File) -> bytes:
     """The bytes of `file`, whole or broken as its kind says."""
     if file.kind in WORDS:

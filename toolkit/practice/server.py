@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -77,8 +76,7 @@ class PracticeServer:
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
         self._seen: set[str] = set()
-        self._bytes = lru_cache(maxsize=4096)(encode)
-        self.pages = Pages(content, self._bytes)
+        self.pages = Pages(content, encode)
         handler = type("PracticeHandler", (_Handler,), {"practice": self})
         self._http = _Http(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -164,7 +162,7 @@ class PracticeServer:
         if file.kind == "unavailable once" and first:
             return Answer(503, b"Try again", "text/plain")
         kind = "text/html" if file.kind == "html" else KINDS[file.ending]
-        return Answer(200, self._bytes(file), kind)
+        return Answer(200, encode(file), kind)
 
     def _subreddit(self, parts: list[str], query: dict[str, str]) -> Answer:
         name, action = parts[0].lower() if parts else "", parts[1] if len(parts) > 1 else "hot"

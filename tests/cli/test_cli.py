@@ -385,6 +385,7 @@ def test_export_prints_what_each_format_costs(run, capsys):
     assert main(["predict", "pets/vgg/export/float16.tflite", str(manifest.load("pets").files[0])]) == 0
 
 
+@pytest.mark.slow
 def test_export_says_why_a_format_is_refused_and_which_to_take(run, capsys, monkeypatch):
     from toolkit.export import check
 

@@ -101,10 +101,15 @@ def test_many_classes_are_drawn_as_one(tmp_path):
 
 
 def test_the_verb_prints_the_tables_and_writes_the_page(table, capsys):
-    assert main(["quality", str(table.root)]) == 0
+    assert main(["quality", str(table.root), "--into", str(table.root / "page.html")]) == 0
     said = capsys.readouterr().out
-    assert "worth a look" in said and "32×32" in said and "quality.html" in said
-    assert main(["quality", str(table.root), "--json", "--into", str(table.root / "page.html")]) == 0
-    assert '"resizing"' in capsys.readouterr().out
+    assert "worth a look" in said and "32×32" in said and "page.html" in said
     assert (table.root / "page.html").exists() and (table.root / "page.png").exists()
     assert manifest.load(table.root).table.equals(table.table)
+
+
+@pytest.mark.slow
+def test_the_verb_answers_programs_too_and_its_page_has_a_usual_place(table, capsys):
+    assert main(["quality", str(table.root), "--json"]) == 0
+    assert '"resizing"' in capsys.readouterr().out
+    assert (table.root / "quality.html").exists()

@@ -93,6 +93,7 @@ def test_beyond_the_brake_only_identical_pictures_leave_use_and_a_warning_says_w
     assert (table["status"] == "duplicate").sum() == 23
 
 
+@pytest.mark.slow
 def test_a_class_is_not_halved_though_few_of_all_would_leave(tmp_path):
     files = copied(brake.ENOUGH_OF_CLASS // 2, label="tanks")
     files += [("tanks", "jpg", encoded(scene(seed), "JPEG", quality=60)) for seed in range(brake.ENOUGH_OF_CLASS // 2)]

@@ -89,6 +89,7 @@ def test_runs_judged_on_other_pictures_are_not_compared(models):
             compared(runs)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_evaluated_is_named(models):
     with pytest.raises(BundleError, match="fresh is not; run `toolkit evaluate"):
         compare.table([judged(models, "done", 80), untrained(models / "fresh")])

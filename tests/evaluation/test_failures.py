@@ -64,6 +64,7 @@ def test_pictures_of_one_colour_are_nearest_to_one_another(table, tmp_path):
     assert falling.all()
 
 
+@pytest.mark.slow
 def test_a_training_picture_is_not_its_own_neighbour(table, tmp_path):
     path = table.where(split="train").table["path"].iloc[0]
     near = failures.nearest(untrained(tmp_path / "run"), table, [path], count=4)

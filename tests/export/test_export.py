@@ -212,6 +212,7 @@ def test_what_was_exported_from_another_model_goes_when_a_new_one_is(fresh, data
     assert list(export.load(again)) == ["litert-float32"]
 
 
+@pytest.mark.slow
 def test_the_threshold_goes_along_and_is_kept_to(fresh, data):
     file = data.files[0]
     (outcome,) = export.write(fresh, data, to=["litert-float32"], abstain_below=1.0).outcomes
@@ -242,6 +243,7 @@ def test_only_a_run_of_this_dataset_is_exported(tmp_path, data):
         export.write(other, data)
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_its_name_and_so_is_its_export(data, monkeypatch):
     made = copied(paths.home() / "models" / "pets" / "small", data.classes)
     export.write(made, data)

@@ -95,6 +95,7 @@ def test_odd_names_are_resized_or_rows(places):
     assert not list(table.root.rglob("ran"))
 
 
+@pytest.mark.slow
 def test_two_thousand_damaged_files_are_each_read_or_refused_with_a_reason():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     files = [content for _, content in zoo.fuzzed(2000, seed=7)]

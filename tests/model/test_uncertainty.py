@@ -55,6 +55,7 @@ def test_without_anything_dropped_every_pass_gives_the_plain_answer(run, picture
     assert answers.disagreement == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_answers(run, pictures):
     one, same, other = (uncertainty.dropout(run, pictures, passes=2, seed=seed).each for seed in (1, 1, 2))
     assert np.array_equal(one, same)

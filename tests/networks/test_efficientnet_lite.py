@@ -74,6 +74,7 @@ def expected_features(tensors, shown):
     return layer(values, "_conv_head", "_bn1")
 
 
+@pytest.mark.slow
 def test_it_computes_what_its_weights_say_with_the_padding_of_tensorflow(tensors):
     model = efficientnet_lite.backbone(LITE0, None)
     for height, width in ((64, 64), (75, 44)):
@@ -83,6 +84,7 @@ def test_it_computes_what_its_weights_say_with_the_padding_of_tensorflow(tensors
         assert np.allclose(features, expected_features(tensors, shown), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_it_has_as_many_parameters_as_its_authors_published(name):
     learning = efficientnet_lite.network(name, None).trainable_weights
@@ -187,6 +189,7 @@ CARS = {  # roadworthy, and the parts that fill a picture
 TANKS = {847, 408, 471, 586}  # tank, amphibian, cannon, half-track
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_plain_drawings_get_their_names_from_imagenet(name):
     size = networks.get(name).size
@@ -243,6 +246,7 @@ def test_a_package_whose_file_is_another_one_is_refused_and_its_code_is_not_run(
         networks.get(LITE0).check(size=64, style="modern")
 
 
+@pytest.mark.slow
 def test_the_file_of_the_package_can_lie_anywhere(tmp_path, tensors):
     file = tmp_path / "mine.pth"
     file.symlink_to(efficientnet_lite.installed(LITE0))
@@ -280,6 +284,7 @@ def test_its_last_block_learns_and_batch_normalization_is_really_still():
         assert np.array_equal(variable.numpy(), before[variable.path]) == (variable.path not in learning), variable.path
 
 
+@pytest.mark.slow
 def test_what_it_computes_in_is_not_what_pixels_are_scaled_in():
     with framework.compute_policy("bfloat16"):
         base = efficientnet_lite.network(LITE0, 32)

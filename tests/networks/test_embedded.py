@@ -77,6 +77,7 @@ def test_there_is_nothing_in_it_that_could_drift_or_run_code(backbone, tmp_path)
     assert np.array_equal(averages(again, shown), averages(backbone, shown))
 
 
+@pytest.mark.slow
 def test_a_mirrored_picture_has_nearly_the_same_features(backbone):
     shown, _ = drawn(range(20))
     straight, mirrored = averages(backbone, shown), averages(backbone, shown[:, :, ::-1])
@@ -92,6 +93,7 @@ def test_a_linear_classifier_on_the_features_tells_drawn_cars_from_tanks(backbon
     assert probe.score(features[160:], truth[160:]) >= 0.8
 
 
+@pytest.mark.slow
 def test_merged_normalization_computes_the_same():
     keras.utils.set_random_seed(1)
     trained = embedded.with_head(embedded.network(32, normalization=layers.BatchNormalization))

@@ -280,6 +280,7 @@ def test_what_check_would_refuse_build_refuses_too(mobilenet):
         networks.build("xception", classes=2, size=64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frozen_below", "first"), [(66, 66), ("block14", 126), (0, 0)])
 def test_what_lies_below_a_layer_is_frozen_and_all_batch_normalization(weights, frozen_below, first):
     backbone = backbone_of(xception(weights, style="modern", frozen_below=frozen_below))

@@ -22,6 +22,7 @@ def lines():
     return []
 
 
+@pytest.mark.slow
 def test_three_lines_lead_from_a_folder_to_an_answer(pictures, lines):
     model = toolkit.learn(pictures, log=lines.append, **OPTIONS)
     answer = model.predict(pictures / "tanks" / "3.png")

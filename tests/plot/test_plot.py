@@ -173,6 +173,7 @@ def test_the_mark_is_what_the_average_of_the_weights_is_worth_where_that_was_kep
     assert marks == [[[2, 0.4]], [[2, 0.8]]]
 
 
+@pytest.mark.slow
 def test_a_head_on_features_is_a_line_beside_runs_that_have_epochs_and_a_curve_alone(tmp_path):
     epochs, probe = untrained(tmp_path / "epochs"), untrained(tmp_path / "probe")
     columns = {"C": [0.01, 1.0], "loss": [0.5, 0.3], "val_loss": [0.6, 0.5]}
@@ -197,6 +198,7 @@ def test_a_prediction_shows_the_picture_as_the_network_saw_it(tmp_path, table):
     assert answer.label in figure.axes[1].get_title()
 
 
+@pytest.mark.slow
 def test_twenty_classes_fit(tmp_path):
     table = fake_table(tmp_path, [(f"class {n % 20:02}", "") for n in range(60)])
     names = tuple(manifest.from_rows(tmp_path, table.table[["path", "label"]].to_dict("records")).classes)

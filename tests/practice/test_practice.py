@@ -223,6 +223,7 @@ def test_a_subreddit_that_cannot_be_read_says_so(shared, name, error):
         list(reddit(shared).subreddit(name).new(limit=1))
 
 
+@pytest.mark.slow
 def test_an_expired_token_is_renewed_unseen(world):
     client = reddit(world)
     assert list(client.subreddit("practice_cars").new(limit=1))

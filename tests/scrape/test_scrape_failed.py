@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 
 from toolkit import paths, practice, scrape
 from toolkit.scrape import Options

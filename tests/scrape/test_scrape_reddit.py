@@ -486,6 +486,7 @@ def test_reddits_pace_is_kept(small, slept, monkeypatch):
 # Several at once
 
 
+@pytest.mark.slow
 def test_a_bad_source_among_good_ones_is_a_warning_and_the_others_are_kept(small, slept):
     wanted = [*small.sources, "reddit:practice_private=tanks"]
     with pytest.warns(UserWarning, match="left out a source: r/practice_private is private"):

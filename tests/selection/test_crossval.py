@@ -81,6 +81,7 @@ def test_groups_too_large_to_leave_any_are_refused_with_the_class_and_the_fold()
         crossval.divided(of_groups(cars=[5, 5, 2], tanks=[2, 5, 2, 2]), folds=2, seed=7)
 
 
+@pytest.mark.slow
 def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which():
     table = fake_table("nowhere", [("cars", "")] * 60 + [("tanks", "")] * 30)
     parts = crossval.divided(table, folds=5, seed=1)

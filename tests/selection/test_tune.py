@@ -159,6 +159,7 @@ def test_who_interrupts_a_search_says_nothing_against_a_trial(table, config, mon
     assert tune.search(table, config, **how).trials["state"].tolist() == ["complete"] * 2
 
 
+@pytest.mark.slow
 def test_settings_that_do_not_go_together_are_a_row_with_a_reason(table, config):
     space = {"size": [16, 32]}
     outcome = tune.search(table, config, space=space, method="grid", folds=2, name="failing")

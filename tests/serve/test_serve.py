@@ -157,6 +157,7 @@ def test_where_no_picture_could_be_opened_the_status_is_that_of_the_first(servic
     assert [one["error"]["code"] for one in told] == ["too_many_pixels", "unsupported_format"]
 
 
+@pytest.mark.slow
 def test_the_threshold_is_the_models_unless_another_is_asked_for(exported, serving, tmp_path):
     from helpers import artifacts
 

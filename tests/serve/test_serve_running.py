@@ -205,6 +205,7 @@ def test_all_requests_together_hold_so_many_bytes_and_no_more(serving):
     assert post(service).status_code == 200
 
 
+@pytest.mark.slow
 def test_what_waits_is_asked_about_together_and_nothing_waits_when_idle(serving, slow):
     service = serving(slow, max_batch=8)
     assert post(service).status_code == 200

@@ -41,6 +41,7 @@ def test_all_operations_are_asked(schema):
     assert sorted(found.ok().label for found in schema.get_all_operations()) == sorted(ASKING + LOOKING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "mode", "count"),
     [(label, mode, 20) for label in ASKING for mode in GenerationMode]

@@ -66,6 +66,7 @@ def test_evaluation_is_in_the_order_of_the_manifest_and_unchanged(train, table):
     assert (weights == 1).all()
 
 
+@pytest.mark.slow
 def test_pictures_in_memory_and_from_disk_give_the_same_batches(table, monkeypatch):
     change = Augmentation()
     kept = batches.examples(table, split="train", size=SIZE)
@@ -77,6 +78,7 @@ def test_pictures_in_memory_and_from_disk_give_the_same_batches(table, monkeypat
         assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_training_changes_differ_by_epoch_and_batch_and_come_again_with_the_seed(train):
     change = Augmentation(rotation=0, horizontal_flip=False, brightness=0.3)
     first, again, later = (epoch(train, number=number, augmentation=change)[0] for number in (0, 0, 1))

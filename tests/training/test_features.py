@@ -138,6 +138,7 @@ def test_what_is_damaged_is_computed_again(fresh, weights):
         assert np.array_equal(of(fresh, weights), expected)
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_opened_is_an_error_that_says_why(fresh, weights):
     fresh.files[0].write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"not a picture in a format that is read .*; run verify again"):

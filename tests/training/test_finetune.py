@@ -151,6 +151,7 @@ def steps_of(rates):
     return {weight.path: weight.numpy() - before[weight.path] for weight in model.trainable_variables}
 
 
+@pytest.mark.slow
 def test_a_gradient_is_no_longer_than_the_clip():
     model = keras.Sequential([keras.Input((2, 2, 3)), layers.Flatten(), layers.Dense(2, activation="softmax")])
     model.compile(keras.optimizers.SGD(1.0))

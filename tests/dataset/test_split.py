@@ -76,6 +76,7 @@ def test_again_forgets_the_split_there_is(tmp_path):
     assert splits_of(split.assign(old, seed=2, again=True)) == splits_of(split.assign(table, seed=2))
 
 
+@pytest.mark.slow
 def test_a_new_copy_goes_where_its_group_is(tmp_path):
     table = split.assign(fake_table(tmp_path, [("cars", f"g{n}") for n in range(20)] + [("tanks", "")] * 10), seed=7)
     for _, old in table.where(label="cars").table.iterrows():

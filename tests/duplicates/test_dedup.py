@@ -128,6 +128,7 @@ def test_many_copies_of_one_picture_cost_no_more_than_one(tmp_path):
     assert dedup.group(table).counts().loc["cars", ["ok", "duplicate"]].tolist() == [2, 59]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", list(Image.Transpose))
 def test_mirrored_and_turned_pictures_are_found_on_request_only(tmp_path, turn):
     pictures = [textured(seed) for seed in range(3)] + [practice.vehicle("tanks", seed=2).picture]

@@ -150,6 +150,7 @@ def test_a_measurement_asks_about_every_test_picture_in_order(run, table):
     assert report.milliseconds > 0
 
 
+@pytest.mark.slow
 def test_every_look_at_the_test_pictures_is_written_down_and_looks_at_val_are_not(tmp_path, run):
     table = ready_dataset(tmp_path / "looked", per_class=20)
     assert len(evaluate.test_looks(table)) == 0

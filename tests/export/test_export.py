@@ -256,7 +256,7 @@ OTHERS = [("vgg16", {"weights": "none"}), ("mobilenet", {"weights": "none"}), ("
 OTHERS += [("efficientnet_lite0", {})]
 
 
-QUICK = ("small_cnn", "vgg")
+QUICK = ("small_cnn",)
 NARROW = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in networks.own()]
 
 

@@ -35,6 +35,7 @@ def test_doubt_is_told_from_disagreement():
     assert (quarrel.entropy[0], quarrel.disagreement[0]) == pytest.approx((1, 1))
 
 
+@pytest.mark.slow
 def test_passes_differ_by_dropout_alone(run, pictures):
     statistics = [weight.copy() for weight in run.model.get_weights()]
     plain = run.probabilities(pictures)

@@ -54,6 +54,7 @@ def test_what_was_measured_on_the_test_set_is_kept_beside_the_weights():
     assert plain["accuracy"] >= 0.86  # copies that have lost what JPEG of quality 75 loses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 48, 65, 96, 128])
 def test_it_works_at_any_size_from_32_pixels(backbone, size):
     shown, _ = drawn(range(2), size=size)

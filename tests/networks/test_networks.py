@@ -229,6 +229,7 @@ def test_a_file_of_weights_that_is_not_there_is_said_so(tmp_path):
         xception(tmp_path / "nothing.h5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["notes.txt", "notes.weights.h5", "notes.h5"])
 def test_a_file_that_holds_no_weights_is_named(tmp_path, name):
     (tmp_path / name).write_text("milk, eggs, bread")
@@ -290,6 +291,7 @@ def test_what_lies_below_a_layer_is_frozen_and_all_batch_normalization(weights, 
     assert min(learning) >= first
 
 
+@pytest.mark.slow
 def test_a_head_has_what_it_is_told_to_have(weights):
     model = xception(weights, pooling="average", normalize=False, dense=[32, 16], dropout=0.4, l1=0.003, l2=0.4)
     head = model.layers[model.layers.index(backbone_of(model)) + 1 :]
@@ -342,7 +344,8 @@ def test_pixels_are_scaled_as_keras_scales_them(name):
     assert np.allclose(scaled, keras_scales(APPLICATIONS[name].function)(shown.copy()), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["mobilenet", pytest.param("vgg16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet", "vgg16"])
 def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(name, tmp_path):
     keras.utils.set_random_seed(2)
     model = networks.build(name, classes=3, size=32, style="modern", weights="none", pooling="average")

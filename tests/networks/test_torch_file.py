@@ -212,6 +212,7 @@ def test_a_file_that_ends_too_early_is_refused_wherever_it_ends(tmp_path):
         refused(tmp_path, content[:length])
 
 
+@pytest.mark.slow
 def test_damage_is_refused_or_changes_values_but_never_does_anything_else(tmp_path):
     content, random = pickles.saved(ARRAYS), np.random.default_rng(3)
     for _ in range(1500):

@@ -123,6 +123,7 @@ def test_a_pipeline_with_a_setting_of_no_effect_is_refused_before_anything_is_sc
     assert not paths.dataset("mine").exists()
 
 
+@pytest.mark.slow
 def test_the_stages_in_between_are_saved_and_can_be_repeated(pictures):
     from toolkit import scrape
 

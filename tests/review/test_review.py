@@ -149,6 +149,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps=steps, restart=st.sets(st.integers(0, 15), max_size=3))
 @settings(max_examples=25)
 def test_any_marks_and_undos_end_as_the_marks_that_are_left(tmp_path_factory, steps, restart):

@@ -386,6 +386,7 @@ def test_a_disk_that_is_found_full_when_pictures_are_flushed_is_an_error_too(col
 # The practice world as a source
 
 
+@pytest.mark.slow
 def test_the_practice_world_is_a_source_and_goes_on_under_another_port(tmp_path):
     table = scrape.collect("practice:10", into="practice", sleep=lambda _: None)
     assert table.classes == ("cars", "tanks") and len(table) >= 20

@@ -105,6 +105,7 @@ def test_all_answers_together_are_the_result(outcome, table, config):
     assert "cross-validated pictures (95 % interval" in str(outcome)
 
 
+@pytest.mark.slow
 def test_it_is_kept_and_not_done_again(outcome, table, config, monkeypatch):
     monkeypatch.setattr(probe, "learn", lambda *_: pytest.fail("learned again"))
     again, loaded = crossval.run(table, config, folds=4), crossval.load(table, "xception")

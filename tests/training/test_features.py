@@ -60,6 +60,7 @@ def test_features_are_those_of_the_backbone_and_in_the_order_of_the_pictures(tab
     assert np.array_equal(backwards, seen[(table.table["split"] == "train").to_numpy()])
 
 
+@pytest.mark.slow
 def test_they_are_computed_once(table, weights, monkeypatch):
     first = of(table, weights, views=2)
     nothing_computed(monkeypatch)

@@ -96,6 +96,7 @@ def test_the_same_seed_mixes_the_same_and_another_one_differently(how, pictures)
     assert one[0].max() <= 255
 
 
+@pytest.mark.slow
 def test_shares_of_batches_are_kept_to(pictures):
     kinds = [np.count_nonzero(mixed(Mixing(mixup=0.2, cutmix=0.3), flat(), seed=(n, 0))[1] > 0) for n in range(80)]
     assert 20 <= sum(kind > COUNT for kind in kinds) <= 60

@@ -42,6 +42,28 @@ def test_it_leaves_the_dataset_and_the_run_of_the_stages_behind(pictures, lines)
 
 
 @pytest.mark.slow
+def test_the_usual_network_learns_further_is_explained_and_answers_alike_in_every_format(pictures, lines):
+    tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "precision": "float32", "size": 64}
+    model = toolkit.learn(pictures, log=lines.append, **tuned)
+    assert model.bundle.name == networks.USUAL
+    assert list(model.bundle.history["phase"].unique()) == ["probe", "fine-tune"]
+    picture = pictures / "tanks" / "3.png"
+    heat = explain.grad_cam(model.bundle, model.bundle.prepare(picture)[None])
+    assert heat.shape == (1, 64, 64) and heat.max() == 1 and heat.std() > 0.05
+    done = model.export(*export.OFFLINE)
+    kept = {outcome.format: outcome.file for outcome in done.outcomes if outcome.file}
+    assert {"litert-float32", "litert-float16", "onnx", "savedmodel"} <= set(kept)
+    expected = model.predict(picture).probabilities["tanks"]
+    for format in ("litert-float32", "litert-float16", "onnx"):
+        told = predict.picture(runtime.load(kept[format]), picture).probabilities["tanks"]
+        assert told == pytest.approx(expected, abs=0.02)
+    with serve.open(model.bundle.folder, serve.Config(port=0)) as service:
+        (answer,) = json.load(urlopen(f"{service.url}/predict", data=picture.read_bytes()))["predictions"]
+    assert answer["probabilities"]["tanks"] == pytest.approx(expected, abs=0.02)
+    assert model.report().stat().st_size > 100_000
+
+
+@pytest.mark.slow
 def test_called_again_it_trains_nothing_anew(pictures, lines):
     first = toolkit.learn(pictures, log=lines.append, **OPTIONS)
     written = (first.bundle.folder / "model.keras").stat().st_mtime_ns

@@ -1,5 +1,6 @@
 """Files of every kind that people put on the web as pictures, made by code: the odd but good, and the bad."""
 
+import base64
 import io
 import os
 import random
@@ -10,6 +11,19 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 WIDTH, HEIGHT = 60, 40
+HEIC = base64.b85decode(  # the scene, by libheif; nothing here can write it
+    "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0004fZDn*}000000000XXk=`10000000000aA{+700000000000000000000B57=IV*mgE07O"
+    "6l0RRC200001p#T8@0000000I91001LtX>Mi!000000RR916=`l}WdZ;I000310BCk&F#rGn01j|zbZr0t000010002}X>f9I0002pX>en20"
+    "001XXm(>m0RwOV0058x000009`FGC{rLC*01pFT0096PKmiN^|NjGU00093kN^M!000939=ZZRVE_RDDnbDP18@KU0|1Z!00RI30{|YNAb|y"
+    "z>g1-mxCm%4AOHXZ10VnZ0{|gn00967L;=Bbz=;3=025<xY;ta6Y<K_x01W^JfB*mh6lrsCWdHyG00000KmY&$KmY&$C}V74Z~y=RJOBUy0R"
+    "R91C;$Ke0ssI1`~Uy|0{{R2=l}o!0ssI25O8UDX#fBK00RgJ2mk;87-?{AVE_OC000000RRC7fdT^sga7~n2W@0wbN~PW`zQgg1~~DM-Pn;p"
+    "q={Sh*@MV0!2-YRI7%w@!2<}!a{jND3Aet!z}aEDoW;krXM*)l)~u7R8cvdajy-dDE}<Dmsg1vET6t3?(%5177xZXF*#EC}f1H2Pf7SnsHmW"
+    "3DE<ek9+KjEjJ*jrdLa@I!=UlgD1=*e77v)Fh@0HKGj-sDMq$5*M;s(1fZXC6>a>O##f0jW#;<N;kUo-V)J<YtRJVk%?t7{QN^l|76S+jLfa"
+    "aM_xa0OmO&2YewZAVg3fSg&+PFo#%N>+`pv~raM;Fn_fy`6pOEG-PQ+b0llM5~|Ip`8D-9c7ovBKR-ex@n3;d9v}|6AGlMG4D$cHGQGX>Qj3"
+    "Sf<e?=sZEt<?W6f;UexK-n5cz8etd~L7l4T7Y}c4>qY9lQ3l1AnrB)-g=##B2XRmNL(A7~uGtbeun`No0De)~qK`EqcR*+cOh}0et*RtS>HN"
+    "}}Iw;EwP5;Vgr0;LrDD9CP{VtB5oju!%g7>@1cg3d$RZ<<sdDa&f2J1>7M3Y1gqqanI+iQ>AVHO&($N1IRjs&)x6Gn*qK%aqZrk?hp6_&f?l"
+    "Sl($I6khEeo4%^{;qMD|U#x=FP>{Ib#CmPhy|2$dcyJ}x$t|f2k16n0!SMC24r+uqJRTcNqiJC)-hZLM"
+)
 SRGB, LAB = (ImageCms.ImageCmsProfile(ImageCms.createProfile(name)) for name in ("sRGB", "LAB"))
 
 
@@ -125,6 +139,116 @@ def xyz(*values):
     return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(value * 65536) for value in values))
 
 
+def profile_of(name, *, gamma, space=b"RGB "):
+    """A profile of this name with sRGB's primaries, or of greys, and one gamma."""
+    red, green, blue = (0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)
+    curve, text = b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)), name.encode() + b"\0"
+    tags = {b"desc": b"desc" + struct.pack(">II", 0, len(text)) + text + bytes(78)}
+    if space == b"GRAY":
+        return profile(space, tags=tags | {b"kTRC": curve})
+    tags |= {b"rXYZ": xyz(*red), b"gXYZ": xyz(*green), b"bXYZ": xyz(*blue)}
+    return profile(space, tags=tags | {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
+
+
+def as_linear(picture):
+    """What a picture looks like whose levels are amounts of light."""
+    light = np.asarray(picture) / 255.0
+    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return Image.fromarray((255 * shown).round().astype(np.uint8))
+
+
+def with_chunk(content, name, body, *, sum=None):
+    """A PNG with one more chunk before its pixels, whose sum may be wrong."""
+    made = chunk(name, body) if sum is None else chunk(name, body)[:-4] + sum
+    at = content.index(b"IDAT") - 4
+    return content[:at] + made + content[at:]
+
+
+def long_text():
+    """The scene as PNG with a packed text of 1.5 MB, as programs that draw leave it."""
+    return with_chunk(encoded(scene(), "PNG"), b"iTXt", b"workflow\0\1\0\0\0" + zlib.compress(b"node " * 300_000))
+
+
+def clear_greys():
+    """The grey ramp, opaque but with an alpha channel, and a profile of gamma 4."""
+    ramp = grey().convert("LA")
+    return encoded(ramp, "PNG", icc_profile=darkening())
+
+
+def filled(content, fill):
+    """A JPEG whose second half was replaced."""
+    half = len(content) // 2
+    return content[:half] + (fill * len(content))[: len(content) - half - 2] + b"\xff\xd9"
+
+
+def without_end(content, *, more=b""):
+    """A JPEG without the marker of its end."""
+    return content[:-2] + more
+
+
+def deep_noise(low, high, *, seed=3, odd=None):
+    """Noise of 16 bits within a range, and perhaps one value far from it in a corner."""
+    values = np.random.default_rng(seed).integers(low, high + 1, (HEIGHT, WIDTH)).astype(np.uint16)
+    values[0, :2] = low, high
+    if odd is not None:
+        values[-1, -1] = odd
+    return values
+
+
+def stretched(values, low, high):
+    """Levels from black to white."""
+    levels = ((values.astype(float) - low) * 255 / (high - low)).clip(0, 255).round()
+    return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
+
+
+def columns(*values):
+    """As many upright bands as there are values."""
+    return np.array(values).repeat(WIDTH // len(values))[None].repeat(HEIGHT, axis=0)
+
+
+def chosen():
+    """Kind: (bytes, what it shows, the note), where what is shown has to be chosen."""
+    warm, hot, hollow = (deep_noise(7200, 7800, odd=odd) for odd in (None, 65_535, None))
+    hotter = deep_noise(7200, 7800)
+    hotter[-1, -30:-27] = 21_000, 43_000, 65_535  # which are not far from one another
+    hollow[10:] = 0  # nothing was measured there
+    cold = np.linspace(-40, 35, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.float32)
+    lacking = cold.copy()
+    lacking[:5] = -9999
+    few, shades = columns(0, 1, 2), stretched(columns(0, 1, 2), 0, 2)
+    palette = Image.fromarray(few.astype(np.uint8)).convert("P")
+    palette.putpalette([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    far = columns(0, 1, 2, 60_000).astype(np.uint16)
+    shape = Image.merge("LA", [Image.new("L", (WIDTH, HEIGHT), 255), grey(2)])
+    warm_note, few_note = "values from 7200 to 7800 shown", "values from 0 to 2 shown"
+    return {
+        "thermal 16-bit png": (encoded(Image.fromarray(warm), "PNG"), stretched(warm, 7200, 7800), warm_note),
+        "16-bit png with a hot pixel": (encoded(Image.fromarray(hot), "PNG"), stretched(hot, 7200, 7800), warm_note),
+        "16-bit png with hot pixels": (
+            encoded(Image.fromarray(hotter), "PNG"),
+            stretched(hotter, 7200, 7800),
+            r"values from 720\d to 7\d\d\d shown",
+        ),
+        "16-bit tiff with holes": (encoded(Image.fromarray(hollow), "TIFF"), stretched(hollow, 7200, 7800), warm_note),
+        "float tiff of degrees": (encoded(Image.fromarray(cold), "TIFF"), stretched(cold, -40, 35), "from -40 to 35"),
+        "float tiff with a number for nothing": (
+            encoded(Image.fromarray(lacking), "TIFF"),
+            stretched(lacking, cold[5, 0], 35),
+            r"from -30\.6\d+ to 35",
+        ),
+        "mask of 8 bits": (encoded(Image.fromarray(few.astype(np.uint8)), "PNG"), shades, few_note),
+        "mask of 16 bits": (encoded(Image.fromarray(few.astype(np.uint16)), "PNG"), shades, few_note),
+        "mask of 32 bits": (encoded(Image.fromarray(few.astype(np.int32)), "TIFF"), shades, few_note),
+        "mask with a palette of greys": (encoded(palette, "PNG"), shades, few_note),
+        "mask with one far value": (
+            encoded(Image.fromarray(far), "PNG"),
+            stretched(columns(0, 1, 2, 3), 0, 3),
+            "4 different values shown as shades of their own",
+        ),
+        "white on nothing": (encoded(shape, "PNG"), grey(2).convert("RGB"), "shown on black"),
+    }
+
+
 def exchanging():
     """A profile of sRGB's primaries with red and green exchanged: whoever follows it sees the colours change places."""
     red, green, blue = (0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)
@@ -224,6 +348,42 @@ def good():
             shown,
             6,
         ),
+        "jpeg without its last two bytes": (without_end(plain), shown, 6),
+        "jpeg without its end, and zeros": (without_end(plain, more=bytes(500)), shown, 6),
+        "jpeg that ends within the marker of its end": (plain[:-1], shown, 6),
+        "progressive jpeg without its end": (
+            without_end(encoded(shown, "JPEG", quality=95, progressive=True)),
+            shown,
+            6,
+        ),
+        "grey jpeg of the fill of cut ones": (
+            encoded(Image.new("RGB", (64, 64), (128,) * 3), "JPEG"),
+            Image.new("RGB", (64, 64), (128,) * 3),
+            0,
+        ),
+        "jpeg and zeros after its end": (plain + bytes(1000), shown, 6),
+        "png with a long text": (long_text(), shown, 0),
+        "png with a damaged text": (with_chunk(encoded(shown, "PNG"), b"tEXt", b"a\0b", sum=b"oops"), shown, 0),
+        "png with a damaged profile": (with_chunk(encoded(shown, "PNG"), b"iCCP", b"a\0\0oops", sum=b"oops"), shown, 0),
+        "png without its end": (encoded(shown, "PNG")[:-12], shown, 0),
+        "gif without its end": (encoded(palette, "GIF")[:-1], palette.convert("RGB"), 0),
+        "png with a profile that is linear and called sRGB": (
+            encoded(shown, "PNG", icc_profile=profile_of("sRGB-elle-V2-g10.icc", gamma=1)),
+            as_linear(shown),
+            2,
+        ),
+        "jpeg with a profile called sRGB that is near it": (
+            encoded(shown, "JPEG", quality=95, icc_profile=profile_of("sRGB of a camera", gamma=2.2)),
+            shown,
+            6,
+        ),
+        "grey png with alpha and a profile": (clear_greys(), dark_grey(), 4),
+        "16-bit grey png with a profile": (
+            encoded(Image.fromarray(ramp), "PNG", icc_profile=darkening()),
+            dark_grey(),
+            4,
+        ),
+        "heic": (HEIC, shown, 8),
         "jpeg after jpeg": (plain + encoded(mirrored, "JPEG"), shown, 6),
         "progressive jpeg with restarts": (
             encoded(shown, "JPEG", quality=95, progressive=True, restart_marker_blocks=3),
@@ -302,9 +462,15 @@ def bad():
         "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not a picture"),
         "zip": (b"PK\x03\x04" + bytes(100), "not a picture"),
         "film": (b"\0\0\0\x20ftypisom" + bytes(100), "not a picture"),
-        "heic": (b"\0\0\0\x20ftypheic" + bytes(100), "not a picture"),
+        "start of a heic": (HEIC[:200], "damaged"),
         "truncated jpeg": (cut["JPEG"], "truncated"),
-        "jpeg without its last two bytes": (whole["JPEG"][:-2], "truncated"),
+        "jpeg half filled with zeros": (filled(whole["JPEG"], b"\0"), "truncated"),
+        "jpeg half filled with ones": (filled(whole["JPEG"], b"\xff"), "truncated"),
+        "jpeg cut in half, and ended": (whole["JPEG"][: len(whole["JPEG"]) // 2] + b"\xff\xd9", "truncated"),
+        "progressive jpeg cut early, and ended": (
+            encoded(noise, "JPEG", progressive=True)[: len(whole["JPEG"]) // 5] + b"\xff\xd9",
+            "truncated|damaged",
+        ),
         "progressive jpeg after its first scan": (first_scan(encoded(noise, "JPEG", progressive=True)), "truncated"),
         "lossless jpeg": (encoded(noise, "JPEG").replace(b"\xff\xc0", b"\xff\xc3"), "damaged"),
         "jpeg of 65,500 by 65,500 pixels": (

@@ -2,6 +2,8 @@
 
 import io
 import random
+import re
+import struct
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from PIL import Image
 
 from toolkit import images
 from toolkit.errors import ImageError
-from toolkit.images import jpeg
+from toolkit.images import jpeg, kinds
 
-GOOD, BAD = zoo.good(), zoo.bad()
+GOOD, BAD, CHOSEN = zoo.good(), zoo.bad(), zoo.chosen()
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged EXIF; the picture is read all the same
 
 
@@ -54,6 +56,14 @@ def test_a_path_and_its_bytes_give_the_same(kind, tmp_path):
     assert outcome(file) == outcome(str(file)) == outcome(content)
 
 
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_where_what_is_shown_has_to_be_chosen_a_note_says_how(kind):
+    content, shown, note = CHOSEN[kind]
+    picture, facts = images.inspect(content)
+    assert difference(picture, shown) < 0.3
+    assert re.search(note, facts["note"])
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_a_turned_picture_is_set_upright(kind, orientation):
@@ -74,7 +84,7 @@ def test_inspect_says_what_the_file_was():
     kinds |= {"mpo": ("MPO", 2), "tiff of several pages": ("TIFF", 3), "avif": ("AVIF", 1)}
     for kind, (name, frames) in kinds.items():
         facts = images.inspect(GOOD[kind][0])[1]
-        assert facts == {"width": zoo.WIDTH, "height": zoo.HEIGHT, "format": name, "frames": frames}
+        assert facts == {"width": zoo.WIDTH, "height": zoo.HEIGHT, "format": name, "frames": frames, "note": ""}
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(255, 0), (0, 255), (120, 255)])
@@ -104,12 +114,12 @@ def test_a_float_picture_without_numbers_is_black_not_an_error():
     ("values", "grey"),
     [
         (np.array([[-1, -0.5, 0, 0.5, 1]], np.float32), [0, 64, 128, 191, 255]),  # from lowest to highest
-        (np.array([[0, 4000, 20_000]], np.int32), [0, 16, 78]),  # 16 bits in a wider number, by value
+        (np.array([[0, 4000, 20_000]], np.int32), [0, 51, 255]),
         (np.array([[0, 4000, 65_535]], np.float32), [0, 16, 255]),
-        (np.array([[0, 4000, 65_536]], np.int32), [0, 16, 255]),  # beyond 16 bits, from lowest to highest
-        (np.array([[0, 7, 255]], np.int32), [0, 7, 255]),  # 8 bits in a wider number, by value
-        (np.array([[0, 128, 256]], np.int32), [0, 0, 1]),
-        (np.array([[0, 128, 129, 65_535]], np.uint16), [0, 0, 1, 255]),
+        (np.array([[0, 4000, 65_536]], np.int32), [0, 16, 255]),
+        (np.array([[0, 7, 255]], np.int32), [0, 7, 255]),
+        (np.array([[0, 128, 256]], np.int32), [0, 128, 255]),
+        (np.array([[0, 128, 129, 65_535]], np.uint16), [0, 85, 170, 255]),  # which would be one shade otherwise
         (np.array([[0.0, 0.25, 1.0]], np.float32), [0, 64, 255]),  # no whole numbers
         (np.array([[5, 5]], np.float32), [5, 5]),
     ],
@@ -339,6 +349,52 @@ def test_the_first_bytes_tell_the_ending():
     endings = {"jpeg": "jpg", "mpo": "jpg", "png": "png", "gif": "gif", "webp": "webp", "bmp": "bmp", "tiff": "tif"}
     endings |= {"big tiff": "tif", "avif": "avif"}
     assert {kind: images.sniff(GOOD[kind][0][:16]) for kind in endings} == endings
-    assert [images.sniff(BAD[kind][0][:16]) for kind in ("empty file", "html", "json", "film", "heic", "zip")] == [
-        None
-    ] * 6
+    assert [images.sniff(BAD[kind][0][:16]) for kind in ("empty file", "html", "json", "film", "zip")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("brands", "kind"),
+    [
+        ([b"heic", b"mif1"], "heic"),
+        ([b"hevc", b"msf1"], "heic"),
+        ([b"mif1", b"miaf", b"heic"], "heic"),
+        ([b"mif1", b"miaf", b"avif"], "avif"),
+        ([b"avis", b"msf1"], "avif"),
+        ([b"mif1", b"miaf"], "avif"),
+        ([b"isom", b"mp42"], None),
+    ],
+)
+def test_the_brands_of_a_file_in_boxes_tell_heic_from_avif_and_films(brands, kind, monkeypatch):
+    head = struct.pack(">I4s4sI", 16 + 4 * len(brands[1:]), b"ftyp", brands[0], 0) + b"".join(brands[1:]) + bytes(40)
+    assert images.sniff(head) == kind
+    monkeypatch.setattr(kinds, "HEIC_READER", "")
+    assert images.sniff(head) == (kind if kind == "avif" else None)
+    assert kinds.refusal(head) == {"avif": "", "heic": kinds.HEIC_MISSING, None: kinds.NOT_READ}[kind]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_picture"),
+    [
+        ("1.JPG", True),
+        ("1.jpg?width=640", True),
+        ("1.jpeg~", True),
+        ("1.png (2)", True),
+        ("1.jpg_large", True),
+        ("1.jpg.xml", False),
+        ("1.jpgx", False),
+        ("jpg", False),
+        ("notes.txt", False),
+    ],
+)
+def test_a_picture_is_named_by_its_ending_though_something_follows_it(name, is_picture):
+    assert kinds.is_named(name) == is_picture
+
+
+@pytest.mark.parametrize(("kind", "width"), [(1, 1), (3, 2), (4, 4)])
+def test_an_orientation_counts_whatever_number_it_is_written_as(kind, width):
+    """As BYTE, SHORT or LONG; the standard wants SHORT."""
+    value = (6).to_bytes(width, "little").ljust(4, b"\0")
+    block = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI", 0x0112, kind, 1) + value + bytes(4)
+    plain = zoo.encoded(zoo.scene(), "JPEG", quality=95)
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
+    assert images.read(plain[:2] + segment + plain[2:]).size == (zoo.HEIGHT, zoo.WIDTH)

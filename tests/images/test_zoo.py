@@ -14,7 +14,7 @@ from PIL import EpsImagePlugin
 from toolkit import images, manifest, parallel, resize, verify
 from toolkit.errors import ImageError
 
-GOOD, BAD = zoo.good(), zoo.bad()
+GOOD, BAD, CHOSEN = zoo.good(), zoo.bad(), zoo.chosen()
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged EXIF; the picture is read all the same
 
 
@@ -33,7 +33,7 @@ def test_there_are_many_kinds():
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """All of them as one dataset, verified and resized."""
-    contents = [entry[0] for entry in (GOOD | BAD).values()]
+    contents = [entry[0] for entry in (GOOD | BAD | CHOSEN).values()]
     made = dataset(tmp_path_factory.mktemp("zoo"), [("all", "jpg", content) for content in contents])
     with warnings.catch_warnings(action="ignore"):
         return resize.write(verify.check(made, min_side=1), size=16, mode="letterbox").save()
@@ -50,6 +50,16 @@ def test_what_can_be_used_is_used(table, kind):
     assert (found["status"], found["reason"]) == ("ok", "")
     square = table.where(sha256=found["sha256"]).sized(16, mode="letterbox")[0]
     assert np.array_equal(images.prepare(square, 16), images.prepare(content, 16, "letterbox"))
+
+
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_how_what_is_shown_was_chosen_is_kept_in_the_manifest(table, kind):
+    content, shown, note = CHOSEN[kind]
+    found = row(table, content)
+    assert found["status"] == "ok" and re.search(note, found["reason"])
+    square = np.asarray(images.prepare(table.where(sha256=found["sha256"]).sized(16, mode="letterbox")[0], 16))
+    assert np.array_equal(square, images.prepare(content, 16, "letterbox"))
+    assert len(np.unique(square)) >= min(32, len(np.unique(np.asarray(shown))))
 
 
 @pytest.mark.parametrize("kind", BAD)

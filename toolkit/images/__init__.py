@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import BinaryIO, TypedDict
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from toolkit.core import remote
 from toolkit.errors import ImageError
-from toolkit.images import arrays, colour, jpeg
+from toolkit.images import arrays, colour, jpeg, kinds, mending
 from toolkit.images.arrays import from_array as from_array
+from toolkit.images.kinds import ENDINGS as ENDINGS
+from toolkit.images.kinds import FORMATS, sniff
 from toolkit.images.orientation import ORIENTATION as ORIENTATION
 from toolkit.images.orientation import exif_orientation, upright
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 MODES = ("crop", "letterbox", "squash")
 MAX_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte of RGB
 PADDING = (127, 127, 127)  # round a letterboxed picture: neither dark nor light
 OVERSAMPLED = 2  # times the side of the result that a JPEG is decoded at, at least
 OVERSAMPLED_EIGHTH = 1.45  # the same at 1/8 of its size, where most time is saved
 RUN_LENGTHS = 3  # zlib's strategy: a fifth faster than its own choice on photographs, and no larger
-HTML = (b"<!doctype", b"<html", b"<?xml", b"<svg")
 
 Source = str | Path | bytes  # a file
 Picture = Source | Image.Image | np.ndarray  # a file, or what is in memory already
@@ -33,20 +32,24 @@ Box = tuple[float, float, float, float]
 
 
 class Info(TypedDict):
-    """A picture file: width and height in pixels, upright; its format, and frames (1 unless animated)."""
+    """A picture file: width and height in pixels, upright; its format, frames (1 unless animated), and a note.
+
+    The note says how what is shown was chosen, such as the range of deep grey values; "" where it had not to be.
+    """
 
     width: int
     height: int
     format: str
     frames: int
+    note: str
 
 
 def read(source: Picture, *, min_side: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open a picture as upright 8-bit RGB.
 
     EXIF orientation is applied; colour profiles are followed into sRGB; transparent pixels are laid over white, or
-    over black if nothing is to be seen on white; grey, palette, CMYK and 16-bit pictures are converted by value; of an
-    animation the first frame is taken.
+    over black if nothing is to be seen on white; palette and CMYK pictures are converted by value, those of 16 and 32
+    bits from their lowest value to their highest; of an animation the first frame is taken.
 
     Args:
         source: a path, the bytes of a file, a PIL image, or an array, see `from_array`.
@@ -71,7 +74,7 @@ def inspect(source: Picture, *, min_side: int = 0, max_pixels: int = MAX_PIXELS)
 
     Returns:
         The picture, and a dict with `width` and `height` (pixels, upright, of the whole picture), `format` ("JPEG", …),
-        and `frames` (1 unless animated).
+        `frames` (1 unless animated) and `note` (how what is shown was chosen; "" where it had not to be).
     """
     opened = _load(source, enough=(min_side, min_side), max_pixels=max_pixels)
     return opened.picture, opened.info
@@ -123,7 +126,7 @@ def enlargement(width: int, height: int, size: int, mode: str = "crop") -> float
     return size / max(1, max(width, height) if mode == "letterbox" else min(width, height))
 
 
-def prepare(source: Picture, size: int, mode: str = "crop") -> np.ndarray:
+def prepare(source: Picture, size: int, mode: str = "crop", *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Preprocessing of every network: a picture opened, and made a square.
 
     A JPEG is decoded at a fraction of its size where that is enough, of a progressive one only what that needs.
@@ -132,6 +135,7 @@ def prepare(source: Picture, size: int, mode: str = "crop") -> np.ndarray:
         source: see `read`.
         size: side of the result in pixels.
         mode: see `square`.
+        max_pixels: as in `read`.
 
     Returns:
         uint8 array of shape (size, size, 3), RGB, 0 to 255.
@@ -140,23 +144,8 @@ def prepare(source: Picture, size: int, mode: str = "crop") -> np.ndarray:
         ImageError: with the reason in words.
     """
     enough = (OVERSAMPLED * size, math.ceil(OVERSAMPLED_EIGHTH * size))
-    opened = _load(source, enough=enough, max_pixels=MAX_PIXELS)
+    opened = _load(source, enough=enough, max_pixels=max_pixels)
     return np.asarray(square(opened.picture, size, mode, area=opened.area))
-
-
-def sniff(head: bytes) -> str | None:
-    """The usual file ending for a picture that begins with these bytes, or None if they begin no picture we read.
-
-    >>> sniff(b"\\xff\\xd8\\xff\\xe0....JFIF")
-    'jpg'
-    """
-    if head[4:8] == b"ftyp":
-        return "avif" if head[8:12] in (b"avif", b"avis", b"mif1") else None
-    if head[:4] == b"RIFF":
-        return "webp" if head[8:12] == b"WEBP" else None
-    starts = {"jpg": (b"\xff\xd8\xff",), "png": (b"\x89PNG\r\n\x1a\n",), "gif": (b"GIF87a", b"GIF89a")}
-    starts |= {"bmp": (b"BM",), "tif": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
-    return next((ending for ending, magics in starts.items() if head.startswith(magics)), None)
 
 
 def pixels(content: bytes) -> float:
@@ -166,7 +155,7 @@ def pixels(content: bytes) -> float:
     0
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             return image.width * image.height
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return math.inf
@@ -186,31 +175,64 @@ class _Opened:
 def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
     """Open a picture; `enough` is the shortest side that will do, and that at 1/8; 0 for all of it."""
     if not isinstance(source, str | Path | bytes):
-        picture = arrays.upright_rgb(source, max_pixels)
-        facts = Info(width=picture.width, height=picture.height, format=getattr(source, "format", "") or "", frames=1)
+        picture, note = arrays.upright_rgb(source, max_pixels)
+        kind = getattr(source, "format", "") or ""
+        facts = Info(width=picture.width, height=picture.height, format=kind, frames=1, note=note)
         return _Opened(picture, (0, 0, *picture.size), facts)
     source = remote.content(source)
+    if max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
+        Image.MAX_IMAGE_PIXELS = max_pixels  # or Pillow would refuse what was asked for
     try:
         _check_kind(source)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {max_pixels:,}")
-            width, height = image.size
-            kind, frames = image.format or "", getattr(image, "n_frames", 1)
-            loaded, part = _decoded(image, enough)
-            turned = exif_orientation(loaded)  # after loading: a TIFF is upright by then, and a PNG may say it last
-            picture = upright(colour.to_rgb(loaded), turned)
+        try:
+            return _opened(source, enough, max_pixels)
+        except (ImageError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise
+        except Exception as error:  # decoders raise a dozen kinds
+            return _mended(source, error, enough, max_pixels)
     except ImageError:
         raise
     except FileNotFoundError as error:
         raise ImageError(f"no file at {source!s}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(f"too many pixels: {error}") from error
-    except Exception as error:  # decoders raise a dozen kinds; each means the same to the row it becomes
-        raise ImageError(_reason(source, error)) from error
+    except Exception as error:  # each means the same to the row it becomes
+        raise ImageError(kinds.reason(source, error)) from error
+
+
+def _mended(source: Source, error: Exception, enough: tuple[int, int], max_pixels: int) -> _Opened:
+    """The picture of a file that could not be opened as it is."""
+    mended = mending.mended(source)
+    if mended is None:
+        raise error
+    try:
+        return _opened(mended, enough, max_pixels)
+    except ImageError:
+        raise
+    except Exception:
+        raise error from None
+
+
+def _opened(source: Source, enough: tuple[int, int], max_pixels: int) -> _Opened:
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats(source)) as image:
+        if image.width * image.height > max_pixels:
+            raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {max_pixels:,}")
+        width, height = image.size
+        kind, frames = image.format or "", getattr(image, "n_frames", 1)
+        loaded, part = _decoded(image, enough)
+        if kind == "JPEG":
+            mending.check_whole(loaded, source)
+        turned = exif_orientation(loaded)  # after loading: a TIFF is upright by then, and a PNG may say it last
+        picture, note = colour.to_rgb(loaded)
+        picture = upright(picture, turned)
     width, height, part = (height, width, part[::-1]) if turned >= 5 else (width, height, part)
-    area = _area(picture.size, part, turned)
-    return _Opened(picture, area, Info(width=width, height=height, format=kind, frames=frames))
+    info = Info(width=width, height=height, format=kind, frames=frames, note=note)
+    return _Opened(picture, _area(picture.size, part, turned), info)
+
+
+def _formats(source: Source) -> tuple[str, ...]:
+    """What a file may be, for Pillow: the reader of HEIC takes long to load, and is asked about its own files alone."""
+    return kinds.heif() if isinstance(source, bytes) and sniff(source) == "heic" else FORMATS
 
 
 def _check_kind(source: Source) -> None:
@@ -248,27 +270,6 @@ def _area(size: tuple[int, int], part: tuple[float, float], orientation: int) ->
     left = size[0] - part[0] if orientation in (2, 3, 6, 7) else 0.0
     top = size[1] - part[1] if orientation in (3, 4, 7, 8) else 0.0
     return left, top, left + part[0], top + part[1]
-
-
-def _reason(source: Source, error: Exception) -> str:
-    """Why a file could not be opened, in words."""
-    try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-            head = file.read(512)
-    except OSError as problem:
-        return f"cannot be read: {problem.strerror or problem}"
-    except ValueError as problem:  # a path that can be none, with a null character in it
-        return f"cannot be read: {problem}"
-    if not head:
-        return "empty file"
-    if head.lstrip().lower().startswith(HTML):
-        return "a web page or drawing, not a picture"
-    if sniff(head) is None:
-        return "not a picture in a format that is read (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF)"
-    if isinstance(error, UnidentifiedImageError):  # whose words hold the path, which differs from machine to machine
-        return "damaged: its first bytes are those of a picture, what follows is not"
-    detail = str(error) or type(error).__name__
-    return "truncated" if "truncat" in detail.lower() or "unexpected end" in detail.lower() else f"damaged: {detail}"
 
 
 def to_png(array: np.ndarray) -> bytes:

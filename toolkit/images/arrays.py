@@ -48,8 +48,8 @@ def from_array(array: np.ndarray, *, white: float | None = None) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(scaled.astype(np.uint8)), MODES.get(channels))
 
 
-def upright_rgb(source: Image.Image | np.ndarray, max_pixels: int) -> Image.Image:
-    """A picture that need not be opened, upright and in the same colours as one that was.
+def upright_rgb(source: Image.Image | np.ndarray, max_pixels: int) -> tuple[Image.Image, str]:
+    """A picture that need not be opened, upright and in the same colours as one that was; and the note of `to_rgb`.
 
     Raises:
         ImageError: an array that is no picture, too many pixels, or a file opened elsewhere that is damaged.
@@ -59,7 +59,8 @@ def upright_rgb(source: Image.Image | np.ndarray, max_pixels: int) -> Image.Imag
         if not 0 < image.width * image.height <= max_pixels:
             raise ValueError(f"{image.width}x{image.height} pixels, expected at least 1 and at most {max_pixels:,}")
         image.load()
-        return upright(colour.to_rgb(image), exif_orientation(image))
+        picture, note = colour.to_rgb(image)
+        return upright(picture, exif_orientation(image)), note
     except Exception as error:  # decoders raise a dozen kinds
         raise ImageError(str(error) or type(error).__name__) from error
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 START = b"\xff\xd8"  # SOI, start of image
-END = 0xD9  # EOI, end of image
+END, EOI = 0xD9, b"\xff\xd9"  # end of image
 SCAN = 0xDA  # SOS, start of scan
 PROGRESSIVE = 0xC2  # SOF2, frame of a progressive JPEG
 HUFFMAN_TABLE = b"\xff\xc4"  # DHT
@@ -146,6 +146,35 @@ def _eighth(content: bytes) -> bytes | None:
                 continue
         kept += [segment, data]
     return None
+
+
+def end(content: bytes) -> int:
+    """Where the data of the picture ends: before the marker that says so, or with a file that lacks it."""
+    marker = MARKER.search(content, len(START))
+    while marker and content[marker.start() + 1] != END:
+        segment = marker.start() + 2
+        marker = MARKER.search(content, segment + int.from_bytes(content[segment : segment + 2]))
+    return len(content[: marker.start() if marker else None].rstrip(b"\xff"))  # which begins a marker, and is no data
+
+
+def has_all_scans(content: bytes) -> bool:
+    """Whether a JPEG is not progressive, or has the scans of all of its detail, though perhaps not their ends."""
+    frame = Frame(0, 0, 0, {})
+    missing_bits: dict[tuple[int, int], int] = {}  # of each coefficient of each component
+    try:
+        for code, segment, _ in _segments(content[: end(content)] + EOI):
+            if code in FRAMES and code != PROGRESSIVE:
+                return True
+            if code == PROGRESSIVE:
+                frame = Frame.unpack(segment)
+            if code == SCAN:
+                scan = Scan.unpack(segment)
+                band = range(scan.spectral_start, scan.spectral_end + 1)
+                missing_bits |= {(part, place): scan.bits_missing for part in scan.components for place in band}
+    except (IndexError, ValueError, struct.error):
+        return False
+    wanted = {(part, place) for part in frame.sampling for place in range(64)}
+    return bool(wanted) and wanted <= set(missing_bits) and not any(missing_bits.values())
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:

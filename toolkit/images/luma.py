@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit import images
-from toolkit.images import jpeg
+from toolkit.images import jpeg, mending
 
 REDUCED = {
     1: cv2.IMREAD_GRAYSCALE,
@@ -48,8 +48,11 @@ def decoded(
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[smaller] | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape != (-(-head.height // smaller), -(-head.width // smaller)):
         return None
+    corner = pixels[-mending.CORNER :, -mending.CORNER :]
+    if mending.may_be_cut([(corner.min(), corner.max())], content[-mending.TAIL :]):
+        return None
     turned = images.exif_orientation(head.exif) if head.exif else 1
     if turned != 1:
         pixels = np.asarray(images.upright(Image.fromarray(pixels), turned))
     width, height = (head.height, head.width) if turned >= 5 else (head.width, head.height)
-    return pixels, images.Info(width=width, height=height, format="JPEG", frames=1)
+    return pixels, images.Info(width=width, height=height, format="JPEG", frames=1, note="")

@@ -56,6 +56,7 @@ def one(
         "width": info["width"],
         "height": info["height"],
         "format": info["format"],
+        "reason": info["note"],
         "aspect": round(info["width"] / info["height"], 4),
         "signature": _signature(pixels, whole=whole),
         **_measures(_comparable(pixels)),

@@ -16,6 +16,8 @@ def exif_orientation(source: Image.Image | bytes) -> int:
         value = exif.get(ORIENTATION, 1)
     except Exception:  # a damaged EXIF block is no reason to lose the picture
         return 1
+    if isinstance(value, bytes | tuple) and len(value) == 1:  # written as a byte, or as a list of one
+        value = value[0]
     return value if value in range(1, 9) else 1
 
 

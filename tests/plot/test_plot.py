@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from toolkit import augment, bundle, dedup, evaluate, manifest, plot, predict
+from toolkit.plot.figure import figure_with_axes
 
 
 @pytest.fixture
@@ -205,3 +206,23 @@ def test_twenty_classes_fit(tmp_path):
     answers = pd.DataFrame({"path": "", "label": names, "predicted": names, "probability": 1.0})
     assert min(size(plot.confusion(evaluate.Report("vgg", names, answers)))) > 300
     assert min(size(plot.counts(dedup.group(table).counts()))) > 100
+
+
+def test_a_name_with_dollar_signs_is_text_and_powers_on_logarithmic_axes_are_not():
+    names = ["$1_{x$", "$5 or $10", r"\$a$"]
+    figure, axes = figure_with_axes(4, 3)
+    axes.bar(range(3), [1, 20, 400])
+    axes.set_xticks(range(3), names)
+    axes.set(title=names[0], yscale="log")
+    axes.legend(axes.containers, ["$b^2$"])
+    size(figure)
+    texts = [axes.title, *axes.get_xticklabels(), *axes.get_legend().get_texts()]
+    assert [text.get_text() for text in texts] == [names[0], *names, "$b^2$"]
+    assert not any(text.get_parse_math() for text in texts)
+    assert all(label.get_parse_math() for label in axes.get_yticklabels())
+
+
+def test_every_figure_of_a_class_with_dollar_signs_is_drawn(tmp_path):
+    table = ready_dataset(tmp_path / "pets", per_class=10, classes=("$1_{x$", "$5 or $10"))
+    for figure in (plot.contact_sheet(table, "$1_{x$"), plot.sample_grid(table), plot.quality(table)):
+        assert min(size(figure)) > 50

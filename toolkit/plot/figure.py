@@ -5,14 +5,31 @@ import io
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as _Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 COLOURS = ("#2f6db3", "#e08a2e", "#4c9a5f", "#b3477d", "#7a68b8", "#8a6d4b", "#3aa3a8", "#8c8c8c", "#c9b037", "#c0504d")
 INK, FAINT, WRONG = "#333333", "#d9d9d9", "#c0504d"
 
 
 class Figure(_Figure):
-    """A matplotlib figure that shows itself in any notebook, with no global state and nothing to close."""
+    """A matplotlib figure that shows itself in any notebook, with no global state and nothing to close.
+
+    Its texts are texts: a class called "$5 or $10" is no formula, as matplotlib would read it.
+    """
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw all of it, with formulas on logarithmic axes alone, which write their numbers as such."""
+        axes = [axis for one in self.axes for axis in (one.xaxis, one.yaxis)]
+        labels = {axis: axis.get_ticklabels() + axis.get_ticklabels(minor=True) for axis in axes}  # makes them, too
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        for axis in axes:
+            for label in labels[axis] if isinstance(axis.get_major_formatter(), LogFormatter) else ():
+                label.set_parse_math(True)
+        super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         return png(self)

@@ -4,14 +4,18 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import requests
 import urllib3
 
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape.fetch import RETRIED, retry_after, user_agent
 from toolkit.scrape.item import Item, Options
+from toolkit.scrape.packing import Unpackable, unpacked
 
+NOT_TAKEN, ODD = "licence that is not taken", "answer that lacks the usual fields"  # why a picture is passed over
 Query = Mapping[str, str | int]
 
 MAX_ANSWER = 64 << 20  # bytes; no page of any service comes near it
@@ -110,10 +114,14 @@ class Service:
 
     def _body(self, response: requests.Response) -> bytes:
         started, body = time.monotonic(), bytearray()
-        while chunk := response.raw.read1(1 << 16):  # read1 gives what is there, so a slow drip meets the deadline
-            body += chunk
-            if len(body) > MAX_ANSWER or time.monotonic() - started > self.options.deadline:
-                raise Busy(f"an answer of more than {self.options.deadline:g} seconds or {MAX_ANSWER:,} bytes")
+        chunks = iter(partial(response.raw.read1, 1 << 16), b"")  # which gives what is there: a drip meets the deadline
+        try:
+            for piece in unpacked(chunks, response.headers.get("Content-Encoding", "")):
+                body += piece
+                if len(body) > MAX_ANSWER or time.monotonic() - started > self.options.deadline:
+                    raise Busy(f"an answer of more than {self.options.deadline:g} seconds or {MAX_ANSWER:,} bytes")
+        except Unpackable as error:
+            raise Busy(str(error)) from error
         return bytes(body)
 
 
@@ -149,8 +157,8 @@ def patiently(
     raise SourceError("expected at least one attempt, got none; raise tries")
 
 
-def unique(items: Iterable[Item], limit: int | None, *, what: str) -> Iterator[Item]:
-    """Each item once, at most `limit` of them.
+def unique(items: Iterable[Item | Passed], limit: int | None, *, what: str) -> Iterator[Item | Passed]:
+    """Each item once, at most `limit` of them; and what is passed over.
 
     Args:
         items: as they come.
@@ -162,7 +170,9 @@ def unique(items: Iterable[Item], limit: int | None, *, what: str) -> Iterator[I
     """
     keys: set[str] = set()
     for item in items:
-        if item.key not in keys:
+        if isinstance(item, Passed):
+            yield item
+        elif item.key not in keys:
             keys.add(item.key)
             yield item
         if len(keys) == limit:

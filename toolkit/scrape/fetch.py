@@ -17,8 +17,10 @@ import urllib3
 
 import toolkit
 from toolkit import images
+from toolkit.images import kinds
 from toolkit.scrape import public_only
 from toolkit.scrape.item import Options
+from toolkit.scrape.packing import Unpackable, unpacked
 
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 REDIRECTS = 5
@@ -88,7 +90,7 @@ class Fetcher:
             raise Refused(f"bad address: {error}") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Refused(f"connection: {type(error).__name__}", again=True) from error
-        raise Refused("too many redirects")
+        raise Refused("too many redirects; the site may want cookies, which are not kept")
 
     def _ask(self, url: str, host: _Host) -> bytes | str:
         """The picture at `url`, or the address it redirects to."""
@@ -129,32 +131,59 @@ class Fetcher:
             with host.lock:
                 host.not_before = max(host.not_before, time.monotonic() + wait)
             raise Refused(f"HTTP {response.status_code}", again=True, wait=wait)
-        if response.status_code != 200:
+        if response.status_code not in (200, 203) and not _is_whole(response):
             raise Refused(f"HTTP {response.status_code}")
         if response.url.split("?")[0].endswith(PLACEHOLDERS):
             raise Refused("placeholder of a removed picture")
         if opt_out := OPT_OUTS.search(response.headers.get("X-Robots-Tag", "")):
             raise Refused(f"its site asks not to use it (X-Robots-Tag: {opt_out[0].lower()})")
-        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise Refused("a web page, not a picture")
-        if _declared(response) > self.options.max_bytes:
-            raise Refused(f"{_declared(response):,} bytes, more than the limit of {self.options.max_bytes:,}")
+        if _declared(response) > self.options.download_bytes:
+            raise Refused(f"{_declared(response):,} bytes, more than the limit of {self.options.download_bytes:,}")
 
     def _body(self, response: requests.Response, started: float) -> bytes:
-        body = bytearray()
-        while chunk := response.raw.read1(1 << 16):  # read1 gives what is there, so a slow drip meets the deadline
-            body += chunk
-            if len(body) > self.options.max_bytes:
-                raise Refused(f"more than the limit of {self.options.max_bytes:,} bytes")
-            if time.monotonic() - started > self.options.deadline:
-                raise Refused(f"slower than {self.options.deadline:g} seconds", again=True)
-        if len(body) < _declared(response):
-            raise Refused("connection: closed early", again=True)
-        if images.sniff(bytes(body[:16])) is None:
-            raise Refused("empty" if not body else "not a picture in a format that is read")
+        body, most = bytearray(), self.options.download_bytes
+        is_page = response.headers.get("Content-Type", "").lower().startswith("text/html")
+        try:
+            for piece in unpacked(self._received(response, started), response.headers.get("Content-Encoding", "")):
+                body += piece
+                if len(body) > most:
+                    raise Refused(f"more than the limit of {most:,} bytes")
+                if is_page and len(body) >= kinds.HEAD and images.sniff(bytes(body[: kinds.HEAD])) is None:
+                    break  # not before: pictures are sent as web pages, too
+        except Unpackable as error:
+            raise Refused(str(error)) from error
+        if said := _refusal(bytes(body[: kinds.HEAD]), is_page=is_page):
+            raise Refused(said)
         if images.pixels(bytes(body)) > self.options.max_pixels:
             raise Refused(f"more than the limit of {self.options.max_pixels:,} pixels")
         return bytes(body)
+
+    def _received(self, response: requests.Response, started: float) -> Iterator[bytes]:
+        """What comes, piece by piece, in time and to its end."""
+        received = 0
+        while chunk := response.raw.read1(1 << 16):  # read1 gives what is there, so a slow drip meets the deadline
+            received += len(chunk)
+            yield chunk
+            if time.monotonic() - started > self.options.deadline:
+                raise Refused(f"slower than {self.options.deadline:g} seconds", again=True)
+        if received < _declared(response):
+            raise Refused("connection: closed early", again=True)
+
+
+def _refusal(head: bytes, *, is_page: bool) -> str:
+    """Why a body that begins so is no picture; "" if it is one."""
+    said = kinds.refusal(head)
+    if not said or not head:
+        return "empty" if said else ""
+    if said == kinds.HEIC_MISSING:
+        return said
+    return "a web page, not a picture" if is_page else "not a picture in a format that is read"
+
+
+def _is_whole(response: requests.Response) -> bool:
+    """Whether an answer with a part of something has all of it."""
+    told = re.fullmatch(r"bytes 0-(\d+)/(\d+)", response.headers.get("Content-Range", "").strip())
+    return response.status_code == 206 and told is not None and int(told[1]) + 1 == int(told[2])
 
 
 def retry_after(value: str | None, *, now: float | None = None) -> float:

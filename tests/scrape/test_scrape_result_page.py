@@ -262,6 +262,27 @@ def test_programs_that_are_not_wanted_or_not_told_stay_away(answer):
         robots.check(f"{address}search")
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n",
+        b"User-agent: *\n\nDisallow: /\n",
+        b"User-agent: *\nAllow: /\nDisallow: /*?q=\n",
+        b"User-agent: other\nUser-agent: Image-Classifier-Toolkit/2\nDisallow: /search\n",
+        b"User-agent: *\nAllow: /s\nDisallow: /search\n",
+        b"User-agent: *\rDisallow: /\r",
+    ],
+)
+def test_robots_txt_is_read_as_its_standard_says(rules):
+    assert not robots.allows(rules, "https://example.org/search?q=pizza")
+
+
+def test_of_two_rules_the_longer_counts_and_of_two_groups_the_one_by_name():
+    rules = b"User-agent: *\nDisallow: /\n\nUser-agent: image-classifier-toolkit\nDisallow: /s\nAllow: /search$\n"
+    assert robots.allows(rules, "https://example.org/search") and robots.allows(rules, "https://example.org/")
+    assert not robots.allows(rules, "https://example.org/search?q=pizza")
+
+
 @pytest.mark.parametrize("answer", [None, b"", b"User-agent: other\nDisallow: /\n", b"\xff\xfe nonsense"])
 def test_what_robots_txt_does_not_forbid_is_allowed(answer):
     with served({"/robots.txt": answer}) as (address, asked):

@@ -59,6 +59,7 @@ EXTRAS = {  # of pyproject.toml, by what is imported from them alone
     "onnx": "export",
     "tf2onnx": "export",
     "kagglehub": "kaggle",
+    "protego": "page",
     "selenium": "page",
     "streamlit": "app",
 }

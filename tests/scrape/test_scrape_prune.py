@@ -1,6 +1,7 @@
 """Removing what was removed on Reddit, in full, and nothing else."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
@@ -9,7 +10,7 @@ from toolkit.cli import main
 from toolkit.dataset import signatures
 from toolkit.errors import DatasetError, SourceError
 from toolkit.practice import Fault
-from toolkit.scrape import Options, prune
+from toolkit.scrape import Options, prune, reddit
 
 
 @pytest.fixture
@@ -126,6 +127,60 @@ def test_a_post_that_reddit_does_not_know_any_more_is_gone(world, table, options
     found = prune.posts("pets", options=options)
     assert set(found["source_id"].str.rpartition("-")[0]) == {post_of(row)}
     assert set(found["reason"]) == {"no longer on Reddit"}
+
+
+def empty(when):
+    """A listing without posts, at the calls for which `when` of their number is true."""
+    calls = []
+
+    def pages(real):
+        def listed(connection, what, path, query, **options):
+            calls.append(query["id"].count("t3_"))
+            return iter([([], "")]) if when(len(calls)) else real(connection, what, path, query, **options)
+
+        return listed
+
+    return pages, calls
+
+
+@pytest.mark.parametrize("when", [lambda n: n == 2, lambda n: n in (2, 3, 5), lambda n: n > 1])
+def test_an_empty_answer_says_nothing_of_a_post(world, table, options, monkeypatch, when):
+    """Reddit's answers come back empty at random, without an error."""
+    pages, calls = empty(when)
+    monkeypatch.setattr(prune, "BATCH", 10)
+    monkeypatch.setattr(reddit, "pages", pages(reddit.pages))
+    warned = pytest.warns(UserWarning, match="said nothing of 10 posts; they are kept") if when(99) else nullcontext()
+    before = contents(table)
+    with warned:
+        assert len(prune.posts("pets", delete=True, options=options, sleep=lambda _: None)) == 0
+    assert contents(table) == before
+    assert max(calls) == prune.FEW + 1 or max(calls) == 10
+
+
+def test_what_is_missing_is_asked_for_twice_beside_a_post_that_is_there(world, table, options, monkeypatch):
+    gone = post_of(used(table).iloc[0])
+    for name, posts in world.server.content.posts.items():
+        world.server.content.posts[name] = tuple(post for post in posts if post["id"] != gone)
+    asked = []
+    real = reddit.pages
+
+    def pages(connection, what, path, query, **options):
+        asked.append(query["id"].split(","))
+        return real(connection, what, path, query, **options)
+
+    monkeypatch.setattr(reddit, "pages", pages)
+    assert len(prune.posts("pets", delete=True, options=options, sleep=lambda _: None)) > 0
+    assert [len(ids) for ids in asked if f"t3_{gone}" in ids][-2:] == [2, 2]
+
+
+def test_posts_of_a_subreddit_that_is_private_now_are_kept(world, table, options, monkeypatch):
+    world.server.content.posts["practice_cars"] = ()
+    monkeypatch.setattr(reddit, "is_private", lambda connection, name, sleep: name == "practice_cars")
+    with pytest.warns(UserWarning, match="posts of r/practice_cars, private now, cannot be looked at; they are kept"):
+        assert len(prune.posts("pets", delete=True, options=options, sleep=lambda _: None)) == 0
+    assert all(file.exists() for file in table.files)
+    monkeypatch.setattr(reddit, "is_private", lambda connection, name, sleep: False)
+    assert len(prune.posts("pets", options=options, sleep=lambda _: None)) > 0
 
 
 def test_when_reddit_knows_none_of_the_posts_nothing_is_removed(table, options):

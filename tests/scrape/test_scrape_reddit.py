@@ -15,7 +15,7 @@ from toolkit import practice, scrape
 from toolkit.errors import SourceError
 from toolkit.practice import Fault
 from toolkit.scrape import Options, reddit
-from toolkit.scrape.reddit_posts import found_in, pictures
+from toolkit.scrape.reddit_posts import found_in, pictures, why_none
 
 HERE = ("127.0.0.1/32",)  # where the practice world may be reached
 SKIPPED = ("is_self", "is_video", "over_18", "removed_by_category")
@@ -45,9 +45,14 @@ def slept():
     return []
 
 
+def listed(*arguments, **options):
+    """The pictures of a source, without what it passes over."""
+    return (one for one in reddit.items(*arguments, **options) if isinstance(one, scrape.Item))
+
+
 def items(world, name, slept=None, **options):
     sleep = (lambda seconds: None) if slept is None else slept.append
-    return list(reddit.items(name, "", Options(allow=HERE, reddit=world.reddit, **options), sleep=sleep))
+    return list(listed(name, "", Options(allow=HERE, reddit=world.reddit, **options), sleep=sleep))
 
 
 def posts(world, name):
@@ -184,7 +189,7 @@ def test_all_orders_of_a_search_are_asked_for(small, slept):
 )
 def test_a_form_that_is_none_is_answered_with_those_that_are(argument, slept):
     with pytest.raises(SourceError, match="reddit:carporn/flair:Spotted=cars, got"):
-        list(reddit.items(argument, "", Options(), sleep=slept.append))
+        list(listed(argument, "", Options(), sleep=slept.append))
 
 
 def test_a_search_is_written_with_a_label_like_any_source(small, slept):
@@ -202,7 +207,7 @@ def asked_for(world, name):
 
 def resumed(world, folder, **options):
     settings = Options(reddit=world.reddit, **options)
-    return reddit.items("practice_cars", "", settings, folder=folder, sleep=lambda _: None)
+    return listed("practice_cars", "", settings, folder=folder, sleep=lambda _: None)
 
 
 def test_a_listing_that_was_killed_goes_on_where_it_was(shared, tmp_path):
@@ -278,6 +283,14 @@ def post(**fields):
         ),
         ("https://www.reddit.com/media?url=https%3A%2F%2Fi.redd.it%2FAbC.png", ["https://i.redd.it/AbC.png"]),
         ("http://example.org/Photo.JPEG", ["http://example.org/Photo.JPEG"]),
+        ("https://imgur.com/AbCdEfG.jpg", ["https://i.imgur.com/AbCdEfG.jpg"]),
+        ("http://www.imgur.com/AbCdEfG.png", ["https://i.imgur.com/AbCdEfG.png"]),
+        ("https://imgur.com/AbCdEfG.jpeg?1", ["https://i.imgur.com/AbCdEfG.jpeg"]),
+        ("https://imgur.com/r/cars/AbCdEfG", ["https://i.imgur.com/AbCdEfG.jpg"]),
+        ("https://imgur.com/my-new-car-AbCdEfG", ["https://i.imgur.com/AbCdEfG.jpg"]),
+        ("https://cdn.org/car.jpg?v=1&timestamp=155&copy=2", ["https://cdn.org/car.jpg?v=1&timestamp=155&copy=2"]),
+        ("https://cdn.org/car.jpg?section=3&region=us", ["https://cdn.org/car.jpg?section=3&region=us"]),
+        ("https://imgur.com/t/cars/AbCdEfG", None),
         ("https://imgur.com/a/AbCdE", None),
         ("https://imgur.com/gallery/AbCdE", None),
         ("https://i.imgur.com/AbCdEfG.gifv", None),
@@ -300,6 +313,29 @@ def test_a_preview_is_a_fallback_for_a_link_that_is_no_picture():
     (item,) = pictures(post(url="https://www.flickr.com/photos/1/2", post_hint="image", preview=preview))
     assert item.url == "https://external-preview.redd.it/x.jpg?a=1&s=2"
     assert pictures(post(url="https://example.org/news", post_hint="link", preview=preview)) == []
+
+
+def test_an_album_is_seen_by_its_preview_where_reddit_calls_it_a_picture():
+    preview = {"images": [{"source": {"url": "https://external-preview.redd.it/x.jpg?a=1&timestamp=2"}}]}
+    (item,) = pictures(post(url="https://imgur.com/a/AbCdE", post_hint="image", preview=preview))
+    assert item.url == "https://external-preview.redd.it/x.jpg?a=1&timestamp=2"
+    (item,) = pictures(post(url="https://imgur.com/AbCdEfG", preview=preview))
+    assert item.fallbacks == ("https://external-preview.redd.it/x.jpg?a=1&timestamp=2",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"url": "https://i.redd.it/a.jpg", "removed_by_category": "moderator"}, "removed post"),
+        ({"url": "https://v.redd.it/a", "is_video": True}, "video"),
+        ({"url": "https://i.redd.it/a.jpg", "over_18": True}, "adult post"),
+        ({"url": "https://example.org/news"}, "post without a picture"),
+        ({"crosspost_parent_list": 7}, "post that lacks the usual fields"),
+    ],
+)
+def test_a_post_without_a_picture_says_why(fields, reason):
+    assert found_in(post(**fields), Options()) == []
+    assert why_none(post(**fields), Options()) == reason
 
 
 def test_a_crosspost_of_an_adult_post_is_adult():
@@ -347,7 +383,7 @@ def test_a_subreddit_that_cannot_be_read_is_one_clear_line(small, slept, subredd
 def test_wrong_credentials_are_one_clear_line(small, slept):
     settings = small.reddit | {"client_secret": "guess"}
     with pytest.raises(SourceError, match="check praw_client_id and praw_client_secret") as caught:
-        list(reddit.items("practice_cars", "", Options(allow=HERE, reddit=settings), sleep=slept.append))
+        list(listed("practice_cars", "", Options(allow=HERE, reddit=settings), sleep=slept.append))
     assert "\n" not in str(caught.value) and "guess" not in str(caught.value) and slept == []
 
 
@@ -366,7 +402,7 @@ def test_the_real_reddit_is_not_asked_without_a_word_that_one_may(slept):
     for said in ("", "no"):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="--i-have-permission") as caught:
             patch.setenv("TOOLKIT_REDDIT_PERMISSION", said)
-            list(reddit.items("carporn", "", Options(reddit=REAL), sleep=slept.append))
+            list(listed("carporn", "", Options(reddit=REAL), sleep=slept.append))
         assert "\n" not in str(caught.value)
 
 
@@ -420,7 +456,7 @@ def test_the_time_reddit_asks_for_is_waited(small, slept):
 
 def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
+    found = listed("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.faults += [Fault("/r/practice_tanks", drop=True, times=4), Fault("/r/practice_tanks", truncate=True)]
     assert [*first, *found] == expected
@@ -429,7 +465,7 @@ def test_a_connection_lost_in_the_middle_of_a_listing_costs_no_picture(shared, s
 
 def test_a_token_that_expires_in_the_middle_of_a_listing_is_renewed(shared, slept):
     expected = items(shared, "practice_tanks")
-    found = reddit.items("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
+    found = listed("practice_tanks", "", Options(allow=HERE, reddit=shared.reddit), sleep=slept.append)
     first = [next(found) for _ in range(5)]
     shared.server.expire_tokens()
     assert [*first, *found] == expected and slept == []

@@ -1,9 +1,12 @@
 """Remove what was removed on Reddit: its terms ask for it, and so do those who posted the pictures."""
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,7 +19,11 @@ from toolkit.scrape.item import Options
 from toolkit.scrape.manifest_rows import manifest_rows
 from toolkit.scrape.reddit_posts import removed
 
+if TYPE_CHECKING:
+    import praw
+
 BATCH = 100  # posts Reddit tells about at a time, at most
+FEW, LOOKS, TRIES = 10, 2, 5  # posts at a time of those it left out; answers that must agree, and may be asked for
 KEPT = ("path", "label", "class_index", "source", "mark")  # of a row whose picture was removed
 COLUMNS = ("label", "path", "source_id", "reason")
 MISSING = "no longer on Reddit"
@@ -51,7 +58,8 @@ def posts(
     table = manifest.load(dataset)
     records = ledger.read(table.root)
     asked = {key: _post(record) for key, record in records.items() if record.get("source") == "reddit"}
-    reasons = _reasons(sorted(set(asked.values()) - {""}), options or Options(), sleep)
+    subreddits = {post: _subreddit(records[key]) for key, post in asked.items() if post}
+    reasons = _reasons(subreddits, options or Options(), sleep)
     gone = {key: records[key] | {"reason": reasons[post]} for key, post in asked.items() if post in reasons}
     if delete and gone:
         _delete(table, records, gone)
@@ -63,8 +71,14 @@ def _post(record: Mapping[str, object]) -> str:
     return str(record.get("source_id", "")).rpartition("-")[0]
 
 
-def _reasons(ids: list[str], options: Options, sleep: Callable[[float], None]) -> dict[str, str]:
-    """Why posts are gone, by their id; those that are still there are left out."""
+def _subreddit(record: Mapping[str, object]) -> str:
+    named = re.search(r"/r/(\w+)/", str(record.get("page_url", "")))
+    return named[1] if named else ""
+
+
+def _reasons(by_id: Mapping[str, str], options: Options, sleep: Callable[[float], None]) -> dict[str, str]:
+    """Why posts are gone, by their id, given the subreddit of each; those that are still there are left out."""
+    ids = sorted(by_id)
     if not ids:
         return {}
     # Nobody has to say that they may remove what its author took back.
@@ -72,17 +86,62 @@ def _reasons(ids: list[str], options: Options, sleep: Callable[[float], None]) -
     answers: dict[str, str] = {}
     with parallel.progress(None, total=len(ids), description="prune", unit=" posts") as bar:
         for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            query = {"id": ",".join(f"t3_{post_id}" for post_id in batch)}
-            posts_there, _ = next(reddit.pages(connection, "posts", "api/info", query, sleep=sleep))
-            answers |= {str(post["id"]): removed(post) for post in posts_there}
-            bar.update(len(batch))
+            answers |= _told(connection, ids[start : start + BATCH], sleep)
+            bar.update(len(ids[start : start + BATCH]))
     if not answers:
         raise SourceError(
             f"expected Reddit to know some of {len(ids)} posts, got none; check that it is Reddit you ask"
         )
-    reasons = {post_id: answers.get(post_id, MISSING) for post_id in ids}
-    return {post_id: reason for post_id, reason in reasons.items() if reason}
+    missing = [post for post in ids if post not in answers]
+    answers |= _asked_again(connection, missing, next(iter(answers)), sleep)
+    unknown = [post for post in missing if post not in answers]
+    private = {name for name in {by_id[post] for post in missing if answers.get(post) == MISSING} if name}
+    private -= {by_id[post] for post, reason in answers.items() if reason != MISSING}
+    private = {name for name in sorted(private) if reddit.is_private(connection, name, sleep=sleep)}
+    kept = [post for post in missing if answers.get(post) == MISSING and by_id[post] in private]
+    _tell(unknown, kept, private)
+    return {post: reason for post, reason in answers.items() if reason and post not in kept}
+
+
+def _told(connection: "praw.Reddit", ids: list[str], sleep: Callable[[float], None]) -> dict[str, str]:
+    """What Reddit tells of posts: why they were removed, "" of those that are there; nothing of those it leaves out."""
+    query = {"id": ",".join(f"t3_{post}" for post in ids)}
+    posts_there, _ = next(reddit.pages(connection, "posts", "api/info", query, sleep=sleep))
+    return {str(post["id"]): removed(post) for post in posts_there}
+
+
+def _asked_again(
+    connection: "praw.Reddit", missing: list[str], witness: str, sleep: Callable[[float], None]
+) -> dict[str, str]:
+    """What Reddit tells when it is asked once more for the posts that it left out, a few at a time.
+
+    Its answers come back empty at random, so one of them says that a post is gone only if it shows another post, the
+    witness, that is known to be there, and does so twice.
+    """
+    told: dict[str, str] = {}
+    for start in range(0, len(missing), FEW):
+        batch, looks = missing[start : start + FEW], 0
+        for attempt in range(TRIES):
+            answer = _told(connection, [witness, *batch], sleep)
+            told |= {post: reason for post, reason in answer.items() if post in batch}
+            looks += witness in answer
+            if looks == LOOKS or all(post in told for post in batch):
+                break
+            sleep(min(30.0, 2.0**attempt))
+        if looks == LOOKS:
+            told |= {post: MISSING for post in batch if post not in told}
+    return told
+
+
+def _tell(unknown: list[str], kept: list[str], private: Collection[str]) -> None:
+    if unknown:
+        warnings.warn(
+            f"Reddit's answers said nothing of {len(unknown)} posts; they are kept, so run the same again later",
+            stacklevel=4,
+        )
+    if kept:
+        names = ", ".join(f"r/{name}" for name in sorted(private))
+        warnings.warn(f"{len(kept)} posts of {names}, private now, cannot be looked at; they are kept", stacklevel=4)
 
 
 def _delete(table: Manifest, records: Mapping[str, dict], gone: Mapping[str, dict]) -> None:

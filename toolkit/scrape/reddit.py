@@ -30,9 +30,10 @@ import requests
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape.item import TIME_FILTERS, Item, Options
 from toolkit.scrape.listing_progress import ListingProgress, Position
-from toolkit.scrape.reddit_posts import Post, found_in
+from toolkit.scrape.reddit_posts import Post, found_in, why_none
 
 PAGE = 100  # posts Reddit gives at a time, at most
 TIMEOUT = (5, 30)  # seconds to connect, and to wait for bytes
@@ -92,8 +93,8 @@ def items(
     *,
     folder: Path | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Item]:
-    """The pictures of a subreddit's posts.
+) -> Iterator[Item | Passed]:
+    """The pictures of a subreddit's posts, and the posts without any.
 
     Args:
         argument: name of a subreddit, with or without `r/`; then perhaps `/search:WORDS` or `/flair:NAME`.
@@ -118,7 +119,9 @@ def items(
     progress = ListingProgress(folder, json.dumps([reddit.config.oauth_url, options.over_18, listings]))
     seen: set[str] = set()
     for item in _listed(reddit, name, listings, progress, options, sleep=sleep):
-        if item.source_id not in seen:
+        if isinstance(item, Passed):
+            yield item
+        elif item.source_id not in seen:
             seen.add(item.source_id)
             yield replace(item, label=label)
         if len(seen) == options.limit:
@@ -155,7 +158,7 @@ def _listed(
     options: Options,
     *,
     sleep: Callable[[float], None],
-) -> Iterator[Item]:
+) -> Iterator[Item | Passed]:
     """What the listings show, first the saved pages, and from where they end those of Reddit."""
     position = Position(listing=0, after="")
     for saved, position in progress.pages():  # noqa: B007 - the last position is where to go on
@@ -163,9 +166,15 @@ def _listed(
     start, cursor = position["listing"], position["after"]
     for number, (path, query) in enumerate(listings[start:], start=start):
         for posts, after in pages(reddit, f"r/{name}", path, query, after=cursor, sleep=sleep):
-            shown = [item for post in posts for item in found_in(post, options)]
+            found = [found_in(post, options) for post in posts]
+            shown = [item for items in found for item in items]
             progress.add(shown, Position(listing=number + (not after), after=after))
             yield from shown
+            yield from (
+                Passed(why_none(post, options), str(post["id"]))
+                for post, items in zip(posts, found, strict=True)
+                if not items
+            )
         cursor = ""
 
 
@@ -210,6 +219,23 @@ def pages(
         yield fresh, after
         if not after:
             return
+
+
+def is_private(reddit: praw.Reddit, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether a subreddit may not be read by everyone: nothing can be said of the posts in it.
+
+    Raises:
+        SourceError: Reddit does not answer.
+    """
+    try:
+        _patiently(partial(reddit.request, method="GET", path=f"r/{name}/about"), f"r/{name}", sleep=sleep)
+    except SourceError as error:
+        if isinstance(error.__cause__, prawcore.exceptions.Forbidden):
+            return True
+        if isinstance(error.__cause__, prawcore.exceptions.NotFound | prawcore.exceptions.Redirect):
+            return False
+        raise
+    return False
 
 
 def _patiently(

@@ -1,6 +1,5 @@
 """The pictures of a Reddit post, from the JSON that describes it."""
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,21 @@ def found_in(post: Post, options: Options) -> list[Item]:
         return pictures(post, over_18=options.over_18)
     except (AttributeError, KeyError, TypeError, ValueError):
         return []
+
+
+def why_none(post: Post, options: Options) -> str:
+    """Why a post gives no picture, in words."""
+    try:
+        shown = _shown(post)
+        if removed(post):
+            return "removed post"
+        if shown.get("is_video"):
+            return "video"
+        if (post.get("over_18") or shown.get("over_18")) and not options.over_18:
+            return "adult post"
+        return "post without a picture"
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "post that lacks the usual fields"
 
 
 def pictures(post: Post, *, over_18: bool = False) -> list[Item]:
@@ -65,7 +79,7 @@ def _gallery(post: Post) -> list[list[str]]:
     addresses = []
     for entry in (post.get("gallery_data") or {}).get("items") or []:
         media = metadata.get(entry.get("media_id")) or {}
-        address = html.unescape((media.get("s") or {}).get("u") or "")
+        address = _written_out((media.get("s") or {}).get("u"))
         if media.get("status") == "valid" and media.get("e", "Image") == "Image" and address:
             addresses.append(_originals(address))
     return addresses
@@ -73,22 +87,33 @@ def _gallery(post: Post) -> list[list[str]]:
 
 def _single(post: Post) -> list[list[str]]:
     """Addresses of the one picture a post links to, or none."""
-    address = html.unescape(str(post.get("url_overridden_by_dest") or post.get("url") or ""))
+    address = str(post.get("url_overridden_by_dest") or post.get("url") or "")  # as it is: raw JSON was asked for
     parts = urlsplit(address)
     if (parts.hostname or "").endswith("reddit.com") and parts.path == "/media":
         address = parse_qs(parts.query).get("url", [""])[0]
         parts = urlsplit(address)
     host, path = parts.hostname or "", parts.path.lower()
     previews = (post.get("preview") or {}).get("images") or [{}]
-    preview = html.unescape((previews[0].get("source") or {}).get("url") or "")
+    preview = _written_out((previews[0].get("source") or {}).get("url"))
     if path.endswith((".gifv", ".mp4", ".gif", ".webm")) or parts.scheme not in ("http", "https"):
         return []
-    if re.fullmatch(r"(www\.|m\.)?imgur\.com", host):
-        name = parts.path.strip("/")
-        return [[f"https://i.imgur.com/{name}.jpg"]] if re.fullmatch(r"\w{5,8}", name) else []
+    imgur = _on_imgur(parts.path) if re.fullmatch(r"(www\.|m\.)?imgur\.com", host) else ""
+    if imgur:
+        return [[imgur, *([preview] if preview else [])]]
     if host in DIRECT or path.endswith(images.ENDINGS):
         return [[*_originals(address), *([preview] if preview else [])]]
     return [[preview]] if post.get("post_hint") == "image" and preview else []
+
+
+def _on_imgur(path: str) -> str:
+    """The address of the picture that a page of Imgur shows; "" of an album, whose name is not that of a picture."""
+    page = re.fullmatch(r"/(?:r/\w+/)?(?:[\w-]*-)?(\w{5,8})(\.\w+)?/?", path)
+    return f"https://i.imgur.com/{page[1]}{page[2] or '.jpg'}" if page else ""
+
+
+def _written_out(address: str | None) -> str:
+    """An address of a preview, which may be escaped though raw JSON was asked for."""
+    return (address or "").replace("&amp;", "&")
 
 
 def _originals(address: str) -> list[str]:
@@ -97,4 +122,4 @@ def _originals(address: str) -> list[str]:
     if parts.hostname != "preview.redd.it":
         return [address]
     name = re.sub(r"^.*-v0-", "", parts.path.rpartition("/")[2])
-    return [f"https://i.redd.it/{name}", address]
+    return [f"https://i.redd.it/{name}", _written_out(address)]

@@ -309,3 +309,14 @@ def test_class_indices_are_positions_in_the_class_order(pets):
 def test_a_label_that_is_no_class_has_no_index(pets):
     with pytest.raises(DatasetError, match="expected labels among .*, got 'planes'"):
         pets.class_indices([pets.classes[0], "planes"])
+
+
+def test_notes_are_counted_without_their_numbers():
+    rows = [("ok", "values from 7200 to 7800 shown"), ("ok", "values from -1.5e-07 to 3 shown"), ("ok", "")]
+    rows += [("unreadable", "values from 1 to 2 shown"), ("ok", "shown on black")]
+    cells = [
+        {"path": f"raw/a/{n}", "label": "a", "status": status, "reason": said} for n, (status, said) in enumerate(rows)
+    ]
+    table = manifest.from_rows(Path("pets"), cells)
+    assert table.notes().to_numpy().tolist() == [["values from … to … shown", 2], ["shown on black", 1]]
+    assert len(table.where(status="unreadable").notes()) == 0

@@ -147,3 +147,15 @@ def test_pictures_whose_names_differ_by_their_ending_do_not_share_a_square(tmp_p
 def test_a_size_below_one_is_refused(table):
     with pytest.raises(ValueError, match="at least 1 pixel"):
         resize.write(table, size=0)
+
+
+def test_a_picture_that_verify_allowed_more_pixels_is_resized(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 64 * 48)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 48)
+    files = [("cars", "png", encoded(textured(1, width=width, height=48))) for width in (64, 65, 200)]
+    made = dataset(tmp_path / "set", [*files, ("tanks", "png", encoded(textured(2, width=40, height=40)))])
+    checked = verify.check(made, max_pixels=65 * 48)
+    assert sorted(checked.table["status"]) == ["ok", "ok", "ok", "unreadable"]
+    done = resize.write(checked, size=16)
+    assert done.table["status"].equals(checked.table["status"])
+    assert all(square.exists() for square in done.where(status="ok").sized(16))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import manifest, split
+from toolkit.dataset import lost
 from toolkit.errors import DatasetError
 
 
@@ -178,3 +179,22 @@ def test_a_better_copy_that_arrives_later_takes_the_split_of_the_one_it_replaces
     splits = grown.table.set_index("path")["split"]
     assert splits["raw/a/better.jpg"] == "test"
     assert splits[old["path"]] == ""
+
+
+def test_a_class_of_which_nothing_is_in_use_says_what_became_of_it(tmp_path):
+    table = plain(tmp_path, cars=12, tanks=5)
+    status = ["ok"] * 12 + ["unreadable", "duplicate", "unreadable", "too small", "unreadable"]
+    table = table.assign(status=status)
+    assert lost.classes(table) == {"tanks": "3 unreadable, 1 duplicate, 1 too small"}
+    with pytest.raises(DatasetError, match="of 'tanks' in use, got none: 3 unreadable, 1 duplicate, 1 too small"):
+        split.assign(table, seed=7)
+
+
+def test_a_split_that_came_with_the_data_and_is_gone_is_told(tmp_path):
+    table = plain(tmp_path, cars=20, tanks=20)
+    given = ["val" if number % 10 == 0 else "train" for number in range(40)]
+    table = table.assign(split=given, status=["duplicate" if part == "val" else "ok" for part in given])
+    assert lost.splits(table) == {"val": "4 duplicate"}
+    with pytest.warns(UserWarning, match="no picture of the split val that came with the data is in use: 4 duplicate"):
+        divided = split.assign(table, seed=7)
+    assert divided.counts("split").loc["total", "val"] > 0

@@ -1,6 +1,7 @@
 """What the verbs share: printing, and opening the datasets and runs that were named."""
 
 import json
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -171,8 +172,12 @@ def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
 
 def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict:
     """How many pictures of each class and status there are, printed and returned."""
+    from toolkit.dataset import lost
+
     counts = table.counts(by)
     log(arguments)(f"{table.root}\n{counts.to_string()}")
+    for name, why in lost.classes(table).items():
+        warnings.warn(f"no picture of {name!r} is in use: {why}", stacklevel=2)
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
 
 

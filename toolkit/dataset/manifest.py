@@ -166,6 +166,11 @@ class Manifest:
         unused = self.left_out()
         return tally(unused.assign(reason=unused["reason"].map(_in_general))[["status", "reason"]])
 
+    def notes(self) -> pd.DataFrame:
+        """How many images in use have a note, such as that a range of deep grey values was chosen; numbers left out."""
+        used = self.table[(self.table["status"] == "ok") & (self.table["reason"] != "")]
+        return tally(pd.DataFrame({"note": used["reason"].str.replace(r"-?\d[\d.,e+-]*", "…", regex=True)}))
+
     def provenance(self) -> pd.DataFrame:
         """How many images came from which source under which licence, and how many of them are thumbnails.
 

@@ -11,6 +11,8 @@ from toolkit.dataset.manifest import Manifest
 
 FORMATS = ("png", "jpeg")
 
+Task = tuple[str, Path, Path, int]  # path in the table, file, square, and the pixels that verify has allowed it
+
 
 def write(
     manifest: Manifest,
@@ -53,14 +55,15 @@ def write(
     manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
     usable, quality_asked = manifest.where(status="ok"), quality if format == "jpeg" else None
     squares = usable.sized(size, mode=mode, quality=quality_asked)
-    tasks = list(zip(usable.table["path"], usable.files, squares, strict=True))
+    limits = (usable.table["width"].astype(int) * usable.table["height"]).clip(lower=images.MAX_PIXELS)
+    tasks = list(zip(usable.table["path"], usable.files, squares, limits, strict=True))
     failures = _sharing_a_square(tasks)
     exist = zip(tasks, remote.exist(squares), strict=True)
     todo = [task for task, done in exist if task[0] not in failures and not done]
     work = partial(_one, size=size, mode=mode, quality=quality_asked)
     done = parallel.map(work, todo, description=f"resize to {size}", jobs=jobs)
     written = []
-    for (path, _, square), result in zip(todo, done, strict=True):
+    for (path, _, square, _), result in zip(todo, done, strict=True):
         if isinstance(result, parallel.Failure):
             failures[path] = {"status": result.status, "reason": result.reason}
         else:
@@ -69,11 +72,11 @@ def write(
     return manifest.update(failures)
 
 
-def _sharing_a_square(tasks: list[tuple[str, Path, Path]]) -> dict[str, dict]:
+def _sharing_a_square(tasks: list[Task]) -> dict[str, dict]:
     """Status and reason of pictures whose name differs from another's by its ending alone: a.jpg and a.png."""
     first: dict[Path, str] = {}
     rows = {}
-    for path, _, target in tasks:
+    for path, _, target, _ in tasks:
         if first.setdefault(target, path) != path:
             rows[path] = {"status": "failed", "reason": f"its square would be that of {first[target]}; rename it"}
     return rows
@@ -91,9 +94,9 @@ def _enlarged(manifest: Manifest, size: int, mode: str, enlarge: bool) -> dict[s
     return rows
 
 
-def _one(task: tuple[str, Path, Path], *, size: int, mode: str, quality: int | None) -> None:
-    _, source, target = task
-    paths.write(target, _encoded(images.prepare(source, size, mode), quality), flush=False)
+def _one(task: Task, *, size: int, mode: str, quality: int | None) -> None:
+    _, source, target, max_pixels = task
+    paths.write(target, _encoded(images.prepare(source, size, mode, max_pixels=max_pixels), quality), flush=False)
 
 
 def _encoded(pixels: np.ndarray, quality: int | None) -> bytes:

@@ -7,12 +7,14 @@ class has nothing for val or test, as when its source came with train and test f
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from toolkit.core import paths
+from toolkit.dataset import lost
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 
@@ -31,7 +33,7 @@ def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: i
         The manifest with "train", "val" or "test" for every picture in use and "" for the others.
 
     Raises:
-        DatasetError: a class has too few pictures to be in all three.
+        DatasetError: a class has no picture in use, or too few to be in all three.
 
     >>> assign(manifest, seed=7).counts("split")  # doctest: +SKIP
     """
@@ -39,6 +41,17 @@ def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: i
         raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
     used = manifest.table["status"] == "ok"
     before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
+    if gone := lost.classes(manifest):
+        label, why = next(iter(gone.items()))
+        raise DatasetError(
+            f"expected pictures of {label!r} in use, got none: {why}; look into them with `toolkit show`, or make the "
+            "dataset without that class"
+        )
+    for name, why in lost.splits(manifest).items():
+        warnings.warn(
+            f"no picture of the split {name} that came with the data is in use: {why}; others take its place",
+            stacklevel=2,
+        )
     splits = _inherited(before, manifest.table["group"]).where(used, "")
     for label in manifest.classes:
         rows = manifest.table[used & (manifest.table["label"] == label)]

@@ -119,11 +119,14 @@ def test_licences_are_named_with_commas(capsys):
 def test_show_says_what_there_is_where_from_and_what_was_left_out_and_draws_it(pictures, capsys):
     (pictures / "cars" / "small.png").write_bytes(encoded(coloured(0, 99, side=8)))
     (pictures / "tanks" / "huge.png").write_bytes(encoded(coloured(1, 99)) + bytes(26 << 20))
-    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    (pictures / "tanks" / "film.mov").write_bytes(b"x")
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine", "--max-bytes", str(25 << 20)]) == 0
+    assert "1 passed over (1 × ending .mov); `toolkit show mine` says more" in capsys.readouterr().out
     assert main(["verify", "mine"]) == 0
     capsys.readouterr()
     assert main(["show", "mine"]) == 0
     said = " ".join(capsys.readouterr().out.split())
+    assert f"folder:{pictures.name} ending .mov 1 tanks/film.mov notes none" in said
     assert "too small the shortest side is below 32 1" in said
     assert "folder more than the limit of 26,214,400 bytes 1" in said
     assert "source license pictures thumbnails folder unknown 33 0" in said
@@ -139,7 +142,7 @@ def test_show_gives_the_same_to_programs_and_draws_nothing_if_told_so(pictures, 
     assert main(["show", "mine", "--no-sheets", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["provenance"] == [{"source": "folder", "license": "unknown", "pictures": 32, "thumbnails": 0}]
-    assert (told["left_out"], told["failed"], told["sheets"]) == ([], [], [])
+    assert all(told[name] == [] for name in ("left_out", "failed", "passed_over", "notes", "sheets"))
     assert not (paths.dataset("mine") / "sheets").exists()
 
 

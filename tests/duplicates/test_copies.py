@@ -273,3 +273,24 @@ def test_signatures_made_together_are_those_made_one_by_one(tmp_path, size):
         told = measure.one(name)
         assert (row["grey"] == told["signature"]).all()
         assert (row["width"], row["height"], row["sharpness"]) == (told["width"], told["height"], told["sharpness"])
+
+
+def test_what_is_not_looked_at_is_counted_by_reason(tmp_path):
+    write(tmp_path, {"a.jpg": jpeg(1), "b/c.jpg?w=1": jpeg(2), "b/d": jpeg(3), "b/e": b"words"})
+    write(tmp_path, {"f.xml": b"x", "b/g.XML": b"x"})
+    write(tmp_path, {".hidden/d.jpg": jpeg(1), "@eaDir/d.jpg": jpeg(1)})
+    (tmp_path / "again").symlink_to(tmp_path)
+    found = copies.among(tmp_path)
+    assert found.pictures == 3
+    assert found.passed_over == {
+        **{"hidden": 1, "of the system": 1, "link to a folder that is read anyway": 1},
+        **{"ending .xml": 2, "no ending, and no picture": 1},
+    }
+
+
+def test_a_linked_folder_is_looked_at_once(tmp_path):
+    write(tmp_path, {"here/a.jpg": jpeg(1), "there/b.jpg": jpeg(1)})
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there")
+    (tmp_path / "here" / "link2").symlink_to(tmp_path / "there")
+    found = copies.among(tmp_path / "here")
+    assert found.pictures == 2 and found.redundant[0].identical

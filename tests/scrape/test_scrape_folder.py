@@ -1,49 +1,21 @@
 """Pictures that are on this machine already: class folders and archives of them, honest or not."""
 
 import gzip
-import io
+import hashlib
 import os
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
-import zoo
+from packs import archive, folder, picture
 from PIL import Image
 
 from toolkit import manifest, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape import Options
 
-
-def picture(shade):
-    return zoo.encoded(Image.new("RGB", (20, 20), (shade, 90, 30)), "PNG")
-
-
 PETS = {"cat/1.png": picture(1), "cat/2.png": picture(2), "dog/3.png": picture(3)}
-
-
-def folder(root, files):
-    """A folder with these files, given by name below it."""
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    return root
-
-
-def archive(file, files):
-    """A zip or tar, as its name says, with these members under whatever names they claim."""
-    if file.suffix == ".zip":
-        with zipfile.ZipFile(file, "w") as pack:
-            for name, content in files.items():
-                pack.writestr(name, content)
-    else:
-        with tarfile.open(file, f"w:{file.suffix[1:].replace('tar', '').replace('tgz', 'gz')}") as pack:
-            for name, content in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                pack.addfile(member, io.BytesIO(content))
-    return file
 
 
 def collect(*places, **options):
@@ -53,6 +25,12 @@ def collect(*places, **options):
 def contents(root):
     """Every file below a folder."""
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def told(dataset):
+    """How many files were passed over for each reason, and the first of them."""
+    table = scrape.passed_over(dataset)
+    return {row.reason: (row.files, row.example) for row in table.itertuples()}
 
 
 def per_class(table):
@@ -152,8 +130,8 @@ def test_a_folder_without_labelled_pictures_is_refused(tmp_path, files, message)
 def test_an_empty_class_folder_is_named(tmp_path):
     folder(tmp_path / "pets", PETS)
     (tmp_path / "pets" / "cow").mkdir()
-    with pytest.raises(SourceError, match="pets/cow, found none; fill the class or remove its folder"):
-        collect(tmp_path / "pets")
+    with pytest.warns(UserWarning, match=r"no pictures in cow \(1 × empty folder\)"):
+        assert collect(tmp_path / "pets").classes == ("cat", "dog")
 
 
 def test_a_folder_that_is_not_there_and_a_file_that_is_no_archive_are_refused(tmp_path):
@@ -198,10 +176,12 @@ def test_members_that_lead_outside_write_nothing_outside(tmp_path, ending):
     assert all(name.startswith(("home/data/pets/", "more/", pack.name)) for name in contents(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["../../evil.png", "/evil.png", "cat/../evil.png"])
-def test_a_label_that_leads_outside_is_refused(tmp_path, name):
-    with pytest.raises(DatasetError, match="label"):
-        collect(archive(tmp_path / "pets.zip", PETS | {name: picture(9)}))
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+@pytest.mark.parametrize("name", ["../../evil.png", "/evil.png", "cat/../evil.png", "C:\\evil.png"])
+def test_a_member_that_leads_outside_lies_at_the_top_and_is_in_no_class(tmp_path, name, ending):
+    table = collect(archive(tmp_path / f"pets{ending}", PETS | {name: picture(9)}))
+    assert per_class(table) == {"cat": 2, "dog": 1}
+    assert told("pets") == {"in no class folder": (1, "evil.png")}
     assert not list(tmp_path.rglob("evil*"))
 
 
@@ -215,6 +195,7 @@ def test_links_and_devices_in_a_tar_are_no_pictures(tmp_path):
             member.type, member.linkname = kind, str(secret)
             pack.addfile(member)
     assert per_class(collect(tmp_path / "pets.tar")) == {"cat": 2, "dog": 1}
+    assert {reason: count for reason, (count, _) in told("pets").items()} == {"link to nothing": 2, "pipe or device": 2}
 
 
 def test_an_archive_that_grows_beyond_measure_is_refused(tmp_path):
@@ -325,9 +306,38 @@ def test_a_file_that_was_too_large_is_told_of_and_tried_again_when_more_is_allow
     assert scrape.in_words("mine") == ""
 
 
-def test_classes_on_two_levels_are_refused_before_anything_is_kept(tmp_path):
-    for folder in ("cars/red", "tanks"):
-        (tmp_path / "pictures" / folder).mkdir(parents=True)
-        Image.new("RGB", (40, 40)).save(tmp_path / "pictures" / folder / "1.png")
-    with pytest.raises(SourceError, match="one level"):
-        scrape.collect(f"folder:{tmp_path / 'pictures'}", into="mine")
+# Moved by a person
+
+
+def test_a_picture_that_was_moved_to_another_class_changes_its_label(tmp_path):
+    files = {f"{label}/{n}.png": picture(n + 50 * len(label)) for label in ("cat", "horse") for n in range(3)}
+    place = folder(tmp_path / "pets", files)
+    table = collect(place)
+    table.assign(status="ok", split="train").save()
+    (place / "cat/0.png").rename(place / "horse/moved.png")
+    table = collect(place)
+    before, after = (f"raw/{label}/{hashlib.sha256(files['cat/0.png']).hexdigest()}.png" for label in ("cat", "horse"))
+    rows = table.table.set_index("path")
+    assert rows.loc[before, ["status", "reason", "split"]].tolist() == ["excluded", "moved to the class horse", ""]
+    assert rows.loc[after, ["status", "reason", "split"]].tolist() == ["new", "", "train"]
+    assert (rows["status"] == "ok").sum() == 5
+    assert collect(place).table.equals(table.table)
+    (place / "horse/moved.png").rename(place / "cat/back.png")
+    rows = collect(place).table.set_index("path")
+    assert rows.loc[before, ["status", "reason", "split"]].tolist() == ["new", "", "train"]
+    assert rows.loc[after, ["status", "reason"]].tolist() == ["excluded", "moved to the class cat"]
+
+
+def test_a_copy_under_another_class_is_no_move_and_neither_is_a_picture_that_is_gone(tmp_path):
+    place = folder(tmp_path / "pets", PETS)
+    collect(place)
+    (place / "dog/copy.png").write_bytes(PETS["cat/1.png"])
+    (place / "cat/2.png").unlink()
+    table = collect(place)
+    assert set(table.table["status"]) == {"new"} and len(table) == 4
+
+
+def test_another_place_says_nothing_of_what_was_moved(tmp_path):
+    collect(folder(tmp_path / "pets", PETS))
+    table = collect(folder(tmp_path / "others", {"dog/1.png": PETS["cat/1.png"], "cow/9.png": picture(9)}))
+    assert set(table.table["status"]) == {"new"}

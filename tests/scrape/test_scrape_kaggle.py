@@ -38,7 +38,8 @@ def collected(name=f"kaggle:{KAGGLE}"):
 
 
 def items(argument=KAGGLE, into=None, sleep=lambda _: None, **options):
-    return list(kaggle.items(argument, "", Options(**options), sleep=sleep, into=into))
+    found = kaggle.items(argument, "", Options(**options), sleep=sleep, into=into)
+    return [one for one in found if isinstance(one, scrape.Item)]
 
 
 def asked(services):

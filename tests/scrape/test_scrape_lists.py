@@ -3,13 +3,15 @@
 import base64
 import csv
 import json
+import shutil
+from dataclasses import replace
 from urllib.parse import quote_from_bytes
 
 import pytest
 from helpers import coloured, encoded
 from services import Services
 
-from toolkit import scrape
+from toolkit import manifest, scrape
 from toolkit.errors import SourceError
 from toolkit.scrape import Options, datauri, imagefolder, urls
 
@@ -64,7 +66,7 @@ def test_one_label_may_be_given_to_the_whole_list(tmp_path):
     path = as_csv(
         tmp_path / "list.csv", [{"URL": "http://h/1.jpg"}, {"URL": "http://h/2.jpg"}, {"URL": "http://h/1.jpg"}]
     )
-    items = list(urls.items(str(path), "cars", Options()))
+    items = [one for one in urls.items(str(path), "cars", Options()) if isinstance(one, scrape.Item)]
     assert [(item.label, item.source_id) for item in items] == [("cars", "http://h/1.jpg"), ("cars", "http://h/2.jpg")]
 
 
@@ -106,6 +108,89 @@ def test_a_list_that_cannot_be_read_is_told_with_the_line(name, text, message, t
         (tmp_path / name).write_text(text)
     with pytest.raises(SourceError, match=message):
         list(urls.items(str(tmp_path / name), "", Options()))
+
+
+PANDAS = ",url,label\n0,http://h/1,a\n1,http://h/2,b\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        (PANDAS, ["a", "b"]),  # with its index
+        ("url,label,\nhttp://h/1,a,\nhttp://h/2,b,\n", ["a", "b"]),
+        ("url,label\nhttp://h/1,a,\nhttp://h/2,b,,\n", ["a", "b"]),
+        ("url;label\nhttp://h/1;a\nhttp://h/2,3;b\n", ["a", "b"]),
+        ("url\tlabel\nhttp://h/1\ta, b\n", ["a, b"]),
+        ("sep=,\nurl,label\nhttp://h/1,a\n", ["a"]),
+        ("sep=|\r\nurl|label\r\nhttp://h/1|a;b\r\n", ["a;b"]),
+        ("SEP=;\nurl;label\nhttp://h/1;a\n", ["a"]),
+        ("url,label\nhttp://h/1,a\n,\n   \n\nhttp://h/2,b\n , \n", ["a", "b"]),
+        (' URL ,"Label"\n"http://h/1","a\nb"\n', None),
+    ],
+)
+def test_a_list_is_read_however_programs_write_it(text, labels, tmp_path):
+    (tmp_path / "list.csv").write_text(text)
+    if labels:
+        assert [item.label for item in urls.items(str(tmp_path / "list.csv"), "", Options())] == labels
+    else:
+        with pytest.raises(SourceError, match="line 3 of list.csv: expected a label"):
+            list(urls.items(str(tmp_path / "list.csv"), "", Options()))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "list.csv",
+            "url,label,label\nhttp://h/1,a,b\n",
+            "line 1 of list.csv: expected one column of a name, got label twice",
+        ),
+        (
+            "list.csv",
+            "sep=;\nurl;Label; label \n",
+            "line 2 of list.csv: expected one column of a name, got label twice",
+        ),
+        ("list.jsonl", '{"url": "http://h/1", "label": "a", "Label": "b"}\n', "line 1 .*got label twice"),
+        ("list.jsonl", '{"url": "http://h/1", "label": "a", "label": "b"}\n', "line 1 .*got label twice"),
+        (
+            "list.csv",
+            "url,labels\nhttp://h/1,a\n",
+            "line 2 of list.csv: expected a column label, got url, labels; name",
+        ),
+        ("list.csv", "sep=;\nurl;label\nhttp://h/1;\n", "line 3 of list.csv: expected a label"),
+    ],
+)
+def test_what_a_list_leaves_open_is_refused(name, text, message, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SourceError, match=message):
+        list(urls.items(str(tmp_path / name), "", Options()))
+
+
+def test_halves_of_characters_are_mended_and_stop_nothing(services, tmp_path):
+    rows = [{"url": f"{services.url}/p/{n}.png", "label": "cars" if n else "ta\ud83dnks"} for n in range(3)]
+    rows[1] |= {"title": "nice \ud83d", "creator": "\ud83d\ude97 car", "license": "CC BY 4.0"}
+    made = scrape.collect(f"urls:{as_lines(tmp_path / 'list.jsonl', rows)}", into="pets", options=LOOPBACK)
+    assert made.classes == ("cars", "ta\ufffdnks")
+    assert set(made.table["title"]) == {"", "nice \ufffd"} and "\U0001f697 car" in set(made.table["creator"])
+    assert manifest.load("pets").table.equals(made.table)
+
+
+def test_an_address_that_is_listed_twice_is_passed_over_with_a_word(tmp_path):
+    (tmp_path / "list.csv").write_text("url,label\nhttp://h/1,a\nhttp://h/1,a\nhttp://h/1,b\n")
+    found = list(urls.items(str(tmp_path / "list.csv"), "", Options()))
+    assert [one.reason for one in found if not isinstance(one, scrape.Item)] == ["listed before"]
+    assert [one.label for one in found if isinstance(one, scrape.Item)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_a_limit_counts_what_came_and_takes_the_first_that_do(services, tmp_path, connections):
+    names = ["gone1", "p/0", "gone2", "p/1", "p/2", "p/3"]
+    rows = [{"url": f"{services.url}/{name}.png", "label": "cars", "source_id": name} for name in names]
+    rows += [{"url": f"{services.url}/p/{n}.png", "label": "tanks", "source_id": f"t{n}"} for n in range(10, 15)]
+    options = replace(LOOPBACK, limit=3, connections=connections)
+    for _ in range(2):  # what failed is not tried again, and counts as little
+        table = scrape.collect(f"urls:{as_csv(tmp_path / 'list.csv', rows)}", into="pets", options=options).table
+        assert sorted(table["source_id"]) == ["p/0", "p/1", "p/2", "t10", "t11", "t12"]
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path):
@@ -203,6 +288,23 @@ def test_metadata_above_the_pictures_names_their_paths_and_what_else_is_known(pi
     table = scrape.collect(f"imagefolder:{pictures}", into="mine").table
     assert table["label"].tolist() == ["cat", "dog"]
     assert table["attribution"].tolist() == ["Untitled by Ann, CC BY 4.0", ""]
+
+
+def test_metadata_in_an_archive_labels_its_pictures(pictures, tmp_path):
+    as_csv(
+        pictures / "metadata.csv", [{"file_name": rf"train\{n}.png", "label": "cat" if n else "dog"} for n in range(3)]
+    )
+    pack = shutil.make_archive(tmp_path / "pack", "zip", pictures)
+    table = scrape.collect(f"imagefolder:{pack}", into="mine").table
+    assert table["label"].tolist() == ["cat", "cat", "dog"] and set(table["split"]) == {"train"}
+    assert scrape.passed_over("mine")[["reason", "files"]].to_numpy().tolist() == [["not in the metadata", 3]]
+
+
+def test_a_missing_picture_costs_its_line_alone(pictures):
+    rows = [{"file_name": f"train/{n}.png", "label": "cat" if n % 2 else "dog"} for n in range(5)]
+    as_csv(pictures / "metadata.csv", rows)
+    assert len(scrape.collect(f"imagefolder:{pictures}", into="mine")) == 3
+    assert "line 5 of metadata.csv: expected a picture train/3.png" in scrape.failures("mine")["reason"][0]
 
 
 def test_without_metadata_the_class_folders_label_the_pictures(pictures):

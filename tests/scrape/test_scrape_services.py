@@ -37,7 +37,8 @@ def ask(services, slept):
 
     def asked(kind, words="a b", label="tanks", **options):
         how = Options(endpoints=services.endpoints, allow=("127.0.0.1/32",), **options)
-        return list(KINDS[kind].items(words, label, how, sleep=slept.append))
+        found = KINDS[kind].items(words, label, how, sleep=slept.append)
+        return [one for one in found if isinstance(one, scrape.Item)]
 
     return asked
 

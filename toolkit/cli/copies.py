@@ -34,6 +34,8 @@ def _copies(arguments: Namespace) -> dict:
         log("\n".join([f"{1 + len(others)} pictures", _line(best, "best"), *map(_line, others)]))
     for path, reason in found.unreadable:
         log(f"cannot be read: {_printable(path)}: {reason}")
+    for reason, count in sorted(found.passed_over.items(), key=lambda pair: -pair[1]):
+        log(f"passed over: {count:,} × {reason}")
     log(
         f"pictures: {found.pictures:,}; groups of copies: {len(found.groups):,}; copies to spare: "
         f"{len(found.redundant):,} ({sum(copy.bytes for copy in found.redundant) / 1e6:,.1f} MB); "
@@ -43,7 +45,8 @@ def _copies(arguments: Namespace) -> dict:
         paths.write(arguments.csv, _table(found.groups).encode(errors="surrogateescape"))  # names as they are
     groups = [[asdict(picture) for picture in group] for group in found.groups]
     unreadable = [{"path": path, "reason": reason} for path, reason in found.unreadable]
-    return {"pictures": found.pictures, "groups": groups, "unreadable": unreadable, "warning": found.warning}
+    counts = {"pictures": found.pictures, "passed_over": found.passed_over}
+    return counts | {"groups": groups, "unreadable": unreadable, "warning": found.warning}
 
 
 def _line(picture: "Picture", what: str = "") -> str:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 def _scrape(arguments: Namespace) -> dict:
     from toolkit import scrape
+    from toolkit.scrape import passed
 
     settings = scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS))
     counts = common.counted(scrape.collect(arguments.sources, into=arguments.into, options=settings), arguments)
-    lost = scrape.in_words(arguments.into)
+    lost = "; ".join(filter(None, [scrape.in_words(arguments.into), passed.in_words(arguments.into)]))
     if lost:
         common.log(arguments)(f"{lost}; `toolkit show {arguments.into}` says more")
-    return counts
+    return counts | {"passed_over": scrape.passed_over(arguments.into).to_dict(orient="records")}
 
 
 SCRAPE = Verb("scrape", "bring labelled pictures into a dataset", options.sources, _scrape)
@@ -38,7 +39,8 @@ def _show(arguments: Namespace) -> dict:
     counts = common.counted(table, arguments)
     failed = manifest.tally(scrape.failures(table.root)[["source", "reason"]])
     parts = {"provenance": table.provenance(), "left_out": table.left_out_reasons(), "failed": failed}
-    titles = ("where from, and what may be done with it", "left out", "could not be had")
+    parts |= {"passed_over": scrape.passed_over(table.root), "notes": table.notes()}
+    titles = ("where from, and what may be done with it", "left out", "could not be had", "passed over", "notes")
     for title, part in zip(titles, parts.values(), strict=True):
         log(f"\n{title}\n{part.to_string(index=False) if len(part) else 'none'}")
     sheets = [] if arguments.no_sheets else _sheets(table)

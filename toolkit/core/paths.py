@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,11 +102,12 @@ def local(folder: Path, *, to: str) -> Path:
 
 
 def check_label(label: str) -> str:
-    """Give back `label` if it can name a folder on every system, else raise.
+    """Give back `label`, in Unicode's normal form C, if it can name a folder on every system, else raise.
 
     Raises:
         DatasetError: it is empty, too long, hidden, reserved, or holds a separator or control character.
     """
+    label = label if label.isascii() else unicodedata.normalize("NFC", label)  # one é, however it is written
     forbidden = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', label)  # the last are bytes that are no text
     reserved = label.partition(".")[0].lower() in RESERVED
     if not label or forbidden or label.startswith((".", " ")) or label.endswith((".", " ")) or reserved:

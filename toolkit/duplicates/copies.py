@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit import images
 from toolkit.core import workers
 from toolkit.duplicates import brake, hamming, matching
 from toolkit.duplicates.confirmation import confirm
 from toolkit.errors import DatasetError
+from toolkit.images import files as walk
 from toolkit.images import hashes, measure
+from toolkit.images.files import Found, Passed
 
 MANY = 2000  # files that are worth other processes, however small they are
 BATCH, BATCH_BYTES = 64, 4_000_000  # files a worker takes at a time, at most, and their bytes together
@@ -69,6 +70,7 @@ class Copies:
     Args:
         pictures: how many could be opened.
         unreadable: path and reason of the others, sorted.
+        passed_over: how many files were not looked at, by reason: hidden, an ending that is not read, …
         groups: connected components, the largest first; in each the best picture comes first, then its copies, then
             what is only alike, each with its own copies.
         warning: why fewer are called copies than looks say; "" if none were left out.
@@ -76,6 +78,7 @@ class Copies:
 
     pictures: int
     unreadable: list[tuple[str, str]]
+    passed_over: dict[str, int]
     groups: list[list[Picture]]
     warning: str
     _paths: list[str]
@@ -112,8 +115,8 @@ def among(
 ) -> Copies:
     """Look for copies in folders, with all below them, and among files.
 
-    Hidden files and folders are passed over, and so are links to a file or folder that is looked at anyway. A file that
-    is named is looked at whatever its ending.
+    Hidden files and folders are passed over, and so are links to a file or folder that is looked at anyway, and files
+    that are no pictures by their ending; all are counted. A file that is named is looked at whatever its ending.
 
     Args:
         places: a folder or a file, or several.
@@ -130,7 +133,7 @@ def among(
     >>> among("holiday").groups  # doctest: +SKIP
     """
     matching.check(max_distance, max_difference)
-    files = _listed([places] if isinstance(places, str | Path) else places)
+    files, passed = _listed([places] if isinstance(places, str | Path) else places)
     rows, reasons = _measured(files, workers.cores() if jobs < 1 else jobs)
     unreadable = sorted((files[index].path, reason) for index, reason in reasons.items())
     opened = [index for index in range(len(files)) if index not in reasons]
@@ -148,7 +151,7 @@ def among(
     groups, warning = _groups(files, rows, unique, near, max_share=max_share, jobs=jobs)
     if warning:
         warnings.warn(warning, stacklevel=2)
-    return Copies(len(files), unreadable, groups, warning, [file.path for file in files], unique, near)
+    return Copies(len(files), unreadable, passed, groups, warning, [file.path for file in files], unique, near)
 
 
 def _groups(
@@ -230,45 +233,51 @@ def _batches(order: np.ndarray, size: np.ndarray) -> Iterator[np.ndarray]:
         start += max(1, many)
 
 
-def _listed(places: Iterable[str | Path]) -> list[_File]:
-    """The files, each once, sorted by path."""
+def _listed(places: Iterable[str | Path]) -> tuple[list[_File], dict[str, int]]:
+    """The files, each once, sorted by path; and by reason how many were passed over."""
     by_identity: dict[object, _File] = {}
-    listed = [file for place in places for file in _below(os.fspath(place))]
+    passed: dict[str, int] = {}
+    listed: list[tuple[object, _File]] = []
+    for place in places:
+        for found in _below(os.fspath(place)):
+            if isinstance(found, Passed):
+                passed[found.reason] = passed.get(found.reason, 0) + 1
+            else:
+                listed.append(found)
     for identity, file in sorted(listed, key=lambda pair: (pair[1].link, pair[1].path)):
         by_identity.setdefault(identity, file)
-    return sorted(by_identity.values())
+    return sorted(by_identity.values()), passed
 
 
-def _below(place: str) -> Iterator[tuple[object, _File]]:
-    """The pictures of a folder and of all below it, or the file itself; each with its identity."""
+def _below(place: str) -> Iterator[tuple[object, _File] | Passed]:
+    """The pictures of a folder and of all below it, or the file itself, each with its identity; what is passed over."""
     if not Path(place).is_dir():
         if not os.path.lexists(place):
             raise DatasetError(f"expected a folder or a picture at {place}, found nothing; check the path")
-        yield _named(Path(place))
+        yield _named(place)
         return
-    folders = [place]
-    while folders:
-        folder = folders.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:  # opening it will say why
-            yield folder, _File(folder, 0, False)
-            continue
-        for entry in entries:
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.name.lower().endswith(images.ENDINGS) and not (entry.is_symlink() and Path(entry).is_dir()):
-                yield _named(entry)
+    for found in _files_below(place):
+        if isinstance(found, Passed):
+            yield (found.path, _File(found.path, 0, True)) if found.path else found  # opening it will say why
+        else:
+            yield _identity(found.path, found.status), _File(found.path, found.status.st_size, found.link)
 
 
-def _named(file: Path | os.DirEntry) -> tuple[object, _File]:
-    """A file and its identity, which is the same whatever name or link leads to it."""
-    path = os.fspath(file)
+def _files_below(place: str) -> Iterator[Found | Passed]:
     try:
-        status = file.stat()
+        yield from walk.below(place)
+    except OSError as error:
+        yield Passed(f"folder that cannot be read: {error.strerror}", place, place)
+
+
+def _named(path: str) -> tuple[object, _File]:
+    try:
+        status = Path(path).stat()
     except OSError:  # opening it will say why
         return path, _File(path, 0, True)
-    identity = (status.st_dev, status.st_ino) if status.st_ino else path
-    return identity, _File(path, status.st_size, file.is_symlink())
+    return _identity(path, status), _File(path, status.st_size, Path(path).is_symlink())
+
+
+def _identity(path: str, status: os.stat_result) -> object:
+    """What is the same whatever name or link leads to a file."""
+    return (status.st_dev, status.st_ino) if status.st_ino else path

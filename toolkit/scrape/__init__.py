@@ -30,16 +30,21 @@ from toolkit.core import paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
+from toolkit.images.files import Passed
+from toolkit.scrape import listing_progress, moved, passed
 from toolkit.scrape.downloads import Downloads
 from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 from toolkit.scrape.manifest_rows import manifest_rows
+from toolkit.scrape.passed import passed_over
 
-Reader = Callable[[str, str, Options], Iterator[Item]]  # of an argument, a label and options
+Reader = Callable[[str, str, Options], Iterator[Item | Passed]]  # of an argument, a label and options
+OF_FOLDERS = ("folder", "zip", "imagefolder", "urls", "kaggle")  # sources that have a label for each picture
+DEEPER = 10  # times the limit that Flickr is asked for: it divides a longer listing by dates before it begins
 
-__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "in_words", "sources"]
+__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "in_words", "passed_over", "sources"]
 
 
 def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
@@ -96,18 +101,22 @@ def collect(
         kinds = sources(root=root, sleep=sleep)
         for name in names:
             _check(kinds, name)
-        readers = [partial(_items, kinds, name, options) for name in names]
+        readers = [_reader(kinds, name, options) for name in names]
         fetcher = Fetcher(options, sleep=sleep)
         with Ledger(root) as ledger:
             with Downloads(root, ledger, fetcher) as downloads:
-                problems = [downloads.fetch(reader) for reader in readers]
+                listings = [downloads.fetch(reader, several=several) for reader, several in readers]
             rows = list(manifest_rows(ledger.records, root))
-    reasons = [problem for problem in problems if problem]
+    passed.keep(root, {_shown(name): listing.passed for name, listing in zip(names, listings, strict=True)})
+    reasons = [listing.problem for listing in listings if listing.problem]
+    if not reasons:
+        listing_progress.forget(root)  # of listings that were left where there was enough
     if reasons and (len(reasons) == len(names) or not rows):
         raise SourceError("; ".join(reasons))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
-    return _manifest(root, rows).save()
+    table = _manifest(root, rows)
+    return moved.follow(table, ledger.records, set().union(*(listing.keys for listing in listings))).save()
 
 
 @contextmanager
@@ -152,12 +161,28 @@ def _check(kinds: Mapping[str, Reader], name: str) -> None:
         )
 
 
-def _items(kinds: Mapping[str, Reader], name: str, options: Options) -> Iterator[Item]:
+def _reader(kinds: Mapping[str, Reader], name: str, options: Options) -> tuple[Callable, bool]:
+    """What lists a source, and whether it may have several labels. Limits count what came, so more is listed."""
+    kind, what, label = _parts(name)
+    ahead = options.limit and DEEPER * options.limit if kind == "flickr" else None
+    label = paths.check_label(label) if label else ""
+    return partial(kinds[kind], what, label, replace(options, limit=ahead)), kind in OF_FOLDERS and not label
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Kind, argument and label of a source."""
     kind, _, argument = name.partition(":")
     what, equals, label = argument.rpartition("=")
     if not equals or "/" in label or (kind != "reddit" and Path(argument).exists()):  # an equals sign in a path
-        what, label = argument, ""
-    return kinds[kind](what, paths.check_label(label) if label else "", options)
+        return kind, argument, ""
+    return kind, what, label
+
+
+def _shown(name: str) -> str:
+    """The name of a source, without where it lies on this machine."""
+    kind, what, label = _parts(name)
+    what = what if "://" in what or not Path(what).expanduser().exists() else Path(what).resolve().name
+    return f"{kind}:{what}" + (f"={label}" if label else "")
 
 
 def _manifest(root: Path, rows: list[dict]) -> Manifest:

@@ -31,7 +31,7 @@ def decode(address: str, *, max_bytes: int) -> bytes:
         content = _from_base64(content)
     if len(content) > max_bytes:
         raise SourceError(f"more than the limit of {max_bytes:,} bytes")
-    if images.sniff(content[:16]) is None:
+    if images.sniff(content) is None:
         raise SourceError(f"not a picture in a format that is read ({head[:40] or 'no type'})")
     return content
 

@@ -7,17 +7,35 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.errors import DatasetError, SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape.fetch import Fetcher, Refused
 from toolkit.scrape.host_pool import HostPool
 from toolkit.scrape.item import Item
 from toolkit.scrape.ledger import Ledger, is_whole
+from toolkit.scrape.passed import PassedOver
+from toolkit.scrape.quota import Quota
 
 ABANDONED = 3600  # seconds after which a temporary file is one that a killed run left behind
+
+
+class Listing(NamedTuple):
+    """What came of a source.
+
+    Args:
+        problem: why its listing broke off; "" if it did not.
+        passed: what it had and was passed over.
+        keys: of the pictures on this machine that it listed.
+    """
+
+    problem: str
+    passed: PassedOver
+    keys: set[str]
 
 
 class Downloads:
@@ -52,29 +70,52 @@ class Downloads:
         finally:
             self._tally.bar.close()
 
-    def fetch(self, list_items: Callable[[], Iterable[Item]]) -> str:
-        """Fetch what a source lists; why its listing broke off, "" if it did not. What came before is kept."""
+    def fetch(self, list_items: Callable[[], Iterable[Item | Passed]], *, several: bool = False) -> "Listing":
+        """Fetch what a source lists, up to the limit of each label that came. What came before an error is kept.
+
+        Args:
+            list_items: gives the items, and what is passed over.
+            several: whether it has several labels, so that it goes on where one has enough.
+        """
+        limit, passed = self.fetcher.options.limit, PassedOver()
+        quota = Quota(limit, broken=lambda: self._pool.failed)
+        keys: set[str] = set()
         try:
             for item in list_items():
+                if isinstance(item, Passed):
+                    passed.add(item)
+                    continue
                 self._tally.listed(item)
-                if item.key not in self._begun and not self._has(item):
-                    self._begin(item)
+                if item.read:
+                    keys.add(item.key)
+                if item.key in self._begun:
+                    continue
+                if quota.wants(item.label):
+                    self._begin(item, quota)
+                elif several:
+                    passed.add(Passed(f"beyond the limit of {limit}", item.source_id))
+                else:
+                    break
         except SourceError as error:
-            return str(error)
-        return ""
+            return Listing(str(error), passed, keys)
+        return Listing("", passed, keys)
 
     def _has(self, item: Item) -> bool:
         again = self.fetcher.options.retry_failed or item.read is not None  # a file here costs nothing to try again
         return self.ledger.has(item.key, root=self.root, retry_failed=again)
 
-    def _begin(self, item: Item) -> None:
+    def _begin(self, item: Item, quota: Quota) -> None:
+        quota.begin(item.label)
+        if self._has(item):
+            quota.end(item.label, came=self.ledger.records[item.key]["status"] == "ok")
+            return
         self._begun.add(item.key)
         if item.read:  # now: an archive gives its pictures in their order only
-            self._keep(item)
+            self._keep(item, quota)
         else:
-            self._pool.add(_host(item.url), partial(self._keep, item))
+            self._pool.add(_host(item.url), partial(self._keep, item, quota))
 
-    def _keep(self, item: Item) -> None:
+    def _keep(self, item: Item, quota: Quota) -> None:
         """Get one picture, write it, then its ledger line; a failure is a line too."""
         record = item.record()
         try:
@@ -85,6 +126,7 @@ class Downloads:
         with self._room():
             self.ledger.add(record if "status" in record else record | self._write(item, content))
         self._tally.done(len(content), failed="status" in record)
+        quota.end(item.label, came="status" not in record)
 
     @contextmanager
     def _room(self) -> Iterator[None]:
@@ -107,7 +149,7 @@ class Downloads:
 
     def _write(self, item: Item, content: bytes) -> dict[str, object]:
         sha256 = hashlib.sha256(content).hexdigest()
-        path = Path("raw", item.label, f"{sha256}.{images.sniff(content[:16]) or 'bin'}")
+        path = Path("raw", item.label, f"{sha256}.{images.sniff(content) or 'bin'}")
         if not is_whole(self.root / path, len(content)):
             self._written.append(paths.write(self.root / path, content, flush=False))
         return {"status": "ok", "reason": "", "path": path.as_posix(), "sha256": sha256, "bytes": len(content)}

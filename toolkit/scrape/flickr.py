@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Service, unique
+from toolkit.scrape.api import NOT_TAKEN, ODD, Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://api.flickr.com/services/rest/"
@@ -43,7 +44,7 @@ KEY = (
 
 def items(
     argument: str, label: str, options: Options, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Item]:
+) -> Iterator[Item | Passed]:
     """The photographs found for some words.
 
     Args:
@@ -80,7 +81,7 @@ def items(
     address = options.endpoints.get("flickr", ADDRESS)
     service = Service("Flickr", address, options, advice="check FLICKR_API_KEY", sleep=sleep)
     pictures = (_item(photo, label, taken) for photo in photos(service, query, limit=options.limit))
-    yield from unique(filter(None, pictures), options.limit, what=argument)
+    yield from unique(pictures, options.limit, what=argument)
 
 
 def photos(service: Service, query: dict, *, limit: int | None = None) -> Iterator[dict]:
@@ -119,12 +120,14 @@ def _code(answer: dict) -> int:
     return answer.get("code", -1) if answer.get("stat") == "fail" else -1
 
 
-def _item(photo: dict, label: str, taken: tuple[str, ...]) -> Item | None:
-    """The picture of a photograph; None without an address or a licence that is wanted."""
+def _item(photo: dict, label: str, taken: tuple[str, ...]) -> Item | Passed:
+    """The picture of a photograph, or why there is none."""
     code, license, license_url = LICENSES.get(str(photo.get("license")), ("", "", ""))
-    addresses = [photo[size] for size in SIZES if photo.get(size)] if code in taken else []
-    if not addresses or not photo.get("id") or photo.get("media") not in (None, "photo"):
-        return None
+    addresses = [photo[size] for size in SIZES if photo.get(size)]
+    if not photo.get("id") or photo.get("media") not in (None, "photo"):
+        return Passed(ODD, str(photo.get("id") or ""))
+    if code not in taken or not addresses:
+        return Passed("without an address" if code in taken else NOT_TAKEN, str(photo["id"]))
     title, owner = _words(photo.get("title")), photo.get("owner")
     creator = "" if code in licenses.NAMELESS else _words(photo.get("ownername"))
     return Item(

@@ -1,211 +1,94 @@
-"""Pictures that are on this machine already: class folders, or a zip or tar of them.
+"""Pictures that are on this machine already, or in a bucket: class folders, or a zip or tar of them.
 
     PICTURES/cars/1.jpg            PICTURES/train/cars/1.jpg
     PICTURES/tanks/2.jpg           PICTURES/test/tanks/2.jpg
 
-Archives are read member by member and never unpacked, so a member's name cannot lead outside the dataset. A picture
-must be read before the next one is asked for.
+The last folder above a picture is its class. A folder called train, val or test is a split, unless folders of other
+names lie on its level: beside car and plane it is a class. A picture must be read before the next one is asked for.
 """
 
-import lzma
-import os
-import tarfile
-import zipfile
-import zlib
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
 from toolkit import images
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
+from toolkit.images import files
+from toolkit.images.files import Passed
+from toolkit.scrape import places
 from toolkit.scrape.item import Item, Options
+from toolkit.scrape.places import BROKEN, File
 
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLIT_NAMES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
-MAX_MEMBERS = 2_000_000
-BROKEN = (OSError, EOFError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
-MAX_RATIO = 200  # unpacked to packed size of an archive; pictures hardly compress, bombs do
+NAMED = 5  # folders in a warning, at most
+LOOSE = "in no class folder"
+
+Place = tuple[str, str]  # split and label of a picture
 
 
-@dataclass(frozen=True)
-class _File:
-    parts: tuple[str, ...]  # below the folder or archive
-    version: str  # changes when the content does
-    open: Callable[[], IO[bytes]]
-
-
-def items(argument: str, label: str, options: Options) -> Iterator[Item]:
-    """The pictures of a folder or archive.
+def items(argument: str, label: str, options: Options) -> Iterator[Item | Passed]:
+    """The pictures of a folder or archive, and what of it is passed over.
 
     Args:
-        argument: path of a folder, .zip, .tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz.
+        argument: path or URL of a folder, .zip, .tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz.
         label: class of all pictures in it; "" takes the names of the class folders.
         options: `limit` counts per class; `max_bytes` bounds a file.
 
     Raises:
         SourceError: nothing there, no pictures, or labels that cannot be told.
     """
-    place = Path(argument).expanduser().resolve()
-    taken: dict[str, int] = {}
-    files: Iterable[_File] = _whole(place)
-    if place.is_dir():  # list all of it before anything is kept; an archive would have to be read twice
-        listed = list(files)
-        _check_level(listed, label, place)
-        files = listed
-    for file in files:
-        split, name = _split_and_label(file, label, place)
-        taken[name] = taken.get(name, 0) + 1
-        if options.limit is None or taken[name] <= options.limit:
-            source_id = _as_text("/".join((place.name, *file.parts)))
-            read = partial(_bounded, file, options.max_bytes)
-            yield Item(name, "folder", f"{source_id}@{file.version}", split=split, read=read)
-    if not taken:
-        raise SourceError(f"expected pictures ({', '.join(images.ENDINGS[:4])}, …) in {place}, found none")
+    place = places.path(argument)
+    with places.listed(place) as (found, passed):
+        yield from passed
+        tell_of_folders(found, passed)
+        if not found:
+            raise SourceError(nothing_in(place, passed))
+        yield from limited(labelled(found, label, place), place, options)
 
 
-def name_within(item: Item) -> str:
-    """Path of a picture that `items` gave, below its folder or archive."""
-    return item.source_id.rpartition("@")[0].partition("/")[2]
+def labelled(found: list[File], label: str, place: Path) -> Iterator[tuple[File, Place] | Passed]:
+    """Each picture with its split and label, as its folders tell them; loose ones beside class folders are passed over.
 
+    Args:
+        found: all pictures of a place.
+        label: of all of them; "" takes the names of the class folders.
+        place: named in messages.
 
-def _split_and_label(file: _File, label: str, place: Path) -> tuple[str, str]:
-    """The two folders above a picture: its class, and above that perhaps its split."""
-    folders = file.parts[:-1]
-    split = next((SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES), "")
+    Raises:
+        SourceError: there are no class folders, or they lie on different levels.
+    """
     if label:
-        return split, label
-    classes = [name for name in folders if name.lower() not in SPLIT_NAMES]
-    if not classes:
-        raise SourceError(
-            f"expected pictures in class folders such as {place.name}/cars/1.jpg, got {'/'.join(file.parts)}; move it "
-            f"into one, or give all of them one label with folder:{place.name}=LABEL"
-        )
-    return split, check_label(classes[-1])
+        yield from ((file, (split_of(file), label)) for file in found)
+        return
+    is_split = _split_levels(found)
+    classes = [tuple(name for depth, name in enumerate(file.parts[:-1]) if not is_split(depth)) for file in found]
+    _check_levels(found, classes, place)
+    _tell_of_names(set(classes))
+    for file, names in zip(found, classes, strict=True):
+        if not names:
+            yield Passed(LOOSE, "/".join(file.parts))
+            continue
+        split = next((name for depth, name in enumerate(file.parts[:-1]) if is_split(depth)), "")
+        yield file, (SPLIT_NAMES.get(split.lower(), ""), check_label(names[-1]))
 
 
-def _check_level(files: list[_File], label: str, place: Path) -> None:
-    """Refuse classes on different levels: `cars/red/1.jpg` beside `tanks/2.jpg` says two things."""
-    levels: dict[int, str] = {}
-    for file in files:
-        levels.setdefault(sum(name.lower() not in SPLIT_NAMES for name in file.parts[:-1]), "/".join(file.parts))
-    if len(levels) > 1 and not label:
-        examples = " and ".join(levels.values())
-        raise SourceError(f"expected class folders on one level in {place}, got {examples}; move one of them")
+def split_of(file: File) -> str:
+    """The split that a picture lies in by the names of its folders, whatever lies beside them; "" if in none."""
+    return next((SPLIT_NAMES[name.lower()] for name in file.parts[:-1] if name.lower() in SPLIT_NAMES), "")
 
 
-def _as_text(name: str) -> str:
-    """A file's name, with bytes that are no text written as \\udcXX, so that it can be stored."""
-    return name.encode(errors="backslashreplace").decode()
+def bounded(file: File, max_bytes: int) -> bytes:
+    """The bytes of a file.
 
-
-def _whole(place: Path) -> Iterator[_File]:
-    try:
-        yield from _files(place)
-    except BROKEN as error:
-        raise SourceError(
-            f"expected a whole folder or archive at {place}, got: {error}; fetch or pack it again"
-        ) from error
-
-
-def _files(place: Path) -> Iterator[_File]:
-    if place.is_dir():
-        return _in_folder(place)
-    if not place.exists():
-        raise SourceError(f"expected a folder or archive of pictures at {place}, found nothing; check the path")
-    if zipfile.is_zipfile(place):
-        return _in_zip(place)
-    if tarfile.is_tarfile(place):
-        return _in_tar(place)
-    raise SourceError(f"expected a folder, zip or tar at {place}, got another kind of file")
-
-
-def _is_picture(parts: tuple[str, ...]) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part != "..")
-    return not hidden and parts[-1].lower().endswith(images.ENDINGS)
-
-
-def _in_folder(place: Path) -> Iterator[_File]:
-    visited = {_identity(place)}
-    for folder, below, names in os.walk(place, onerror=_unreadable, followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        below[:] = [name for name in below if _first_visit(Path(folder, name), visited)]
-        paths = [path for path in (Path(folder, name) for name in sorted(names)) if _is_picture((path.name,))]
-        if not paths and not below:
-            raise SourceError(f"expected pictures in {folder}, found none; fill the class or remove its folder")
-        for path in paths:
-            if path.is_file():  # not a dangling link
-                status = path.stat()
-                version = f"{status.st_size}-{status.st_mtime_ns}"
-                yield _File(path.relative_to(place).parts, version, partial(_opened, path))
-
-
-def _opened(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
-def _unreadable(error: OSError) -> None:
-    raise SourceError(f"expected a readable folder, got {error}; change its permissions or leave it out") from error
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _first_visit(folder: Path, visited: set[tuple[int, int]]) -> bool:
-    """False if a link leads back to a folder that was visited: links may form a loop."""
-    identity = _identity(folder)
-    first = identity not in visited
-    visited.add(identity)
-    return first
-
-
-def _in_zip(place: Path) -> Iterator[_File]:
-    with zipfile.ZipFile(place) as archive:
-        members = (info for info in archive.infolist() if not info.is_dir())
-        for info in _bomb_checked(place, members, size=lambda info: info.file_size):
-            parts = PurePosixPath(info.filename).parts
-            if parts and _is_picture(parts):
-                yield _File(parts, f"{info.file_size}-{info.CRC:08x}", partial(archive.open, info))
-
-
-def _in_tar(place: Path) -> Iterator[_File]:
-    with tarfile.open(place) as archive:
-        members = (member for member in archive if member.isfile())  # no links, no devices
-        for member in _bomb_checked(place, members, size=lambda member: member.size):
-            parts = PurePosixPath(member.name).parts
-            if parts and _is_picture(parts):
-                yield _File(
-                    parts,
-                    f"{member.size}-{int(member.mtime)}-{member.offset_data}",
-                    partial(_extracted, archive, member),
-                )
-
-
-def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    stream = archive.extractfile(member)
-    if stream is None:
-        raise tarfile.TarError(f"expected a file, got another kind of member: {member.name}")
-    return stream
-
-
-def _bomb_checked(place: Path, members: Iterator[Any], *, size: Callable[[Any], int]) -> Iterator[Any]:
-    """The members, until they are more or larger than any honest archive of pictures."""
-    total, most = 0, MAX_RATIO * place.stat().st_size
-    for count, member in enumerate(members, start=1):
-        total += size(member)
-        if count > MAX_MEMBERS or total > most:
-            raise SourceError(
-                f"expected an archive of at most {MAX_MEMBERS:,} files that grows at most {MAX_RATIO} times, got more "
-                f"in {place.name}; unpack it yourself if you trust it"
-            )
-        yield member
-
-
-def _bounded(file: _File, max_bytes: int) -> bytes:
+    Raises:
+        SourceError: it cannot be read, or has more than `max_bytes`, whatever size it claims.
+    """
+    if file.size > max_bytes:
+        raise SourceError(f"more than the limit of {max_bytes:,} bytes")
     try:
         with file.open() as stream:
             content = stream.read(max_bytes + 1)  # a declared size may lie
@@ -214,3 +97,107 @@ def _bounded(file: _File, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise SourceError(f"more than the limit of {max_bytes:,} bytes")
     return content
+
+
+def item(file: File, split_and_label: Place, place: Path, options: Options) -> Item:
+    """The item of a picture."""
+    split, label = split_and_label
+    name = "/".join((place.name, *file.parts)).encode(errors="backslashreplace").decode()  # bytes that are no text
+    read = partial(bounded, file, options.file_bytes)
+    return Item(label, "folder", f"{name}@{file.version}", split=split, read=read)
+
+
+def name_within(item: Item) -> str:
+    """Path of a picture that `items` gave, below its folder or archive."""
+    return item.source_id.rpartition("@")[0].partition("/")[2]
+
+
+def nothing_in(place: Path, passed: Iterable[Passed]) -> str:
+    """What is said of a place without pictures: why what is there was passed over."""
+    reasons = in_numbers(Counter(one.reason for one in passed))
+    return f"expected pictures ({', '.join(images.ENDINGS[:4])}, …) in {place}, found none" + (
+        f"; passed over: {reasons}" if reasons else ""
+    )
+
+
+def tell_of_folders(found: Iterable[File], passed: Iterable[Passed]) -> None:
+    """Warn of folders, each perhaps meant as a class or a split, of which nothing came in, and say why."""
+    filled = {file.parts[:depth] for file in found for depth in range(len(file.parts))}
+    lost: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for reason, name, _ in passed:
+        parts = tuple(name.split("/"))
+        above = range(1, len(parts) + (reason == files.EMPTY))
+        top = next((parts[:depth] for depth in above if parts[:depth] not in filled), None)
+        if top:
+            lost[top][reason] += 1
+    named = [f"{'/'.join(folder)} ({in_numbers(reasons)})" for folder, reasons in lost.items()]
+    if filled and named:
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        warnings.warn(f"no pictures in {', '.join(named[:NAMED])}{more}", stacklevel=2)
+
+
+def in_numbers(reasons: Counter[str]) -> str:
+    """How often each reason occurs, the most frequent first.
+
+    >>> in_numbers(Counter({"hidden": 1, "ending .xml": 2}))
+    '2 × ending .xml, 1 × hidden'
+    """
+    return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+
+
+def limited(found: Iterable[tuple[File, Place] | Passed], place: Path, options: Options) -> Iterator[Item | Passed]:
+    """Their items, at most `options.limit` of each label."""
+    taken: Counter[str] = Counter()
+    for one in found:
+        if isinstance(one, Passed):
+            yield one
+            continue
+        file, (split, label) = one
+        taken[label] += 1
+        if options.limit is None or taken[label] <= options.limit:
+            yield item(file, (split, label), place, options)
+
+
+def _split_levels(found: Iterable[File]) -> Callable[[int], bool]:
+    """Whether the folders of a level are splits: all of them are called so."""
+    names: dict[int, set[str]] = defaultdict(set)
+    for file in found:
+        for depth, name in enumerate(file.parts[:-1]):
+            names[depth].add(name.lower())
+    splits = {depth for depth, here in names.items() if here <= SPLIT_NAMES.keys()}
+    mixed = [here for depth, here in names.items() if depth not in splits and here & SPLIT_NAMES.keys()]
+    taken = sorted({name for here in mixed for name in here & SPLIT_NAMES.keys()})
+    if taken:
+        beside = min(mixed[0] - SPLIT_NAMES.keys())
+        warnings.warn(
+            f"took {', '.join(taken)} for a class and not for a split, since {beside} lies on its level", stacklevel=3
+        )
+    return splits.__contains__
+
+
+def _check_levels(found: list[File], classes: list[tuple[str, ...]], place: Path) -> None:
+    """Refuse classes on different levels: `cars/red/1.jpg` beside `tanks/2.jpg` says two things."""
+    levels: dict[int, str] = {}
+    for file, names in zip(found, classes, strict=True):
+        levels.setdefault(len(names), "/".join(file.parts))
+    if len(levels.keys() - {0}) > 1:
+        examples = " and ".join(example for level, example in levels.items() if level)
+        raise SourceError(f"expected class folders on one level in {place}, got {examples}; move one of them")
+    if levels.keys() == {0}:
+        example = levels[0]
+        aside = " (train, val and test are splits)" if "/" in example else ""
+        raise SourceError(
+            f"expected pictures in class folders such as {place.name}/cars/1.jpg, got {example}{aside}; move it into "
+            f"one, or give all of them one label with folder:{place.name}=LABEL"
+        )
+
+
+def _tell_of_names(classes: set[tuple[str, ...]]) -> None:
+    """Warn of folders of one name in different places, which become one class: cars/good and tanks/good."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for names in sorted(classes):
+        if names:
+            same[names[-1]].append("/".join(names))
+    for name, folders in same.items():
+        if len(folders) > 1:
+            warnings.warn(f"took {' and '.join(folders[:3])} for one class, {name!r}", stacklevel=3)

@@ -41,6 +41,11 @@ class HostPool:
         if self._problem and not kind:
             raise self._problem
 
+    @property
+    def failed(self) -> bool:
+        """Whether a piece of work has failed, and nothing more is begun."""
+        return self._problem is not None
+
     def add(self, host: str, work: Callable[[], None]) -> None:
         """Have `work` done when the host has a free slot; blocks while too much is waiting."""
         self._room.acquire()

@@ -23,9 +23,18 @@ class Metadata(TypedDict, total=False):
     resolution: str
 
 
+def mended(text: str) -> str:
+    """A text with halves of characters, as cut titles end in, put together or replaced: it can be written as UTF-8.
+
+    >>> mended("nice \\ud83d")
+    'nice \ufffd'
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass(frozen=True)
 class Item:
-    """One picture to download.
+    """One picture to download; half characters in its texts are mended.
 
     Args:
         label: class name.
@@ -57,6 +66,12 @@ class Item:
     split: str = ""
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, str) and not value.isascii():
+                object.__setattr__(self, entry.name, mended(value))
+
     @property
     def key(self) -> str:
         """Name of this item in the ledger."""
@@ -86,7 +101,7 @@ class Options:
         tries: attempts per address, at least 1.
         timeout: seconds to wait for a connection, and for the next bytes.
         deadline: seconds one download may take in all.
-        max_bytes: size above which a file is refused.
+        max_bytes: size above which a file is refused; None takes 25 MB for a download and 1 GB for a file that is here.
         max_pixels: width times height above which a download is refused, as its header tells them.
         backoff: seconds; the wait before attempt n is drawn from 0 to backoff * 2**n (full jitter).
         max_wait: seconds; longest pause a server may ask for.
@@ -108,7 +123,7 @@ class Options:
     tries: int = 4
     timeout: float = 15.0
     deadline: float = 60.0
-    max_bytes: int = 25 << 20
+    max_bytes: int | None = None
     max_pixels: int = images.MAX_PIXELS
     backoff: float = 0.5
     max_wait: float = 120.0
@@ -118,6 +133,16 @@ class Options:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     browser: str | None = None
     driver: str | None = None
+
+    @property
+    def download_bytes(self) -> int:
+        """Size above which a download is refused."""
+        return 25 << 20 if self.max_bytes is None else self.max_bytes
+
+    @property
+    def file_bytes(self) -> int:
+        """Size above which a file that is here is refused."""
+        return 1 << 30 if self.max_bytes is None else self.max_bytes
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from toolkit.core import paths
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape import folder, licenses
 from toolkit.scrape.api import Busy, patiently
 from toolkit.scrape.fetch import RETRIED, retry_after
@@ -43,7 +44,7 @@ def items(
     *,
     sleep: Callable[[float], None] = time.sleep,
     into: Path | None = None,
-) -> Iterator[Item]:
+) -> Iterator[Item | Passed]:
     """The pictures of a Kaggle dataset, labelled by their class folders.
 
     Args:
@@ -75,6 +76,9 @@ def items(
         paths.write(into / PINS, json.dumps(_pins(into) | {handle: pin}, indent=2, sort_keys=True) + "\n")
     metadata = _metadata(handle, pin)
     for item in folder.items(place, label, options):
+        if isinstance(item, Passed):
+            yield item
+            continue
         yield replace(item, source="kaggle", source_id=f"{pinned}/{folder.name_within(item)}", **metadata)
 
 

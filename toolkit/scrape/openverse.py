@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Rejected, Service, unique
+from toolkit.scrape.api import NOT_TAKEN, ODD, Rejected, Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://api.openverse.org/v1/"
@@ -23,7 +24,7 @@ CREDENTIALS = ("OPENVERSE_CLIENT_ID", "OPENVERSE_CLIENT_SECRET")
 
 def items(
     argument: str, label: str, options: Options, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Item]:
+) -> Iterator[Item | Passed]:
     """The pictures found for some words.
 
     Args:
@@ -43,7 +44,7 @@ def items(
     service = connect(options, sleep=sleep)
     query = {"q": argument, "page_size": PAGE, "license": ",".join(taken), "mature": str(options.over_18).lower()}
     pictures = (_item(result, label, taken) for result in results(service, query))
-    yield from unique(filter(None, pictures), options.limit, what=argument)
+    yield from unique(pictures, options.limit, what=argument)
 
 
 def connect(options: Options, *, sleep: Callable[[float], None] = time.sleep) -> Service:
@@ -83,11 +84,11 @@ def results(service: Service, query: dict) -> Iterator[dict]:
         number = number + 1 if fresh else pages + 1  # nothing fresh: it repeats itself
 
 
-def _item(result: dict, label: str, taken: tuple[str, ...]) -> Item | None:
-    """The picture of a result; None if it lacks an address or a licence that is wanted."""
+def _item(result: dict, label: str, taken: tuple[str, ...]) -> Item | Passed:
+    """The picture of a result, or why there is none."""
     code, url = result.get("license"), result.get("url")
-    if not (result.get("id") and url and code in taken):
-        return None
+    if not result.get("id") or not url or code not in taken:
+        return Passed(NOT_TAKEN if result.get("id") and url else ODD, str(result.get("id") or ""))
     license, title = licenses.name(code, result.get("license_version") or ""), result.get("title") or ""
     nameless = code in licenses.NAMELESS
     creator = "" if nameless else result.get("creator") or ""

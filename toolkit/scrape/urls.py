@@ -15,12 +15,13 @@ from pathlib import Path
 
 from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError, SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape import datauri, licenses, tables
-from toolkit.scrape.item import Item, Metadata, Options
+from toolkit.scrape.item import Item, Metadata, Options, mended
 
 
-def items(argument: str, label: str, options: Options) -> Iterator[Item]:
-    """The pictures of a list.
+def items(argument: str, label: str, options: Options) -> Iterator[Item | Passed]:
+    """The pictures of a list, and what is listed twice.
 
     Args:
         argument: path of a .csv, .jsonl or .ndjson file.
@@ -44,7 +45,9 @@ def items(argument: str, label: str, options: Options) -> Iterator[Item]:
                 f"{where}: expected a column url, got {', '.join(row)}; name the columns in the first line"
             )
         item = _item(row, label or row_label(row, where), where, options)
-        if item.key not in keys and counts.get(item.label, 0) != options.limit:
+        if item.key in keys:
+            yield Passed("listed before", where)
+        elif counts.get(item.label, 0) != options.limit:
             keys.add(item.key)
             counts[item.label] = counts.get(item.label, 0) + 1
             yield item
@@ -62,8 +65,10 @@ def row_label(row: dict[str, str], where: str) -> str:
     Raises:
         SourceError: it has none, or one that cannot name a folder.
     """
+    if "label" not in row:
+        raise SourceError(f"{where}: expected a column label, got {', '.join(row)}; name the columns in the first line")
     try:
-        return check_label(row.get("label", ""))
+        return check_label(mended(row["label"]))
     except DatasetError as error:
         raise SourceError(f"{where}: {error} (column label)") from error
 
@@ -90,7 +95,7 @@ def _item(row: dict[str, str], label: str, where: str, options: Options) -> Item
     if address[:5].lower() == "data:":
         name = name or f"data:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
         fields["resolution"] = fields["resolution"] or "thumbnail"
-        read = partial(datauri.decode, address, max_bytes=options.max_bytes)
+        read = partial(datauri.decode, address, max_bytes=options.download_bytes)
         return Item(label, "urls", name, read=read, **fields)
     if not address.lower().startswith(("http://", "https://")):
         return Item(label, "urls", name or where, read=partial(_refuse, where, address), **fields)

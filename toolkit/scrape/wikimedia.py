@@ -12,8 +12,9 @@ from functools import partial
 
 from toolkit.core.paths import check_label
 from toolkit.errors import SourceError
+from toolkit.images.files import Passed
 from toolkit.scrape import licenses
-from toolkit.scrape.api import Service, unique
+from toolkit.scrape.api import NOT_TAKEN, ODD, Service, unique
 from toolkit.scrape.item import Item, Options
 
 ADDRESS = "https://commons.wikimedia.org/w/api.php"
@@ -35,7 +36,7 @@ QUERY: dict[str, str | int] = {
 
 def items(
     argument: str, label: str, options: Options, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Item]:
+) -> Iterator[Item | Passed]:
     """The pictures of a category or a search, those whose licence is known and free.
 
     Args:
@@ -53,7 +54,7 @@ def items(
     label = check_label(label or argument.removeprefix("Category:").strip('"'))
     service = Service("Wikimedia Commons", options.endpoints.get("wikimedia", ADDRESS), options, sleep=sleep)
     wanted = partial(_item, label=label, taken=licenses.chosen(options, default=()))
-    yield from unique(filter(None, map(wanted, pages(service, argument))), options.limit, what=argument)
+    yield from unique(map(wanted, pages(service, argument)), options.limit, what=argument)
 
 
 def pages(service: Service, argument: str) -> Iterator[dict]:
@@ -84,8 +85,8 @@ def _error(answer: dict) -> dict:
     return answer.get("error") or {}
 
 
-def _item(page: dict, *, label: str, taken: tuple[str, ...]) -> Item | None:
-    """The picture of a file page; None if it is none, may not be used, or the page is not as pages are."""
+def _item(page: dict, *, label: str, taken: tuple[str, ...]) -> Item | Passed:
+    """The picture of a file page, or why there is none."""
     try:
         info = page["imageinfo"][0]
         fields = {name: licenses.plain((entry or {}).get("value")) for name, entry in info["extmetadata"].items()}
@@ -93,11 +94,13 @@ def _item(page: dict, *, label: str, taken: tuple[str, ...]) -> Item | None:
         url = info["thumburl"] if info["width"] > WIDTH else info["url"]
         title = page["title"].removeprefix("File:").rpartition(".")[0]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return None
+        return Passed(ODD, str(page.get("title", "")))
     code = licenses.code(license)
     restricted = not license or fields.get("NonFree") or "nc" in code.split("-") or "nd" in code.split("-")
-    if (taken and code not in taken) or (restricted and code not in taken) or info.get("mime") not in PICTURES:
-        return None
+    if info.get("mime") not in PICTURES:
+        return Passed(f"of the type {info.get('mime')}", title)
+    if (taken and code not in taken) or (restricted and code not in taken):
+        return Passed(NOT_TAKEN, title)
     creator = "" if code in licenses.NAMELESS else fields.get("Artist", "")
     line = fields.get("Attribution") or licenses.line(title, creator, license, "Wikimedia Commons")
     return Item(

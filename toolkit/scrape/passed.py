@@ -1,0 +1,80 @@
+"""What the sources of a dataset had and was passed over: how many of what, kept beside the ledger."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.core import paths
+from toolkit.images.files import Passed
+
+FILE = "passed_over.json"
+COLUMNS = ["source", "reason", "files", "example"]
+LONGEST = 120  # characters of an example
+
+
+class PassedOver:
+    """A counter by reason of what one source had and was passed over, with the first example of each."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+
+    def add(self, one: Passed) -> None:
+        """Count one more."""
+        self.counts[one.reason] = self.counts.get(one.reason, 0) + 1
+        self.examples.setdefault(one.reason, one.name.encode(errors="backslashreplace").decode()[:LONGEST])
+
+
+def keep(folder: Path, by_source: Mapping[str, PassedOver]) -> None:
+    """Write down what these sources passed over, in place of what was written of them before.
+
+    Args:
+        folder: of the dataset.
+        by_source: counts by the name of a source.
+    """
+    others = [row for row in _read(folder) if row["source"] not in by_source]
+    rows = [
+        {"source": source, "reason": reason, "files": count, "example": counts.examples[reason]}
+        for source, counts in by_source.items()
+        for reason, count in counts.counts.items()
+    ]
+    if others + rows != _read(folder):
+        paths.write(folder / FILE, json.dumps(others + rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def passed_over(dataset: str | Path) -> pd.DataFrame:
+    """What the sources of a dataset had and was passed over.
+
+    Args:
+        dataset: name of a dataset in `data/`, or the path of its folder.
+
+    Returns:
+        A table with the columns source, reason, files and example, the most first; empty if nothing was.
+
+    >>> passed_over("pets")  # doctest: +SKIP
+              source        reason  files          example
+    0  folder:photos   ending .mov     12  cats/IMG_1.MOV
+    """
+    table = pd.DataFrame(_read(paths.dataset(dataset)), columns=COLUMNS)
+    return table.sort_values("files", ascending=False, kind="stable", ignore_index=True)
+
+
+def in_words(dataset: str | Path) -> str:
+    """How many were passed over, and the most frequent reasons; "" if none was."""
+    table = passed_over(dataset)
+    if not len(table):
+        return ""
+    reasons = table.groupby("reason", sort=False)["files"].sum().sort_values(ascending=False, kind="stable")
+    more = ", …" if len(reasons) > 4 else ""
+    counted = ", ".join(f"{count} × {reason}" for reason, count in reasons.head(4).items())
+    return f"{table['files'].sum():,} passed over ({counted}{more})"
+
+
+def _read(folder: Path) -> list[dict]:
+    try:
+        rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return [{name: row[name] for name in COLUMNS} for row in rows]
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged: the next run writes it anew
+        return []

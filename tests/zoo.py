@@ -186,6 +186,12 @@ def without_end(content, *, more=b""):
     return content[:-2] + more
 
 
+def longer_webp(picture):
+    """A WebP whose head tells of two bytes more than there are."""
+    plain = encoded(picture, "WEBP", quality=95)
+    return plain[:4] + (len(plain) - 6).to_bytes(4, "little") + plain[8:]
+
+
 def deep_noise(low, high, *, seed=3, odd=None):
     """Noise of 16 bits within a range, and perhaps one value far from it in a corner."""
     values = np.random.default_rng(seed).integers(low, high + 1, (HEIGHT, WIDTH)).astype(np.uint16)
@@ -424,6 +430,7 @@ def good():
         "gif with a clear colour": (encoded(indexed, "GIF", transparency=0), white_and_blue, 0),
         "animated gif": (encoded(shown, "GIF", **later), shown, 4),
         "webp": (encoded(shown, "WEBP", quality=95), shown, 8),
+        "webp that claims to be longer": (longer_webp(shown), shown, 8),
         "clear webp": (encoded(clear, "WEBP", lossless=True), over_white(clear), 0),
         "animated webp": (encoded(shown, "WEBP", lossless=True, **later), shown, 0),
         "bmp": (encoded(shown, "BMP"), shown, 0),

@@ -41,6 +41,8 @@ def mended(source: str | Path | bytes) -> bytes | None:
         chunks = list(_chunks(content))
         kept = b"".join(chunk for name, chunk in chunks if name in PNG_KEPT or _is_sound(name, chunk))
         return content[:8] + kept if chunks and 8 + len(kept) < len(content) else None
+    if kind == "webp" and int.from_bytes(content[4:8], "little") != len(content) - 8:
+        return content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
     if kind == "jpg" and jpeg.has_all_scans(content) and not is_cut(content):
         return content[: jpeg.end(content)] + jpeg.EOI
     return None

@@ -316,6 +316,26 @@ def test_the_queues_put_the_most_suspicious_first_and_say_why(tmp_path):
     assert len(queues["all"]) == len(table) == len(queues["class:a"]) + len(queues["class:b"])
 
 
+def test_what_is_alike_and_in_use_is_offered_beside_the_largest_of_its_group(tmp_path):
+    cells = [
+        ("g1", "ok", 20),
+        ("g1", "ok", 50),
+        ("g1", "duplicate", 90),
+        ("g2", "ok", 9),
+        ("g2", "excluded", 9),
+        ("", "ok", 9),
+    ]
+    rows = [{"path": f"raw/a/{n}.png", "label": "a", "sha256": str(n)} for n in range(8)]
+    table = manifest.from_rows(tmp_path, rows)
+    group, status, width = zip(*cells, ("g1", "ok", 30), ("", "ok", 9), strict=True)
+    table = table.assign(group=group, status=status, width=width, height=1)
+    queues = {queue.name: queue.items for queue in build(table)}
+    assert [(item.path, item.others) for item in queues["alike"]] == [
+        ("raw/a/0.png", ("raw/a/1.png", "raw/a/6.png")),
+        ("raw/a/6.png", ("raw/a/1.png", "raw/a/0.png")),
+    ]
+
+
 def test_odd_pictures_come_first(tmp_path):
     cells = [{"path": f"raw/a/{n:03}.png", "label": "a", "sha256": str(n)} for n in range(200)]
     table = manifest.from_rows(tmp_path, cells).assign(

@@ -173,7 +173,7 @@ RELABEL = Verb("relabel", "give pictures another label, or take back the last ma
 
 def _review_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, left-out, all or class:NAME"
+    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
     options.add(parser, "--queue", queues)
     options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
     options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")

@@ -1,8 +1,8 @@
 """A page in the browser where a person goes through what is suspicious in a dataset, with the keyboard.
 
-Likely wrong labels, pictures under two labels, confident mistakes, near-duplicates, and then all pictures, the odd ones
-first. A mark is on disk before it counts, survives a crash of the page or of the server, and can be undone. `relabel`
-and `undo` make and take back marks without the page:
+Likely wrong labels, pictures under two labels, confident mistakes, near-duplicates, what is only alike, and then all
+pictures, the odd ones first. A mark is on disk before it counts, survives a crash of the page or of the server, and can
+be undone. `relabel` and `undo` make and take back marks without the page:
 
     review.jsonl       every mark in its order, and what it changed
     manifest.csv       follows within half a second: status, reason, label, reviewed

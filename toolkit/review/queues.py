@@ -64,6 +64,12 @@ def build(manifest: Manifest) -> list[Queue]:
         Queue("mistakes", "confident mistakes", "Is the label right, or the network?", _mistakes(manifest)),
         Queue("hesitant", "hesitant answers", "Is the label right?", _hesitant(manifest)),
         Queue("copies", "near-duplicates", "Is it the same picture?", _copies(manifest)),
+        Queue(
+            "alike",
+            "alike, and both in use",
+            "Is it the same picture as another, to be left out?",
+            _alike(manifest.table),
+        ),
         Queue("left-out", "left out", "Is it left out for a good reason?", _left_out(manifest.table)),
         Queue("all", "all pictures", "Is the label right?", [item for _, item in odd]),
     ]
@@ -112,6 +118,20 @@ def _copies(manifest: Manifest) -> list[Item]:
         Item(path, f"left out as a copy of the picture beside it (difference {-negative:.3f})", others=(original,))
         for negative, path, original in ranked
     ]
+
+
+def _alike(table: pd.DataFrame) -> list[Item]:
+    """Pictures in use of one group, the largest last: a look found them alike, none found that they are copies."""
+    used = table[(table["status"] == "ok") & (table["group"] != "")]
+    items = []
+    for _, members in used[used["group"].duplicated(keep=False)].groupby("group"):
+        ranked = members.assign(pixels=members["width"] * members["height"]).sort_values(["pixels", "path"])["path"]
+        for path in ranked[:-1]:
+            others = tuple(other for other in ranked[::-1] if other != path)[:SHOWN_BESIDE]
+            items.append(
+                Item(path, "alike, but no copy for certain: both are used, in one part of the split", others=others)
+            )
+    return items
 
 
 def _mistakes(manifest: Manifest) -> list[Item]:

@@ -105,7 +105,8 @@ def _of_members(members: list[Member], also: tuple[str, ...]) -> Iterator[File |
     yield from (one for one in found if isinstance(one, Passed))
     pictures = [one for one in found if not isinstance(one, Passed)]
     for parts, member in sorted(pictures, key=lambda one: one[1].order):  # a packed tar can only be read onwards
-        yield File(parts, member.version, member.size, member.open)
+        if member.open:
+            yield File(parts, member.version, member.size, member.open)
 
 
 def _tar(stream: IO[bytes]) -> tarfile.TarFile:

@@ -100,7 +100,7 @@ def test_a_picture_that_pillow_opened_is_as_the_file(tmp_path):
     content = encoded(textured(3, width=60, height=90), "JPEG", exif=exif, quality=90)
     opened = Image.open(io.BytesIO(content))
     assert np.array_equal(read(opened), read(content))
-    assert images.inspect(opened)[1] == {"width": 90, "height": 60, "format": "JPEG", "frames": 1}
+    assert images.inspect(opened)[1] == {"width": 90, "height": 60, "format": "JPEG", "frames": 1, "note": ""}
     for mode in ("L", "CMYK", "P", "1"):
         assert images.read(textured(3).convert(mode)).mode == "RGB"
 

@@ -107,7 +107,8 @@ def _mask(picture: Image.Image) -> tuple[Image.Image, str]:
     """A plain grey picture of even areas with its few shades spread; any other as it is, such as one that is dark."""
     pixels = np.asarray(picture)
     grey = pixels[..., 0]
-    if (pixels != grey[..., None]).any() or np.mean(grey[:, 1:] == grey[:, :-1]) < EVEN:
+    equal = grey[:, 1:] == grey[:, :-1]
+    if (pixels != grey[..., None]).any() or not equal.size or equal.mean() < EVEN:
         return picture, ""
     shown, note = deep.shown(Image.fromarray(grey))
     return (shown.convert("RGB"), note) if note else (picture, "")

@@ -37,7 +37,9 @@ def follow(table: Manifest, records: Mapping[str, dict], keys: Collection[str]) 
             changes[before] = {"status": "excluded", "reason": NOTE + rows.loc[after, "label"], "split": ""}
             changes[after] = {"split": rows.loc[after, "split"] or rows.loc[before, "split"]}
     back = rows.index[rows["reason"].str.startswith(NOTE) & rows.index.isin(here)]
-    return table.update(changes | {path: {"status": "new", "reason": ""} for path in back})
+    for path in back:
+        changes[path] = {**changes.get(path, {}), "status": "new", "reason": ""}
+    return table.update(changes)
 
 
 def _place(record: Mapping[str, str]) -> str:

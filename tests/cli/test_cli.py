@@ -77,13 +77,16 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+@pytest.mark.filterwarnings("default")
 def test_squares_can_be_asked_for_in_other_ways(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
     assert main(["verify", "mine"]) == 0
     assert main(["resize", "mine", "--size", "16", "--mode", "letterbox", "--format", "jpeg", "--quality", "80"]) == 0
     assert len(list((paths.dataset("mine") / "sized" / "16-letterbox-jpeg80").rglob("*.jpg"))) > 0
     assert main(["resize", "mine", "--size", "400", "--no-enlarge"]) == 0
-    assert "too small" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "too small" in said.out
+    assert "warning: no picture of 'cars' is in use: 16 too small\n" in said.err
     assert "expected a mode of crop, letterbox, squash" in complaint(capsys, "resize", "mine", "--mode", "stretch")
 
 
@@ -200,9 +203,11 @@ def test_a_missing_folder_is_one_clear_line(tmp_path, capsys):
     assert "check the path" in complaint(capsys, "scrape", f"folder:{tmp_path / 'no'}", "--into", "mine")
 
 
+@pytest.mark.filterwarnings("default")
 def test_an_empty_class_is_one_clear_line(pictures, capsys):
     (pictures / "empty").mkdir()
-    assert "empty" in complaint(capsys, "scrape", f"folder:{pictures}", "--into", "mine")
+    assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
+    assert capsys.readouterr().err == "warning: no pictures in empty (1 × empty folder)\n"
 
 
 def test_one_class_only_is_one_clear_line(pictures, capsys):

@@ -151,7 +151,7 @@ def sources(parser: ArgumentParser) -> None:
     add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
     add(parser, "--over-18", "also posts marked as adult", action="store_true")
     add(parser, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=names)
-    add(parser, "--max-bytes", "size of a file (default: 25 MB to download, 1 GB of one that is here)", type=int)
+    add(parser, "--max-bytes", "of a file, at most; without it 25 MB to download, 1 GB of one that is here", type=int)
     add(parser, "--max-pixels", "width times height of a download (default: 89,478,485)", type=int)
     add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
     add(parser, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")

@@ -1,5 +1,6 @@
 """Whether a site wants programs, as its robots.txt says (RFC 9309)."""
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -9,6 +10,7 @@ from toolkit.errors import SourceError
 from toolkit.scrape.fetch import user_agent
 
 AGENT = "image-classifier-toolkit"  # the product token of `user_agent`
+VERSION = re.compile(r"(?im)^(\s*user-agent\s*:\s*[a-z_-]+)[^\r\n]*")  # behind a name, which some write there
 MOST = 512_000  # bytes of it that are read (RFC 9309, 2.5)
 
 
@@ -50,4 +52,5 @@ def allows(rules: bytes, address: str) -> bool:
     False
     """
     text = rules[:MOST].decode("utf-8-sig", "replace").replace("\0", "")
+    text = VERSION.sub(r"\1", text)
     return Protego.parse(text).can_fetch(address, AGENT)

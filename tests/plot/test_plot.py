@@ -118,7 +118,7 @@ def test_a_chart_of_counts_is_as_high_as_its_classes_are_many():
     few, many = (
         plot.counts(pd.DataFrame({"train": range(n)}, index=[f"class {k}" for k in range(n)])) for n in (2, 40)
     )
-    assert few.get_figheight() > 1.5 and many.get_figheight() - few.get_figheight() > 38 * 0.4
+    assert few.get_figheight() > 1.5 and many.get_figheight() - few.get_figheight() > 38 * 0.25
 
 
 def test_counts_are_bars_without_the_totals(table):
@@ -149,9 +149,9 @@ def test_nine_draws_are_shown_beside_the_original():
     assert len(shown) == 10
 
 
-def test_a_confusion_matrix_shows_every_count(report):
+def test_a_confusion_matrix_shows_every_count_but_zeros(report):
     words = [text.get_text().split("\n")[0] for text in plot.confusion(report).axes[0].texts]
-    assert words == [str(count) for count in report.confusion.to_numpy().ravel()]
+    assert words == [str(count) for count in report.confusion.to_numpy().ravel() if count]
 
 
 def test_mistakes_show_the_true_and_the_given_name(report, table):

@@ -1,6 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
-from toolkit.plot.charts import comparison, confusion, counts, curves, prediction, reliability, sizes, threshold_curve
+from toolkit.plot.charts import comparison, counts, curves, prediction, reliability, sizes, threshold_curve
 from toolkit.plot.contact_sheets import contact_sheet, sheets
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
@@ -19,11 +19,13 @@ from toolkit.plot.galleries import (
     suspects,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, neighbours, robustness, trade_off
+from toolkit.plot.matrix import NUMBERED, confusion, most_confused
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
 from toolkit.plot.tiles import Gallery, gallery, thumbnail
 
 __all__ = [
+    "NUMBERED",
     "PANELS",
     "Figure",
     "Gallery",
@@ -46,6 +48,7 @@ __all__ = [
     "left_out",
     "mistakes",
     "mixed",
+    "most_confused",
     "neighbours",
     "oddest",
     "png",

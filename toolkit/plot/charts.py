@@ -1,20 +1,27 @@
-"""Charts: counts, sizes, learning curves, confusion matrices, comparisons, calibration."""
+"""Charts: counts, sizes, learning curves, comparisons, calibration, the probabilities of an answer."""
 
+from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from toolkit.dataset.manifest import Manifest
 from toolkit.model import calibrate
-from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, as_percent, figure_with_axes, plain, show
+from toolkit.plot.figure import Figure, figure_with_axes, plain, show
+from toolkit.plot.style import COLOURS, FAINT, INK, as_percent, end_at_one, ink_on, logarithmic, marks, shortened
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
-    from toolkit.evaluation.evaluate import Report
     from toolkit.model.bundle import Bundle
     from toolkit.model.predict import Prediction
+
+MOST_COLOURS = 6  # classes with a colour of their own: nobody can tell more apart
+MOST_DISCS = 60  # sizes that are drawn as discs with a number
 
 
 def counts(table: pd.DataFrame) -> Figure:
@@ -24,35 +31,76 @@ def counts(table: pd.DataFrame) -> Figure:
         table: as `Manifest.counts` gives it; its totals are left out.
     """
     table = table.drop(index="total", columns="total", errors="ignore")
-    figure, axes = figure_with_axes(7, 0.55 * len(table) + 1)
+    figure, axes = figure_with_axes(7, (0.55 if len(table) <= 10 else 0.28) * len(table) + 1)
     start = np.zeros(len(table))
-    readable = table.to_numpy().sum(axis=1).max() / 25  # the number in a shorter bar would not be
-    for colour, column in zip(COLOURS, table, strict=False):
-        bars = axes.barh(table.index, table[column], left=start, color=colour, label=column)
-        labels = [str(count) if count > readable else "" for count in table[column]]
-        axes.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
+    readable = table.to_numpy().sum(axis=1).max() / 22  # the number in a shorter bar would not be
+    names = [shortened(name) for name in table.index]
+    for colour, column in zip(cycle(COLOURS), table, strict=False):
+        bars = axes.barh(range(len(table)), table[column], left=start, color=colour, label=shortened(column))
+        labels = [f"{count:,}" if count > readable else "" for count in table[column]]
+        axes.bar_label(bars, labels, label_type="center", color=ink_on(colour), fontsize=9)
         start += table[column].to_numpy()
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(table)), names)
+    axes.set_ylim(len(table) - 0.5, -0.5)
     axes.set_xlabel("pictures")
-    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    figure.legend(ncols=4, loc="outside upper left", frameon=False)
     return figure
 
 
 def sizes(manifest: Manifest) -> Figure:
-    """Scatter plot of width and height: a dot per picture, coloured by class; on the line are square ones.
+    """Width and height of the pictures: a disc per size, its area their number, divided by class; square ones lie on
+    the line.
+
+    With more than six classes a disc is of one colour; with more than 60 sizes every picture is a dot.
 
     Args:
         manifest: a verified manifest.
     """
     figure, axes = figure_with_axes(5.5, 4.5)
-    for colour, label in zip(COLOURS, manifest.classes, strict=False):
-        table = manifest.where(label=label).table
-        axes.scatter(table["width"], table["height"], s=14, alpha=0.5, color=colour, label=label, linewidths=0)
-    most = max(manifest.table["width"].max(), manifest.table["height"].max(), 1)
-    axes.plot([0, most], [0, most], color=FAINT, zorder=0)
-    axes.set(xlabel="width in pixels", ylabel="height in pixels")
-    axes.legend(frameon=False)
+    table = manifest.table[manifest.table["width"] > 0]
+    colours = {label: mark.colour for label, mark in marks(manifest.classes).items()}
+    if len(colours) > MOST_COLOURS:
+        colours = {f"all {len(colours)} classes": COLOURS[0]}
+        table = table.assign(label=next(iter(colours)))
+    if table.groupby(["width", "height"]).ngroups > MOST_DISCS:
+        mixed = table.sample(frac=1, random_state=0)  # so that no class hides another
+        axes.scatter(mixed["width"], mixed["height"], s=14, c=mixed["label"].map(colours), alpha=0.6, linewidths=0)
+    else:
+        _discs(axes, table, colours)
+    _equal_sides(axes, table)
+    handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours.values()]
+    figure.legend(handles, list(map(shortened, colours)), loc="outside upper left", ncols=3, frameon=False)
     return figure
+
+
+def _discs(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    """A disc for each size, cut into wedges by class, with the number of pictures beside it."""
+    most = table.groupby(["width", "height"]).size().max()
+    for (width, height), same in table.groupby(["width", "height"]):
+        area, start = 40 + 500 * len(same) / most, 0.0
+        for label, colour in colours.items():
+            share = (same["label"] == label).mean()
+            angles = 2 * np.pi * np.linspace(start, start + share, 40)
+            wedge = np.column_stack([[0, *np.sin(angles)], [0, *np.cos(angles)]])[int(share == 1) :]
+            reach = np.abs(wedge).max() ** 2
+            if share:
+                axes.scatter(width, height, marker=Path(wedge), s=area * reach, color=colour, linewidths=0)
+            start += share
+        offset = (area**0.5 / 2 + 3, 0)
+        axes.annotate(f"{len(same):,}", (width, height), offset, textcoords="offset points", va="center", fontsize=9)
+
+
+def _equal_sides(axes: Axes, table: pd.DataFrame) -> None:
+    """The line of squares, and logarithmic axes where sizes differ more than five times."""
+    sides = table[["width", "height"]].to_numpy() if len(table) else np.array([[1, 1]])
+    least, most = sides.min(), sides.max()
+    axes.set(xlabel="width in pixels", ylabel="height in pixels")
+    if most > 5 * least:
+        for axis in (axes.xaxis, axes.yaxis):
+            logarithmic(axis, least * 0.9, most * 1.1)
+    else:
+        axes.set(xlim=(0, 1.2 * most), ylim=(0, 1.2 * most))
+    axes.plot([1, 2 * most], [1, 2 * most], color=FAINT, zorder=0, scalex=False, scaley=False)
 
 
 def threshold_curve(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
@@ -98,12 +146,14 @@ def curves(*runs: "Bundle") -> Figure:
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     beside_epochs = not all(is_probe(run.history) for run in runs)
+    looks = marks(run.name for run in runs)
     for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
         axes.set(ylabel=name)
         plain(axes)
-        for colour, run in zip(COLOURS, runs, strict=False):
-            _curve(axes, name, run, colour, beside_epochs=beside_epochs)
+        for run in runs:
+            _curve(axes, name, run, looks[run.name].colour, beside_epochs=beside_epochs)
     as_percent(accuracy.yaxis)
+    end_at_one(accuracy)
     figure.legend(*loss.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure
 
@@ -135,34 +185,6 @@ def steps_of(axes: Axes, history: pd.DataFrame) -> str:
     return "epoch"
 
 
-def confusion(*reports: "Report") -> Figure:
-    """Confusion matrix: pictures of each true class (rows) by predicted class (columns).
-
-    Args:
-        reports: of `evaluate`, at least one; several are drawn side by side.
-    """
-    count = len(reports[0].classes)
-    side = max(3.2, 0.55 * count + 1.6)
-    figure = Figure(figsize=(side * len(reports), side), layout="constrained")
-    for axes, report in zip(figure.subplots(1, len(reports), squeeze=False).flat, reports, strict=True):
-        _matrix(axes, report.confusion, report.run)
-    return figure
-
-
-def _matrix(axes: Axes, table: pd.DataFrame, title: str) -> None:
-    shares = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True).clip(1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        count = f"{table.iloc[row, column]}"
-        text = f"{count}\n{share:.0%}" if len(table) <= 6 else count
-        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else INK)
-    axes.set_xticks(range(len(table)), table.columns, rotation=0 if len(table) <= 4 else 60)
-    axes.set_yticks(range(len(table)), table.index)
-    axes.set(xlabel="named", ylabel="true", title=title)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-
-
 def comparison(table: pd.DataFrame) -> Figure:
     """Accuracy of every run with its 95 % confidence interval; its label tells the time a picture takes.
 
@@ -170,17 +192,19 @@ def comparison(table: pd.DataFrame) -> Figure:
         table: as `compare.table` gives it.
     """
     figure, axes = figure_with_axes(5.6, 0.6 * len(table) + 1.1)
-    for row, (_, run) in enumerate(table.iterrows()):
-        colour = COLOURS[row % len(COLOURS)]
+    looks = marks(table.index)
+    for row, (name, run) in enumerate(table.iterrows()):
+        colour, marker, _ = looks[name]
         axes.plot([run["low"], run["high"]], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
-        axes.plot(run["accuracy"], row, "o", color=colour, markersize=9)
+        axes.plot(run["accuracy"], row, marker, color=colour, markersize=9)
         text, point = f"{run['accuracy']:.1%}", (run["accuracy"], row)
         axes.annotate(text, point, (0, 9), textcoords="offset points", ha="center", fontsize=9)
-    labels = [f"{name}\n{run['milliseconds']:.0f} ms" for name, run in table.iterrows()]
+    labels = [f"{shortened(name)}\n{run['milliseconds']:.0f} ms" for name, run in table.iterrows()]
     axes.set_yticks(range(len(table)), labels)
     axes.set_ylim(len(table) - 0.5, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    as_percent(axes.xaxis, form="g")
+    as_percent(axes.xaxis)
+    end_at_one(axes, "x")
     axes.set_xlabel(f"right on {int(table['pictures'].iloc[0])} test pictures, with the 95 % interval")
     return figure
 
@@ -193,18 +217,24 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
         labels: shape (n,), class indices.
         bins: of equal mass, at least 1.
     """
+    from toolkit.evaluation.significance import wilson  # scipy.stats, a second
+
     table = calibrate.reliability(probabilities, labels, bins=bins, equal="mass")
-    figure = Figure(figsize=(4.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=FAINT, zorder=0)
-    above.vlines(table["confidence"], table["confidence"], table["accuracy"], color=WRONG, alpha=0.5, linewidth=3)
-    above.plot(table["confidence"], table["accuracy"], "o-", color=COLOURS[0], markersize=6)
-    low = 1 / probabilities.shape[1]
-    above.set(ylabel="right", xlim=(low - 0.02, 1.02), ylim=(min(low, table["accuracy"].min()) - 0.04, 1.04))
+    right = (table["accuracy"] * table["answers"]).round().astype(int)
+    low, high = np.transpose([wilson(*pair) for pair in zip(right, table["answers"], strict=True)])
+    above.vlines(table["confidence"], low, high, color=COLOURS[0], alpha=0.35, linewidth=3)
+    above.plot(table["confidence"], table["accuracy"], "o", color=COLOURS[0], markersize=6)
+    least = 1 / probabilities.shape[1]
+    above.set(
+        ylabel="right, with the 95 % interval", xlim=(least - 0.02, 1.02), ylim=(min(least, low.min()) - 0.04, 1.04)
+    )
     gap = calibrate.expected_calibration_error(probabilities, labels, bins=bins, equal="mass")
     above.set_title(f"on average {gap:.1%} off", fontsize=10, color=INK, loc="left")
-    below.hist(probabilities.max(axis=1), bins=np.linspace(low, 1, 21), color=COLOURS[0], alpha=0.6)
-    below.set(xlabel="sure", ylabel="answers")
+    below.hist(probabilities.max(axis=1), bins=np.linspace(least, 1, 21).tolist(), color=COLOURS[0], alpha=0.6)
+    below.set(xlabel="probability of the answer", ylabel="answers")
     for axes in (above, below):
         plain(axes)
         as_percent(axes.xaxis)
@@ -220,15 +250,17 @@ def prediction(answer: "Prediction") -> Figure:
     """
     likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10]
     names, shares = [name for name, _ in likeliest], [share for _, share in likeliest]
-    figure = Figure(figsize=(6.5, 2.6), layout="constrained")
+    figure = Figure(figsize=(6.5, max(2.6, 0.28 * len(names) + 0.8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
     show(left, answer.pixels, "as the network saw it")
-    bars = right.barh(names, shares, color=[COLOURS[0], *[FAINT] * (len(names) - 1)])
-    right.bar_label(bars, [f"{share:.1%}" for share in shares], padding=4)
-    right.set_xlim(0, 1.18)
-    right.set_xticks([])
-    right.invert_yaxis()
-    right.set_title(f"{answer.label}, {answer.probability:.1%} sure")
+    bars = right.barh(range(len(names)), shares, color=[COLOURS[0], *[FAINT] * (len(names) - 1)])
+    right.bar_label(bars, [f"{share:.1%}" if share >= 5e-4 else "below 0.1%" for share in shares], padding=4)
+    right.set_yticks(range(len(names)), [shortened(name) for name in names])
+    right.set_xlim(0, 1.3)
+    right.set_xticks([0, 1], ["0%", "100%"])
+    right.axvline(1, color=FAINT, linewidth=1, zorder=0)
+    right.set_ylim(len(names) - 0.4, -0.6)
+    right.set_title(f"{shortened(answer.label, 24)}, {answer.probability:.1%} sure")
     plain(right)
     right.spines["bottom"].set_visible(False)
     return figure

@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from toolkit import images
 from toolkit.dataset.manifest import Manifest
-from toolkit.plot.figure import INK, WRONG, Figure, figure_with_axes
+from toolkit.plot.figure import Figure, figure_with_axes
+from toolkit.plot.style import INK, WRONG
 from toolkit.plot.tiles import thumbnail
 
 SIDE = 120  # pixels of a picture on a sheet, with the gap around it

@@ -4,14 +4,12 @@ import io
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as _Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
-COLOURS = ("#2f6db3", "#e08a2e", "#4c9a5f", "#b3477d", "#7a68b8", "#8a6d4b", "#3aa3a8", "#8c8c8c", "#c9b037", "#c0504d")
-INK, FAINT, WRONG = "#333333", "#d9d9d9", "#c0504d"
+from toolkit.plot.style import INK
 
 
 class Figure(_Figure):
@@ -58,11 +56,6 @@ def figure_with_axes(width: float, height: float) -> tuple[Figure, Axes]:
 def plain(axes: Axes) -> None:
     """Remove the top and right frame lines."""
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def as_percent(axis: Axis, *, form: str = ".0f") -> None:
-    """Label an axis of shares, 0 to 1, in percent; `form` is that of the number."""
-    axis.set_major_formatter(lambda value, _: f"{100 * value:{form}}%")
 
 
 def show(axes: Axes, pixels: np.ndarray, caption: str, *, fontsize: int = 9) -> None:

@@ -9,7 +9,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from toolkit.dataset.manifest import Manifest
-from toolkit.plot.figure import COLOURS, INK, Figure, as_percent, figure_with_axes, plain
+from toolkit.plot.figure import Figure, figure_with_axes, plain
+from toolkit.plot.style import INK, Mark, as_percent, end_at_one, logarithmic, marks, shortened
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery, nothing
 
 
@@ -106,26 +107,29 @@ def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = Non
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in grid[len(names) :]:
         axes.axis("off")
+    looks = marks(curves)
     for axes, name in zip(grid, names, strict=False):
-        _robustness(axes, name, {run: table[table["disturbance"] == name] for run, table in curves.items()})
-        if lowest is not None:
-            axes.set_ylim(lowest - 0.03, 1.03)
+        _robustness(axes, name, {run: table[table["disturbance"] == name] for run, table in curves.items()}, looks)
+    if lowest is not None:
+        grid[0].set_ylim(lowest - 0.03, 1.03)
+    end_at_one(grid[0])
     handles = grid[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper right", ncols=4 if columns > 1 else 3, frameon=False, fontsize=8)
     return figure
 
 
-def _robustness(axes: Axes, name: str, curves: Mapping[str, pd.DataFrame]) -> None:
+def _robustness(axes: Axes, name: str, curves: Mapping[str, pd.DataFrame], looks: Mapping[str, Mark]) -> None:
     """The panel of one corruption."""
     from toolkit.evaluation.corruptions import UNITS
 
-    for colour, (run, table) in zip(COLOURS, curves.items(), strict=False):
-        steps = range(len(table))
+    for run, table in curves.items():
+        steps, (colour, marker, dash) = range(len(table)), looks[run]
         axes.fill_between(steps, table["low"], table["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(steps, table["accuracy"], "o-", color=colour, label=run, markersize=4)
+        label = shortened(run)
+        axes.plot(steps, table["accuracy"], marker=marker, linestyle=dash, color=colour, label=label, markersize=4)
         axes.set_xticks(steps, [f"{level:g}" for level in table["level"]])
     axes.set_title(name, fontsize=10, color=INK)
-    axes.set_xlabel(UNITS.get(name, ""), fontsize=8)
+    axes.set_xlabel(UNITS.get(name, ""), fontsize=9)
     as_percent(axes.yaxis)
     plain(axes)
 
@@ -139,21 +143,23 @@ def trade_off(table: pd.DataFrame) -> Figure:
     Args:
         table: as `compare.table` gives it.
     """
-    figure, axes = figure_with_axes(5.2, 3.2)
-    for colour, (name, run) in zip(COLOURS, table.iterrows(), strict=False):
+    figure, axes = figure_with_axes(6.4, 3.4)
+    looks = marks(table.index)
+    for name, run in table.iterrows():
+        colour, marker, _ = looks[name]
         accuracy, median = run["accuracy"], run["milliseconds"]
         errors = [[accuracy - run["low"]], [run["high"] - accuracy]]
         axes.plot([median, run["milliseconds_p95"]], [accuracy] * 2, color=colour, linewidth=1)
-        axes.errorbar(median, accuracy, yerr=errors, fmt="o", color=colour, capsize=3, elinewidth=1)
-        axes.annotate(name, (median, accuracy), (6, 7), textcoords="offset points", color=colour)
+        axes.errorbar(
+            median, accuracy, yerr=errors, fmt=marker, color=colour, capsize=3, elinewidth=1, label=shortened(name)
+        )
     best = front(table)
     axes.plot(best["milliseconds"], best["accuracy"], color=INK, linewidth=1, alpha=0.4, zorder=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    logarithmic(axes.xaxis, table["milliseconds"].min() * 0.8, table["milliseconds_p95"].max() * 1.2)
     as_percent(axes.yaxis)
+    end_at_one(axes)
     axes.set(xlabel="milliseconds per picture", ylabel="right on the test pictures")
-    axes.margins(x=0.2)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 
 from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
-from toolkit.plot.figure import COLOURS, FAINT, INK, WRONG, Figure, plain
+from toolkit.plot.charts import MOST_COLOURS
+from toolkit.plot.figure import Figure, plain
+from toolkit.plot.style import COLOURS, FAINT, INK, WRONG, logarithmic, marks, shortened
 
-MOST_CLASSES = 6  # more are one colour: nobody can tell so many apart
 BINS = 40
 
 
@@ -62,14 +63,20 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
     counts = manifest.counts()
     columns = min(len(panels), 3 if len(panels) <= 3 else 2)
     rows = math.ceil(len(panels) / columns)
-    height = 0.4 * len(counts) + 0.7 if len(panels) == 1 and panels[0] in BARS else 2.5 * rows
-    figure = Figure(figsize=(max(4.6, 3.7 * columns), height), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    heights = [_height(panels[row * columns : (row + 1) * columns], len(counts)) for row in range(rows)]
+    figure = Figure(figsize=(max(4.6, 4.2 * columns), sum(heights)), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel()
     for axes in grid[len(panels) :]:
         axes.axis("off")
     _draw(dict(zip(panels, grid, strict=False)), manifest, counts)
     _legend(figure, [axes for axes, name in zip(grid, panels, strict=False) if name in HISTOGRAMS])
     return figure
+
+
+def _height(panels: Sequence[str], classes: int) -> float:
+    """Inches of a row of panels, so that every class has its line."""
+    least = 1.2 if all(name in BARS for name in panels) else 2.5
+    return max(least, (0.4 if classes <= 10 else 0.22) * classes + 0.7 if "balance" in panels else least)
 
 
 def _draw(panels: Mapping[str, Axes], manifest: Manifest, counts: pd.DataFrame) -> None:
@@ -87,24 +94,28 @@ def _draw(panels: Mapping[str, Axes], manifest: Manifest, counts: pd.DataFrame) 
 
 
 def _legend(figure: Figure, histograms: Sequence[Axes]) -> None:
-    """The classes, once for all histograms."""
-    legends = [axes.get_legend_handles_labels() for axes in histograms]
-    handles, labels = max(legends, key=lambda legend: len(legend[0]), default=([], []))
-    if len(handles) > 1:
-        figure.legend(handles, labels, loc="outside upper right", ncols=MOST_CLASSES, frameon=False)
+    """The classes, once, in the first histogram, for all of them."""
+    for axes in histograms[:1]:
+        handles, labels = axes.get_legend_handles_labels()
+        if len(handles) > 1:
+            axes.legend(handles, labels, frameon=False, fontsize=8)
 
 
 def _balance(axes: Axes, counts: pd.DataFrame) -> None:
     counts = counts.drop(index="total", columns="total")
     left_out = counts.drop(columns="ok", errors="ignore").sum(axis=1)
     used = counts["ok"] if "ok" in counts else 0 * left_out
-    axes.barh(counts.index, used, color=COLOURS[0], label="in use")
-    bars = axes.barh(counts.index, left_out, left=used, color=FAINT, label="left out")
-    lost = [f" + {count:,} left out" if count else "" for count in left_out]
-    labels = [f"{count:,}{words}" for count, words in zip(used, lost, strict=True)]
-    axes.bar_label(bars, labels, padding=4, fontsize=9, color=INK)
-    axes.margins(x=0.3)
-    axes.invert_yaxis()
+    lines = range(len(counts))
+    axes.barh(lines, used, color=COLOURS[0], label="in use")
+    bars = axes.barh(lines, left_out, left=used, color=FAINT, label="left out")
+    labels = [
+        f"{kept:,} + {lost:,} left out" if lost else f"{kept:,}" for kept, lost in zip(used, left_out, strict=True)
+    ]
+    small = 9 if len(counts) <= 10 else 7
+    axes.bar_label(bars, labels, padding=4, fontsize=small, color=INK)
+    axes.set_yticks(lines, [shortened(name) for name in counts.index], fontsize=small)
+    axes.set_xlim(0, 1.7 * max(1, (used + left_out).max()))
+    axes.set_ylim(len(counts) - 0.4, -0.6)
     axes.set_xlabel("pictures")
 
 
@@ -118,9 +129,9 @@ def _left_out(axes: Axes, counts: pd.DataFrame) -> None:
         return
     bars = axes.barh(lost.index, lost, color=WRONG)
     axes.bar_label(bars, [f"{count:,}" for count in lost], padding=4, fontsize=9, color=INK)
-    axes.margins(x=0.15)
+    axes.set_xlim(0, 1.2 * lost.max())
     axes.invert_yaxis()
-    axes.locator_params(axis="x", integer=True)
+    axes.locator_params(axis="x", integer=True, nbins=5)
 
 
 def _bytes(axes: Axes, table: pd.DataFrame) -> None:
@@ -146,10 +157,11 @@ def _histogram(axes: Axes, table: pd.DataFrame, classes: Sequence[str], histogra
         values = values.clip(lower=edges[0])
     else:
         edges = np.linspace(low, high, BINS + 1)
-    by_class = 1 < len(classes) <= MOST_CLASSES
+    by_class = 1 < len(classes) <= MOST_COLOURS
     groups = [values[table["label"] == label] for label in classes] if by_class else [values]
-    labels = list(classes) if by_class else ["all"]
-    axes.hist(groups, edges.tolist(), stacked=True, color=list(COLOURS[: len(groups)]), label=labels)
+    colours = [mark.colour for mark in marks(classes).values()] if by_class else [COLOURS[0]]
+    labels = [shortened(label) for label in classes] if by_class else ["all"]
+    axes.hist(groups, edges.tolist(), stacked=True, color=colours, label=labels)
     for limit in _limits(histogram.column):
         if edges[0] < limit < edges[-1]:
             axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
@@ -157,20 +169,8 @@ def _histogram(axes: Axes, table: pd.DataFrame, classes: Sequence[str], histogra
 
 def _logarithmic(axes: Axes, low: float, high: float) -> np.ndarray:
     """Give an axis a logarithmic scale with a few round numbers on it; the edges of the bins."""
-    ticks = _ticks(low, high)
-    shown = ticks[:: math.ceil(len(ticks) / 5)]
-    axes.set_xscale("log")
-    axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
-    axes.set_xticks([], minor=True)
-    return np.geomspace(ticks[0], ticks[-1], BINS + 1)
-
-
-def _ticks(low: float, high: float) -> list[int]:
-    """1, 2, 5, 10, 20, … from the last that is not above `low` to the first that is above `high`."""
-    steps = [step * 10**power for power in range(16) for step in (1, 2, 5)]
-    first = max(index for index, step in enumerate(steps) if step <= low)
-    last = min(index for index, step in enumerate(steps) if step > high)
-    return steps[first : last + 1]
+    logarithmic(axes.xaxis, low, high, most=5)
+    return np.geomspace(*axes.get_xlim(), BINS + 1)
 
 
 def _limits(column: str) -> list[float]:

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from toolkit.plot.charts import steps_of
-from toolkit.plot.figure import COLOURS, FAINT, INK, Figure, as_percent, plain
+from toolkit.plot.figure import Figure, plain
+from toolkit.plot.style import COLOURS, FAINT, INK, as_percent
 
 if TYPE_CHECKING:
     from toolkit.selection.crossval import CrossValidation
@@ -54,7 +55,7 @@ def _fold_accuracies(axes: Axes, result: "CrossValidation") -> None:
     axes.set_ylim(len(table) + 0.5, 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    as_percent(axes.xaxis, form=".3g")
+    as_percent(axes.xaxis)
 
 
 def trials(search: "Search") -> Figure:
@@ -74,7 +75,7 @@ def trials(search: "Search") -> Figure:
     for panel, (name, choice) in zip(panels[1:], search.space.items(), strict=False):
         _setting(panel, name, choice, complete, search.best)
     for panel in panels[::columns]:
-        as_percent(panel.yaxis, form=".3g")
+        as_percent(panel.yaxis)
     return figure
 
 

@@ -8,7 +8,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from toolkit import images
 from toolkit.errors import ImageError
-from toolkit.plot.figure import INK, Figure, show
+from toolkit.plot.figure import Figure, show
+from toolkit.plot.style import INK
 
 Cell = tuple[images.Source | np.ndarray | None, str]  # a picture, or None for a gap, and its caption
 

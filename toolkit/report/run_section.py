@@ -61,6 +61,7 @@ def _charts(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup
     mistakes = plot.mistakes(report, manifest, count=len(failures.most_confident_wrong(report)))
     drawn: dict[str, tuple[plot.Figure, str]] = {
         "confusion": (plot.confusion(report), f"Confusion matrix of {run.name}"),
+        "confused": (_confused(report, manifest), f"Pictures of classes that {run.name} takes for one another"),
         "reliability": (plot.reliability(report.probabilities, report.truth), f"How sure {run.name} was"),
         "mistakes": (mistakes, f"Pictures that {run.name} named wrong"),
         "hesitant": (plot.least_confident_right(hesitant, manifest), f"Hesitant answers of {run.name}"),
@@ -70,6 +71,11 @@ def _charts(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup
         ),
     }
     return {name: html.shown(figure, words) for name, (figure, words) in drawn.items()}
+
+
+def _confused(report: Report, manifest: Manifest) -> plot.Gallery:
+    """The pairs of classes that are confused most, where a matrix has no room for numbers."""
+    return plot.most_confused(report, manifest) if len(report.classes) > plot.NUMBERED else plot.Gallery(figsize=(1, 1))
 
 
 def _neighbours(run: Bundle, report: Report, manifest: Manifest) -> plot.Gallery:

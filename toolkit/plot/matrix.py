@@ -1,0 +1,85 @@
+"""Which classes are taken for which: confusion matrices, and the pairs that are confused most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from toolkit.dataset.manifest import Manifest
+from toolkit.plot.figure import Figure
+from toolkit.plot.style import INK, shortened
+from toolkit.plot.tiles import Cell, Gallery, gallery
+
+if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
+    from toolkit.evaluation.evaluate import Report
+
+BESIDE = 6  # classes, at most, for matrices side by side and rates in the cells
+NUMBERED = 15  # classes, at most, for numbers in the cells
+LETTER, LINE = 0.085, 0.2  # width of a letter and height of a line of 10 points, in inches
+FULL_PAGE = 9.0  # inches
+
+
+def confusion(*reports: Report) -> Figure:
+    """Confusion matrix: pictures of each true class (rows) by predicted class (columns).
+
+    Up to six classes matrices stand side by side, with the share of each row; from seven on each has a row of its own;
+    beyond fifteen there are no numbers, see `most_confused` for those that matter.
+
+    Args:
+        reports: of `evaluate`, at least one, about the same classes.
+
+    >>> confusion(evaluate.load(vgg), evaluate.load(xception))  # doctest: +SKIP
+    """
+    names = [shortened(name) for name in reports[0].classes]
+    count, longest = len(names), max(map(len, names))
+    turned = longest > 5
+    side = count * (0.75 if count <= BESIDE else 0.42 if count <= NUMBERED else min(0.2, FULL_PAGE / count))
+    width = side + longest * LETTER + 0.7
+    height = side + (longest * LETTER if turned else LINE) + 0.9
+    beside = len(reports) if count <= BESIDE else 1
+    below = len(reports) // beside
+    figure = Figure(figsize=(max(width, 2.6) * beside, height * below), layout="constrained")
+    for axes, report in zip(figure.subplots(below, beside, squeeze=False).flat, reports, strict=True):
+        _matrix(axes, report.confusion, names, turned=turned)
+        axes.set_title(shortened(report.run, 28), fontsize=11, color=INK)
+    return figure
+
+
+def _matrix(axes: Axes, table: pd.DataFrame, names: list[str], *, turned: bool) -> None:
+    counts, size = table.to_numpy(), len(table)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if size <= NUMBERED:
+        for row, column in np.argwhere(counts):
+            text = f"{counts[row, column]:,}" + (f"\n{shares[row, column]:.0%}" if size <= BESIDE else "")
+            colour = "white" if shares[row, column] > 0.6 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10 if size <= BESIDE else 9)
+    small = 10 if size <= 30 else max(3, 300 / size)
+    axes.set_xticks(range(size), names, fontsize=small, rotation=90 if turned else 0)
+    axes.set_yticks(range(size), names, fontsize=small)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def most_confused(report: Report, manifest: Manifest, *, count: int = 8, examples: int = 2) -> Gallery:
+    """The pairs of classes that are confused most, a row each: how often, and some of the pictures.
+
+    Args:
+        report: of `evaluate`.
+        manifest: the dataset.
+        count: pairs at most.
+        examples: pictures per pair, the most confident answers first.
+    """
+    pairs = report.mistakes.groupby(["label", "predicted"], sort=False)
+    ordered = sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0]))[:count]
+    of = report.predictions["label"].value_counts()
+    cells: list[Cell] = []
+    for (label, predicted), rows in ordered:
+        words = f"{shortened(label)} taken for {shortened(predicted)}\n{len(rows)} of {of[label]}"
+        cells += [(manifest.root / path, words) for path in rows["path"].head(examples)]
+    rows = [cells[start : start + 2 * examples] for start in range(0, len(cells), 2 * examples)]
+    return gallery(rows, columns=2 * examples, side=1.7)

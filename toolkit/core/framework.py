@@ -8,10 +8,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from toolkit.core import stderr
+from toolkit.errors import BundleError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -32,6 +34,22 @@ KerasTensor = keras.KerasTensor  # a symbolic value, while a network is being pu
 def home() -> Path:
     """Where Keras keeps what it downloads."""
     return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+
+
+def hub() -> Any:
+    """The library keras-hub, which is loaded where it is needed alone.
+
+    Raises:
+        BundleError: it is not installed.
+    """
+    try:
+        with stderr.silenced():
+            import keras_hub
+    except ImportError as error:
+        raise BundleError(
+            'expected keras-hub for a network of it, it is not installed; run `pip install -e ".[hub]"`'
+        ) from error
+    return keras_hub
 
 
 def reproducible(seed: int) -> None:

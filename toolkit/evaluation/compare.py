@@ -82,7 +82,10 @@ def untrained(comparison: pd.DataFrame) -> str:
 def _start(run: Bundle) -> str:
     """The weights before training: "ImageNet", "CIFAR-10", the name of a file, or "nothing"."""
     config = run.facts.get("config", {})
-    usual = "imagenet" if config.get("network") in networks.pretrained() else "none"
+    network = config.get("network", "")
+    if network.startswith(networks.HUB):
+        return "keras-hub"
+    usual = "imagenet" if network in networks.pretrained() else "none"
     weights = str(config.get("options", {}).get("weights", usual))
     return {"none": "nothing", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.get(weights, Path(weights).name)
 

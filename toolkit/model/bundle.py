@@ -77,6 +77,10 @@ class Bundle(Classifier):
         """The Keras model, read in safe mode, which runs no code from the file."""
         if self._model is not None:
             return self._model
+        if str(self.facts.get("network", "")).startswith("hub:"):  # its layers are those of keras-hub
+            from toolkit.core import framework
+
+            framework.hub()
         return _read_model(self.folder / MODEL if self.folder.is_dir() else self.folder)
 
     @property

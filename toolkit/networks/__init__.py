@@ -6,7 +6,8 @@ learned since.
 
 Some are defined here (`own`) and learn from random weights. The others are pretrained backbones under a new head
 (`pretrained`): those of `keras.applications`, called as Keras calls them, in small letters, and `efficientnet_lite0` to
-`efficientnet_lite2`, whose ImageNet weights are installed with the extra `train`.
+`efficientnet_lite2`, whose ImageNet weights are installed with the extra `train`; or `hub:` and a preset of keras-hub,
+which is not listed here.
 
 >>> own()
 ('deep_cnn', 'dual_stack', 'small_cnn', 'vgg')
@@ -17,6 +18,7 @@ True
 """
 
 import importlib
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +28,10 @@ from toolkit.networks.registry import STYLES, Network, Options
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["STYLES", "USUAL", "Network", "Options", "build", "get", "names", "own", "pretrained", "usual"]
+__all__ = ["STYLES", "USUAL", "Network", "Options", "build", "get", "label", "names", "own", "pretrained", "usual"]
 
 OWN = ("deep_cnn", "dual_stack", "small_cnn", "vgg")  # a new network is a module with a `NETWORK`, and its name here
+HUB = "hub:"  # before the name of a preset of keras-hub
 USUAL = "efficientnet_lite0"  # where a pretrained network is wanted and none is named: its weights are installed
 
 
@@ -72,11 +75,24 @@ def get(name: str) -> Network:
         from toolkit.networks import transfer
 
         return transfer.network(name)
+    if name.startswith(HUB):
+        from toolkit.networks import hub
+
+        return hub.network(name)
     near = get_close_matches(name, names(), n=3) or ("xception", "mobilenet", "vgg16")
     raise ValueError(
         f"expected a network of {', '.join(OWN)}, or of keras.applications in small letters or "
-        f"efficientnet_lite0 to 2, such as {', '.join(near)}; got {name!r}"
+        f"efficientnet_lite0 to 2, or hub: and a preset of keras-hub, such as {', '.join(near)}; got {name!r}"
     )
+
+
+def label(name: str) -> str:
+    """The name of a network as that of a folder.
+
+    >>> label("xception"), label("hub:dinov2_small"), label("hub:./presets/mine/")
+    ('xception', 'dinov2_small', 'mine')
+    """
+    return re.split(r"[:/]", name.rstrip("/"))[-1]
 
 
 def build(name: str, *, classes: int, size: int | None = None, style: str = "classic", **options: Any) -> "keras.Model":

@@ -43,27 +43,34 @@ class Transfer:
 
     def build(self, *, classes: int, size: int) -> keras.Model:
         """Backbone and head."""
-        base = _base(self.name, size, self.weights)
+        base = self.base(size)
         if self.weights != "none":
             freeze(base, self._first(base))
         inputs = keras.Input((size, size, 3))
-        features = base(_scaled(inputs, self.name, self.weights))
-        return keras.Model(inputs, self.head(features, classes), name=self.name)
+        return keras.Model(inputs, self.head(self.features(base, inputs), classes), name=_plain(self.name))
 
     def backbone(self, *, size: int) -> keras.Model:
         """The backbone alone, frozen, and the pooling of the head. See `registry.Network.backbone`."""
-        base = _base(self.name, size, self.weights)
+        base = self.base(size)
         freeze(base, len(base.layers))
         inputs = keras.Input((size, size, 3))
-        features = pooled(base(_scaled(inputs, self.name, self.weights)), self.head.pooling, dtype="float32")
-        model = keras.Model(inputs, features, name=f"{self.name}_features")
+        features = pooled(self.features(base, inputs), self.head.pooling, dtype="float32")
+        model = keras.Model(inputs, features, name=f"{_plain(self.name)}_features")
         model.trainable = False
         return model
 
     def check(self, *, size: int) -> None:
         """See that the weights can be had, before hours of work go by."""
         if self.weights != "none":
-            self._first(_base(self.name, size, self.weights))
+            self._first(self.base(size))
+
+    def base(self, size: int) -> keras.Model:
+        """The backbone with its weights, for pictures of this size."""
+        return _base(self.name, size, self.weights)
+
+    def features(self, base: keras.Model, pictures: KerasTensor) -> KerasTensor:
+        """Maps of features, of pictures from 0 to 255."""
+        return base(_scaled(pictures, self.name, self.weights))
 
     def _first(self, base: keras.Model) -> int:
         """Index of the first layer of the backbone that learns."""
@@ -193,6 +200,11 @@ def network(name: str) -> Pretrained:
         options=("weights", "trainable_layers", "frozen_below", *Changes.__annotations__),
         sizes={"cifar10": 64} if name == "xception" else {},
     )
+
+
+def _plain(name: str) -> str:
+    """A name as Keras takes it."""
+    return re.sub(r"\W+", "_", name)
 
 
 def _draw(name: str, *, classes: int, size: int, style: str, **options: Any) -> keras.Model:

@@ -81,7 +81,10 @@ def _in_words(value: object) -> str:
 
 
 def _summary(trained: Bundle) -> str:
-    words = networks.get(trained.facts["config"]["network"]).summary
+    name = trained.facts["config"]["network"]
+    if name.startswith(networks.HUB):  # whose preset may be elsewhere by now
+        return f"{networks.label(name)}, a backbone of keras-hub, with a new head"
+    words = networks.get(name).summary
     return words[:1].upper() + words[1:]  # and not `capitalize`, which makes small letters of names
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from toolkit import networks
 from toolkit.core import parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, ToolkitError
@@ -114,7 +115,7 @@ def run(
     """
     config, used = config.resolved(), manifest.where(status="ok")
     _check_views(config, ask)
-    folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
+    folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
     views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry
     identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views}
     runs.claim(folder / FACTS, {"identity": identity}, kind="cross-validation", overwrite=overwrite)

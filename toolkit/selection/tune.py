@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from toolkit import networks
 from toolkit.core import parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, ToolkitError
@@ -113,7 +114,7 @@ def search(
         raise DatasetError(f"expected a split dataset, got none of {manifest.name} split; run split first")
     space = search_space.usual(config) if space is None else dict(space)
     search_space.check(config, space)
-    folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or config.network)
+    folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
     identity = {**train.identity(config.resolved(), used), "space": space, "method": method, "folds": folds}
     runs.claim(folder / FACTS, {**identity, "seed": seed}, kind="search", overwrite=overwrite)
     journal = study.open_journal(folder / JOURNAL)

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import __version__ as pillow_version
 
 import toolkit
+from toolkit import networks
 from toolkit.core import framework, paths, runs
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
@@ -68,7 +69,7 @@ def fit(
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
     config = config.resolved()
-    folder = into or paths.models(manifest.root) / paths.check_label(name or config.network)
+    folder = into or paths.models(manifest.root) / paths.check_label(name or networks.label(config.network))
     this = identity(config, manifest)
     finished = _finished(folder, this, overwrite)
     if finished:

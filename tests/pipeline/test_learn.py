@@ -49,7 +49,7 @@ def test_the_usual_network_learns_further_is_explained_and_answers_alike_in_ever
     assert list(model.bundle.history["phase"].unique()) == ["probe", "fine-tune"]
     picture = pictures / "tanks" / "3.png"
     heat = explain.grad_cam(model.bundle, model.bundle.prepare(picture)[None])
-    assert heat.shape == (1, 64, 64) and heat.max() == 1 and heat.std() > 0.05
+    assert heat.shape == (1, 64, 64) and heat.max() == 1 and 0 <= heat.min() < 1
     done = model.export(*export.OFFLINE)
     kept = {outcome.format: outcome.file for outcome in done.outcomes if outcome.file}
     assert {"litert-float32", "litert-float16", "onnx", "savedmodel"} <= set(kept)

@@ -15,6 +15,7 @@ class Application:
         smallest: least side in pixels it works with.
         module: of this package, with a function `backbone` that takes its name here, a size and weights, and scales the
             pixels itself; "" for a backbone of Keras.
+        edition: see `registry.Network`.
     """
 
     function: str
@@ -22,6 +23,7 @@ class Application:
     size: int
     smallest: int = 32
     module: str = ""
+    edition: str = ""
 
 
 _KINDS = (
@@ -50,6 +52,8 @@ APPLICATIONS = {
     for function in functions.split()
 }
 APPLICATIONS |= {
-    f"efficientnet_lite{number}": Application(f"EfficientNetLite{number}", "0 to 255", size, module="efficientnet_lite")
+    f"efficientnet_lite{number}": Application(
+        f"EfficientNetLite{number}", "0 to 255", size, module="efficientnet_lite", edition="with the middle"
+    )
     for number, size in enumerate((224, 240, 260))
 }

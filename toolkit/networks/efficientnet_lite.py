@@ -93,22 +93,37 @@ def backbone(name: str, size: int | None, weights: str = "imagenet") -> keras.Mo
             `.h5` file of this backbone; or "none" for random ones.
 
     Returns:
-        A model from (n, size, size, 3), RGB, 0 to 255, to a map of 1,280 features, a 32nd of the side.
+        A model from (n, size, size, 3), RGB, 0 to 255, to a map of features, a 32nd of the side: the last 1,280, and
+        behind them those of two layers in the middle. The last ones know the things of ImageNet; what is not among
+        them, such as the fingers of a hand, is told apart by the forms that the middle knows.
 
     Raises:
         BundleError: the weights cannot be had.
 
     >>> backbone("efficientnet_lite0", 224, "none").output_shape
-    (None, 7, 7, 1280)
+    (None, 7, 7, 2624)
     """
     if weights == "imagenet" or weights.endswith(".pth"):
         tensors = read(name, installed(name) if weights == "imagenet" else Path(weights).expanduser())
         put(model := network(name, size), tensors)
-        return model
-    model = network(name, size)
+        return _joined(model)
+    model = _joined(network(name, size))
     if weights != "none":
         model.load_weights(Path(weights).expanduser())
     return model
+
+
+def _joined(model: keras.Model) -> keras.Model:
+    """The network with features of its middle, averaged to the same map, behind the last ones.
+
+    They are the widest ones at a 16th of the side: before and after stage 6 begins, where detectors take theirs, too.
+    """
+    *_, last = (block.name for block in blocks(model.name) if block.name.startswith("block5"))
+    maps = [model.output]
+    for name in (f"{last}_depthwise_relu", "block6a_expand_relu"):
+        halved = layers.AveragePooling2D(2, padding="same", name=f"{name}_halved")
+        maps.append(halved(model.get_layer(name).output))
+    return keras.Model(model.input, layers.Concatenate(name="joined")(maps), name=model.name)
 
 
 def classifier(name: str, size: int | None) -> keras.Model:

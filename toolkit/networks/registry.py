@@ -42,6 +42,7 @@ class Network:
         learning_rates: of Adam, by style; batch normalization bears a higher one.
         options: names of the options that `draw` takes.
         modern: settings of `config.Config` in the modern style that differ from those above, as plain values.
+        edition: of the features of a backbone; another one where other features are taken from the same weights.
         sizes: another usual side by the value of the option `weights`, for weights that were learned on other pictures.
     """
 
@@ -56,6 +57,7 @@ class Network:
     options: tuple[str, ...] = ()
     modern: Mapping[str, object] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    edition: str = ""
 
     def usual_size(self, options: Options) -> int:
         """The side of the pictures in pixels that goes with these options."""

@@ -199,6 +199,7 @@ def network(name: str) -> Pretrained:
         learning_rates={"classic": {"xception": 1e-4, "vgg16": 5e-5}.get(name, 1e-3), "modern": 1e-3},
         options=("weights", "trainable_layers", "frozen_below", *Changes.__annotations__),
         sizes={"cifar10": 64} if name == "xception" else {},
+        edition=application.edition,
     )
 
 

@@ -70,8 +70,9 @@ def of(
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
     size = networks.get(network).usual_size({"weights": weights}) if size is None else size
     settings = (_weights_key(weights), pooling, resize_mode, framework.resolve_precision(precision))
-    key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
-    folder = manifest.root / FOLDER / f"{network}-{size}-{key}"  # other weights are another backbone
+    edition = networks.get(network).edition
+    key = hashlib.sha256(repr((*settings, edition) if edition else settings).encode()).hexdigest()[:16]
+    folder = manifest.root / FOLDER / f"{networks.label(network)}-{size}-{key}"  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
     cached = _read(folder)
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))

@@ -89,13 +89,20 @@ def show(arguments: Namespace, figure: Callable[["ModuleType"], "Figure"]) -> No
         log(arguments)(str(arguments.show))
 
 
-def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, Any] | None = None) -> list["Config"]:
+def configs(
+    arguments: Namespace,
+    names: Sequence[str],
+    *,
+    usual: Mapping[str, Any] | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> list["Config"]:
     """The settings of each of the named networks, or of those of a file or a recipe if none is named.
 
     Args:
         arguments: of a verb with the options of `options.training`.
         names: of networks.
         usual: settings in place of the network's own defaults.
+        own: options of the networks, besides those that were given.
 
     Raises:
         ValueError: nothing says which network, or a setting could have no effect.
@@ -112,13 +119,28 @@ def configs(arguments: Namespace, names: Sequence[str], *, usual: Mapping[str, A
         recipe=recipe,
         stored=stored,
         settings=settings | ({"mixing": mixing} if mixing else {}),
-        options=dict(map(_option, arguments.option)),
+        options={**dict(map(_option, arguments.option)), **(own or {})},
         **provided(arguments, "weights"),
     )
     for settled in made:
         settled.resolved()  # raises
         _report_unused(arguments, settled)
     return made
+
+
+def chooses(arguments: Namespace) -> bool:
+    """Whether the network is to be chosen among the backbones at hand."""
+    from toolkit.selection import auto
+
+    if arguments.network == auto.NAME and provided(arguments, "weights"):
+        raise ValueError("expected no --weights with --network auto, which tries all that are at hand; leave it out")
+    return arguments.network == auto.NAME
+
+
+def configure(arguments: Namespace, network: str = "", own: Mapping[str, Any] | None = None) -> "Config":
+    """The settings of a network, the named one unless it is given, with options besides those that were given."""
+    (config,) = configs(arguments, [network or arguments.network], own=own)
+    return config
 
 
 def _report_unused(arguments: Namespace, config: "Config") -> None:

@@ -1,6 +1,7 @@
 """Verbs that do all of it."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 
 from toolkit.cli import common, options
 from toolkit.cli.verb import Verb
@@ -11,7 +12,8 @@ def _learn_options(parser: ArgumentParser) -> None:
         "pictures", nargs="+", metavar="PICTURES", help="a folder of class folders, an archive, or SOURCE"
     )
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: that of the folder)")
-    parser.add_argument("--network", default="efficientnet_lite0", help="its name (default: efficientnet_lite0)")
+    name = "its name, or auto for the best of the backbones at hand (default: efficientnet_lite0)"
+    parser.add_argument("--network", default="efficientnet_lite0", help=name)
     options.training(parser)
     options.overwrite(parser)
 
@@ -19,7 +21,7 @@ def _learn_options(parser: ArgumentParser) -> None:
 def _learn(arguments: Namespace) -> dict:
     from toolkit.pipeline import learn
 
-    (config,) = common.configs(arguments, [arguments.network])
+    config = partial(common.configure, arguments) if common.chooses(arguments) else common.configure(arguments)
     model = learn.with_config(
         config, arguments.pictures, into=arguments.into, overwrite=arguments.overwrite, log=common.log(arguments)
     )

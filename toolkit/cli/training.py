@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit.cli import common, options
@@ -19,7 +20,7 @@ Outcome = TypeVar("Outcome")
 
 def _train_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.recipe(parser)
+    options.recipe(parser, also="; auto, the best of the backbones at hand")
     parser.add_argument("--name", help="of the run (default: the network's)")
     options.training(parser)
     options.overwrite(parser)
@@ -31,7 +32,7 @@ def _train_options(parser: ArgumentParser) -> None:
 def _train(arguments: Namespace) -> dict | list[dict]:
     from toolkit.training import train
 
-    configs = common.configs(arguments, _networks(arguments))
+    configs = _chosen(arguments) if common.chooses(arguments) else common.configs(arguments, _networks(arguments))
     if arguments.name and len(configs) > 1:
         names = ", ".join(config.network for config in configs)
         raise ValueError(f"expected no --name for {len(configs)} networks ({names}); give --network too")
@@ -40,6 +41,16 @@ def _train(arguments: Namespace) -> dict | list[dict]:
     runs = [train.fit(config, table, log=common.log(arguments), **settings) for config in configs]
     results = [_trained(run, arguments) for run in runs]
     return results[0] if len(results) == 1 else results
+
+
+def _chosen(arguments: Namespace) -> list["Config"]:
+    """The settings of the backbone that `auto` takes, with the figures it was taken by."""
+    from toolkit.selection import auto
+
+    log, table = common.log(arguments), common.dataset(arguments)
+    choice = auto.choose(table, partial(common.configure, arguments), log=log, **common.provided(arguments, "seed"))
+    log(f"auto takes {choice}")
+    return [choice.config]
 
 
 def _trained(run: "Bundle", arguments: Namespace) -> dict:

@@ -7,8 +7,9 @@
 A thin face over the stages: it leaves the same dataset and the same run behind as they do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from toolkit import export, images, networks, report
@@ -19,6 +20,7 @@ from toolkit.model import predict
 from toolkit.model.bundle import Bundle
 from toolkit.pipeline import run
 from toolkit.scrape import Options
+from toolkit.selection import auto
 from toolkit.training.config import Config
 from toolkit.training.recipes import configs_for
 
@@ -72,7 +74,7 @@ def learn(
     Args:
         pictures: a folder with a folder of pictures per class, a zip or tar of that, or sources as in `scrape.collect`.
         into: name of the dataset in `data/`, or the path of its folder; None takes the name of the pictures' folder.
-        network: one of `networks.names()`.
+        network: one of `networks.names()`, or "auto" for the best of the pretrained ones at hand, see `auto.choose`.
         overwrite: train the run again if its settings or pictures have changed.
         options: of the sources.
         log: takes a line on each stage when it is done.
@@ -89,13 +91,13 @@ def learn(
     'tanks'
     """
     _sources(pictures)  # a wrong path is told before a wrong setting
-    own = {name: settings.pop(name) for name in networks.get(network).options if name in settings}
-    (config,) = configs_for([network], settings=settings, options=own)
+    configured = partial(_configured, settings)
+    config = configured if network == auto.NAME else configured(network, {})
     return with_config(config, pictures, into=into, overwrite=overwrite, options=options, log=log)
 
 
 def with_config(
-    config: Config,
+    config: Config | auto.Configure,
     pictures: str | Path | Sequence[str],
     *,
     into: str | Path | None = None,
@@ -103,13 +105,29 @@ def with_config(
     options: Options | None = None,
     log: Callable[[str], None] = print,
 ) -> Learned:
-    """The same as `learn`, with settings that are made already."""
+    """The same as `learn`, with settings that are made already, or with what makes them for each network of `auto`."""
     sources = _sources(pictures)
     name = Path(sources[0].partition(":")[2].partition("=")[0]).resolve().name.partition(".")[0]
+    configs = [config] if isinstance(config, Config) else partial(_chosen, config, log)
     table, (trained,) = run.train_all(
-        sources, into=into or name, configs=[config], options=options, overwrite=overwrite, log=log
+        sources, into=into or name, configs=configs, options=options, overwrite=overwrite, log=log
     )
     return Learned(trained, table, evaluate.load(trained))
+
+
+def _configured(settings: Mapping[str, object], network: str, own: networks.Options) -> Config:
+    """The config of a network, of whose settings some may be options of its own."""
+    given = {name: settings[name] for name in networks.get(network).options if name in settings}
+    rest = {name: value for name, value in settings.items() if name not in given}
+    (config,) = configs_for([network], settings=rest, options={**given, **own})
+    return config
+
+
+def _chosen(configure: auto.Configure, log: Callable[[str], None], table: Manifest) -> list[Config]:
+    """The config of the backbone that is chosen for these pictures."""
+    choice = auto.choose(table, configure, log=lambda line: log(f"auto      {line}"))
+    log(f"auto      takes {choice}")
+    return [choice.config]
 
 
 def _sources(pictures: str | Path | Sequence[str]) -> list[str]:

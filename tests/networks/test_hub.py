@@ -12,6 +12,7 @@ from toolkit.cli import main
 from toolkit.core import framework
 from toolkit.core.framework import keras
 from toolkit.errors import BundleError
+from toolkit.evaluation import receptive_fields
 from toolkit.networks import hub
 from toolkit.training import probe
 from toolkit.training.config import Config
@@ -43,7 +44,7 @@ def transformer(tmp_path_factory):
 @pytest.fixture(scope="module")
 def convolutions(tmp_path_factory):
     """Maps, of pictures of any size, whose colours are scaled one by one."""
-    plan = {"input_conv_filters": [8], "input_conv_kernel_sizes": [3], "stackwise_num_filters": [64, 32]}
+    plan = {"input_conv_filters": [64], "input_conv_kernel_sizes": [3], "stackwise_num_filters": [64, 32]}
     plan |= {"stackwise_num_blocks": [1, 1], "stackwise_num_strides": [1, 2], "block_type": "basic_block"}
     converter = {"image_size": (48, 48), "scale": [0.02, 0.01, 0.04], "offset": [-1.0, -2.0, 0.5]}
     return saved(tmp_path_factory.mktemp("presets") / "tiny_resnet", "ResNet", converter, **plan)
@@ -86,6 +87,7 @@ def test_features_are_computed_once_a_head_learns_and_the_run_answers_is_explain
     again = bundle.load(run.folder)
     assert np.array_equal(again.probabilities(pictures), run.probabilities(pictures))
     assert (again.probabilities(pictures).argmax(axis=1) == table.class_indices(table.table["label"])).mean() > 0.8
+    assert receptive_fields.of(explain.maps(again.model)).rows == (3.5, 8.0)  # where its patches lie
     heat = explain.grad_cam(again, pictures[:2])
     assert heat.shape == (2, 32, 32) and np.isfinite(heat).all()
     tuned = train.fit(Config(name, precision="float32", fine_tune=FineTune(epochs=1, share=0.4)), table, name="tuned")

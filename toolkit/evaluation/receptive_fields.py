@@ -69,8 +69,12 @@ def _trace(tensor: keras.KerasTensor, traced: dict[int, Grids]) -> Grids:
     history = tensor._keras_history
     layer, node = history.operation, history.operation._inbound_nodes[history.node_index]
     inputs = [source for source in node.input_tensors if len(source.shape) == 4]
-    if isinstance(layer, layers.InputLayer) or not inputs:
+    if isinstance(layer, layers.InputLayer) or not node.input_tensors:
         return Grids()
+    if not inputs:  # a map made of tokens, which cover evenly what they were made of
+        before = _map_before(node.input_tensors[0])
+        evenly = Grids(*(_evenly(before.shape[axis], tensor.shape[axis]) for axis in (1, 2)))
+        return _of(before, traced).through(evenly)
     if isinstance(layer, keras.Model):  # a backbone: first within it, then its input
         return _of(inputs[0], traced).through(of(layer.outputs[history.tensor_index]))
     largest = max(source.shape[1] or 0 for source in inputs)  # a gate of one cell for the whole map has no position
@@ -80,6 +84,21 @@ def _trace(tensor: keras.KerasTensor, traced: dict[int, Grids]) -> Grids:
         if (source.shape[1] or 0) == largest
     ]
     return Grids(_mean([path.rows for path in paths]), _mean([path.columns for path in paths]))
+
+
+def _map_before(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """The last map, or the picture itself, that something without height and width was computed from."""
+    while len(tensor.shape) != 4:
+        history = tensor._keras_history
+        sources = history.operation._inbound_nodes[history.node_index].input_tensors
+        tensor = next((source for source in sources if len(source.shape) == 4), sources[0])
+    return tensor
+
+
+def _evenly(before: int | None, after: int | None) -> Grid:
+    """The grid of cells that cover their whole input evenly."""
+    step = before / after if before and after else 1.0
+    return Grid((step - 1) / 2, step)
 
 
 def _of_layer(layer: keras.layers.Layer, source: keras.KerasTensor, output: keras.KerasTensor) -> Grids:
@@ -100,8 +119,7 @@ def _of_axis(layer: keras.layers.Layer, axis: int, before: int | None, after: in
         return Grid(float(layer.cropping[axis][0]), 1.0)
     window = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
     if window is None or not hasattr(layer, "strides") or isinstance(layer, layers.Conv2DTranspose):
-        step = before / after if before and after else 1.0
-        return Grid((step - 1) / 2, step)
+        return _evenly(before, after)
     stride, dilation = layer.strides[axis], getattr(layer, "dilation_rate", (1, 1))[axis]
     reach = dilation * (window[axis] - 1)
     padding = 0

@@ -155,6 +155,19 @@ def test_two_tabs_buttons_and_undo_after_a_reload(pets, chrome):
         chrome.switch_to.window(first)
 
 
+def test_a_label_of_one_character_is_its_own_key_and_no_digit_stands_for_another_number(pets, chrome):
+    with review.open(pets, port=0, queue="all") as page:
+        look(chrome, page.url)
+
+        def keys(*classes):
+            return "".join(chrome.execute_script("return [...keysOf(arguments[0])]", list(classes)))
+
+        assert keys(*"0123456789") == "0123456789" and keys(*"ba") == "ba"
+        assert keys("cars", "tanks", "6") == "abc" and keys("cars", "tanks") == "12"
+        assert keys("x", "y") == "12"  # x leaves a picture out
+        assert keys(*(f"class {number}" for number in range(30))) == "1234567890"
+
+
 def test_a_picture_that_was_fetched_ahead_is_there_with_the_key(pets, chrome):
     with review.open(pets, port=0, queue="all") as page:
         look(chrome, page.url)

@@ -59,7 +59,7 @@ def test_a_label_is_doubted_where_another_class_is_as_likely_as_that_class_is_on
     assert found["path"].tolist() == ["raw/3.png", "raw/8.png"]
     assert found["suggested"].tolist() == ["b", "a"]
     assert found["score"].tolist() == pytest.approx([0.9, 0.8])
-    assert found["reason"].tolist() == ["a 10%, rather b 90%", "b 20%, rather a 80%"]
+    assert found["reason"].tolist() == ["“a” 10%, rather “b” 90%", "“b” 20%, rather “a” 80%"]
 
 
 def test_labels_that_look_like_numbers_stay_text_in_the_table_of_suspects(tmp_path):

@@ -66,7 +66,12 @@ def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
     first = comparison.iloc[0]
     best = list(comparison.index[comparison["accuracy"] == first["accuracy"]])
     share = f"({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
-    often = f"{best[0]} is right most often" if len(best) == 1 else f"{' and '.join(best)} are right equally often"
+    most = " most often" if len(comparison) > 1 else ""
+    often = (
+        f"{best[0]} is right{most}"
+        if len(best) == 1
+        else f"{', '.join(best[:-1])} and {best[-1]} are right equally often"
+    )
     return f"{often} {share}. {significance.in_words(pairs, int(first['pictures']))}".strip()
 
 

@@ -74,7 +74,7 @@ def doubted(report: evaluate.Report) -> pd.DataFrame:
     issues = table[_label_issues(truth, report.probabilities)]
     own = report.probabilities[issues.index, truth[issues.index]]
     reasons = [
-        f"{row.label} {share:.0%}, rather {row.predicted} {row.probability:.0%}"
+        f"“{row.label}” {share:.0%}, rather “{row.predicted}” {row.probability:.0%}"
         for row, share in zip(issues.itertuples(), own, strict=True)
     ]
     columns = {"path": issues["path"], "label": issues["label"], "suggested": issues["predicted"]}

@@ -339,7 +339,7 @@ def test_a_browser_that_does_not_start_is_a_clear_error(options):
 
 def test_without_selenium_the_error_says_how_to_install_it(options, monkeypatch):
     monkeypatch.setitem(sys.modules, "selenium", None)
-    with pytest.raises(SourceError, match="expected Selenium, found none; install it with `pip install selenium`"):
+    with pytest.raises(SourceError, match=r"expected Selenium, found none; install it with `pip install .*\[page\]"):
         found('practice:"cars"', options(browser="/bin/sh", driver="/bin/sh"))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from toolkit.app import state, upload
+from toolkit.core import extras
 
 if TYPE_CHECKING:
     import av
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from toolkit.model.live import Watcher
 
 SNAPSHOT, LIVE = "Snapshot", "Live"
-MISSING = 'Live video needs one more package: `pip install "image-classifier-toolkit[live]"`. Then start the app again.'
 LOCAL: dict[str, list] = {"iceServers": []}  # browser and app connect on this machine or in its network
 
 VIDEO = {"autoPlay": True, "muted": True, "style": {"width": "100%", "maxWidth": "32rem", "borderRadius": "6px"}}
@@ -51,7 +51,7 @@ def _snapshot(below: float) -> None:
 
 def _live(below: float) -> None:
     if not find_spec("streamlit_webrtc"):
-        st.info(MISSING)
+        st.info(f"Live video needs one more package: {extras.remedy('streamlit_webrtc')}. Then start the app again.")
         return
     prepare()
     if "pylibsrtp" not in sys.modules:

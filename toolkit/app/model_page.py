@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from toolkit.app import components, state
+from toolkit.core import extras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle
@@ -87,7 +88,7 @@ def _comparison(run: Bundle) -> None:
     try:
         summary, rows, figure = _compared(stamps)
     except ModuleNotFoundError as error:
-        st.caption(f'How it compares needs {error.name}: `pip install "image-classifier-toolkit[train]"`.')
+        st.caption(f"How it compares needs {error.name}: {extras.remedy(error.name or '')}.")
         return
     except BundleError as error:
         st.caption(f"How it compares cannot be shown: {error}")

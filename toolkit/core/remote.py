@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
+from toolkit.core import extras
 from toolkit.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def path(name: str | Path) -> Path:
         remote = UPath(name)
         remote.fs  # noqa: B018 - connects, so that a missing library is reported here
     except ImportError as error:
-        missing = "run `pip install universal-pathlib`" if error.name == "upath" else str(error)
+        missing = extras.remedy("upath") if error.name == "upath" else str(error)
         raise DatasetError(f"expected the libraries that reach {name}, found them missing: {missing}") from error
     except ValueError as error:
         raise DatasetError(f"expected a path or a URL that fsspec knows, got {name}: {error}") from error

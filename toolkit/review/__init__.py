@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from toolkit.core import paths
+from toolkit.core import extras, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.review.journal import Journal
@@ -128,6 +128,6 @@ def _server() -> "type[Server]":
         from toolkit.review.server import Server
     except ImportError as error:
         raise ToolkitError(
-            f"expected FastAPI and uvicorn, got: {error}; install them with `pip install fastapi uvicorn`"
+            f"expected the packages of the review page, got: {error}; {extras.remedy(error.name or 'uvicorn')}"
         ) from error
     return Server

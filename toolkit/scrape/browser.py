@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.core import extras
 from toolkit.errors import SourceError
 from toolkit.scrape.fetch import user_agent
 from toolkit.scrape.item import Options
@@ -55,7 +56,7 @@ def chromium(options: Options, *, hosts: Iterable[str], words: Iterable[str] = (
     try:
         from selenium import webdriver
     except ImportError as error:
-        raise SourceError("expected Selenium, found none; install it with `pip install selenium`") from error
+        raise SourceError(f"expected Selenium, found none; {extras.remedy('selenium')}") from error
     service = webdriver.ChromeService(executable_path=program)
     with tempfile.TemporaryDirectory(prefix="toolkit-browser-", ignore_cleanup_errors=True) as folder:
         try:

@@ -20,7 +20,7 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.core import paths
+from toolkit.core import extras, paths
 from toolkit.errors import SourceError
 from toolkit.images.files import Passed
 from toolkit.scrape import folder, licenses
@@ -64,7 +64,7 @@ def items(
     if not parts:
         raise SourceError(f"expected kaggle:OWNER/NAME or kaggle:OWNER/NAME/versions/N, got kaggle:{argument}")
     if importlib.util.find_spec("kagglehub") is None:
-        raise SourceError("expected kagglehub for kaggle:, found none; pip install 'image-classifier-toolkit[kaggle]'")
+        raise SourceError(f"expected kagglehub for kaggle:, found none; {extras.remedy('kagglehub')}")
     handle, version = parts[1], int(parts[2] or 0)
     pin = _pins(into).get(handle, {})
     if not pin or version not in (0, pin["version"]):

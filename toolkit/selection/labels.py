@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
+from toolkit.core import extras
 from toolkit.dataset import label_issues
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
@@ -86,7 +87,5 @@ def _label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise ToolkitError(
-            'expected cleanlab to check labels, found none; run `pip install "image-classifier-toolkit[train]"`'
-        ) from error
+        raise ToolkitError(f"expected cleanlab to check labels, found none; {extras.remedy('cleanlab')}") from error
     return find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)

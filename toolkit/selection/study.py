@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from toolkit.core import extras
 from toolkit.errors import ToolkitError
 from toolkit.selection import search_space
 from toolkit.selection.search_space import Space
@@ -125,8 +126,6 @@ def _optuna() -> ModuleType:
     try:
         import optuna
     except ImportError as error:
-        raise ToolkitError(
-            'expected Optuna for a search, found none; run `pip install "image-classifier-toolkit[tune]"`'
-        ) from error
+        raise ToolkitError(f"expected Optuna for a search, found none; {extras.remedy('optuna')}") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.core import extras
 from toolkit.errors import ToolkitError
 from toolkit.serve.config import TOKEN, Config
 
@@ -66,7 +67,6 @@ def _service() -> "type[Service]":
         from toolkit.serve.server import Service
     except ImportError as error:
         raise ToolkitError(
-            f"expected the packages of a service, got: {error}; install them with "
-            '`pip install "image-classifier-toolkit[predict,serve]"`'
+            f"expected the packages of a service, got: {error}; {extras.remedy(error.name or 'uvicorn')}"
         ) from error
     return Service

@@ -1,5 +1,6 @@
 """Parallel map: a function over many items, in order, with a progress bar, and without dying of one bad item."""
 
+import io
 import os
 import sys
 import warnings
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import toolkit
-from toolkit.core import workers
+from toolkit.core import extras, workers
 from toolkit.errors import ImageError, ToolkitError
 
 PATIENCE = 5  # seconds to wait for a cluster to answer
+QUIET = 30  # seconds from one line of progress in a log to the next
 BATCH = 128  # items sent to another process at a time, at most: sending costs little then, and so does a lost worker
 
 Function = Callable[[Any], Any]
@@ -119,17 +121,31 @@ def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]
 
 
 def progress(
-    items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = "it"
+    items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = " files"
 ) -> "tqdm":
     """Progress bar around `items`; with None it is moved by hand, with its `update` and `set_postfix`.
 
-    It is hidden for an empty description, in a log instead of on a screen, and where TOOLKIT_PROGRESS is 0.
+    In a log instead of on a screen it is a line every half minute. It is hidden for an empty description, and where
+    TOOLKIT_PROGRESS is 0.
     """
     from tqdm.auto import tqdm
 
-    visible = sys.stderr.isatty() or _in_notebook()
-    hidden = not description or not visible or os.environ.get("TOOLKIT_PROGRESS") == "0"
-    return tqdm(items, total=total, desc=description, disable=hidden, leave=False, dynamic_ncols=True, unit=unit)
+    settings: dict[str, Any] = {"total": total, "desc": description, "unit": unit, "leave": False}
+    settings["disable"] = not description or os.environ.get("TOOLKIT_PROGRESS") == "0"
+    if sys.stderr.isatty() or _in_notebook():
+        return tqdm(items, dynamic_ncols=True, **settings)
+    return tqdm(items, file=_Lines(), ascii=True, mininterval=QUIET, maxinterval=QUIET, delay=QUIET, **settings)
+
+
+class _Lines(io.TextIOBase):
+    """Standard error as a log: what would be drawn over the line before becomes a line of its own."""
+
+    def write(self, text: str) -> int:
+        line = text.strip("\r\n ")
+        if line:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+        return len(text)
 
 
 def _in_notebook() -> bool:
@@ -214,9 +230,7 @@ def _client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ToolkitError(
-            'expected the library of clusters, found none; run `pip install "image-classifier-toolkit[cluster]"`'
-        ) from error
+        raise ToolkitError(f"expected the library of clusters, found none; {extras.remedy('distributed')}") from error
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:  # nobody there, or no address at all

@@ -124,7 +124,7 @@ def search(
         trials = len(points)
     attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
     runner = _Runner(attempt, jobs, trains=not config.uses_cached_features)
-    with parallel.progress(None, total=trials, description=f"tune {config.network}") as bar:
+    with parallel.progress(None, total=trials, description=f"tune {config.network}", unit=" trials") as bar:
         while (done := len(study.finished(journal))) < trials:
             bar.update(done - bar.n)
             batch = range(done, min(trials, (done // runner.at_once + 1) * runner.at_once))  # the same if it was killed

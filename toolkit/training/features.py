@@ -155,7 +155,7 @@ def _computed(
 ) -> dict[View, np.ndarray]:
     """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
     features: dict[View, np.ndarray] = {}
-    with parallel.progress(None, total=len(missing), description=description, unit="view") as bar:
+    with parallel.progress(None, total=len(missing), description=description, unit=" views") as bar:
         for start in range(0, len(missing), SHARD):
             part = missing[start : start + SHARD]
             rows = []

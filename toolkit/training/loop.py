@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toolkit.core import interrupt
 from toolkit.core.framework import keras, tf
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # pictures, one-hot labels, weights
@@ -148,9 +149,16 @@ class Loop:
 def _means(step: Step, batches: Iterable[Batch], steps: int) -> dict[str, float]:
     """Loss and accuracy over all pictures of an epoch."""
     iterator = iter(batches)
-    sums = np.array([step(iterator).numpy() for _ in range(steps)])
+    sums = np.array([_whole(step, iterator) for _ in range(steps)])
     totals = StepSums(*sums.sum(axis=0, dtype=np.float64))
     return {"loss": float(totals.loss / totals.pictures), "accuracy": float(totals.right / totals.weights)}
+
+
+def _whole(step: Step, batches: Iterator[Batch]) -> np.ndarray:
+    """The sums of a step, after which an interrupt may come."""
+    sums = step(batches).numpy()
+    interrupt.check()
+    return sums
 
 
 def _statistics(model: keras.Model) -> list[keras.Variable]:

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from toolkit import networks
-from toolkit.core import framework, parallel
+from toolkit.core import framework, interrupt, parallel
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
@@ -97,21 +97,24 @@ class Trainer:
         self.on_epoch(self.rows)
 
     def run(self) -> None:
-        """Train until the epochs or the patience of the last phase run out."""
-        for number in range(max(0, self.phase), len(self.phases)):
-            if number != self.phase:
-                self._start_phase(number)
-            phase = self.phases[number]
-            done = range(len(self.rows) - self.begun, phase.epochs)
-            bar = parallel.progress(done, description=f"{phase.name} {self.config.network}")
-            for _ in bar:
-                if self._is_out_of_patience(phase):
-                    break
-                self._epoch(phase, len(self.rows))
-                if isinstance(bar, tqdm):
-                    bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
-                if self.checkpoint.is_due:
-                    self.checkpoint.write(self._state(phase), self.model, self.average)
+        """Train until the epochs or the patience of the last phase run out; an interrupt waits for a whole step."""
+        with interrupt.held():
+            for number in range(max(0, self.phase), len(self.phases)):
+                if number != self.phase:
+                    self._start_phase(number)
+                self._run_phase(self.phases[number])
+
+    def _run_phase(self, phase: Phase) -> None:
+        done = range(len(self.rows) - self.begun, phase.epochs)
+        bar = parallel.progress(done, description=f"{phase.name} {self.config.network}", unit=" epochs")
+        for _ in bar:
+            if self._is_out_of_patience(phase):
+                break
+            self._epoch(phase, len(self.rows))
+            if isinstance(bar, tqdm):
+                bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
+            if self.checkpoint.is_due:
+                self.checkpoint.write(self._state(phase), self.model, self.average)
 
     def best_model(self) -> keras.Model:
         """The network with its best weights, computing in float32 wherever it is used."""

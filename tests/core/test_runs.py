@@ -25,6 +25,15 @@ def test_the_same_run_keeps_what_it_wrote_into_its_folder(file):
     assert (file.parent / "result.csv").exists()
 
 
+def test_what_has_changed_is_told_as_old_and_new():
+    stored = {"config": {"epochs": 8, "seed": 7}, "manifest": "0a", "dataset": "pets"}
+    now = {"config": {"epochs": 9, "seed": 7}, "manifest": "0a", "dataset": "pets"}
+    assert runs.changes(stored, now) == "epochs 8 → 9"
+    assert runs.changes(stored, {**now, "manifest": "0b"}) == "epochs 8 → 9; other pictures, labels or splits"
+    assert runs.changes(stored, stored) == ""
+    assert "kept" in runs.changes({"options": {"kept": 1}}, {"options": {}})
+
+
 def test_a_run_of_another_identity_is_refused_and_replaced_only_if_allowed(file):
     with pytest.raises(BundleError, match="expected no search at .*run, got one with other settings .*--overwrite"):
         runs.claim(file, IDENTITY | {"seed": 8}, kind="search", overwrite=False)

@@ -33,6 +33,24 @@ def is_same(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> bool:
     return all(stored.get(name) == value for name, value in as_stored(identity).items())
 
 
+def changes(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """What differs between a stored record and an identity, each setting old → new.
+
+    >>> changes({"config": {"seed": 7}, "manifest": "0a"}, {"config": {"seed": 8}, "manifest": "0b"})
+    'seed 7 → 8; other pictures, labels or splits'
+    """
+    words = []
+    for name, value in as_stored(identity).items():
+        old = stored.get(name)
+        if old == value:
+            continue
+        if isinstance(old, dict) and isinstance(value, dict):
+            words.append(changes(old, value) or f"{name} {old} → {value}")  # the new one has fewer entries
+        else:
+            words.append("other pictures, labels or splits" if name == "manifest" else f"{name} {old} → {value}")
+    return "; ".join(words)
+
+
 def claim(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool) -> None:
     """Take a folder for a run: write its identity, unless it is there already.
 
@@ -48,17 +66,18 @@ def claim(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool
     >>> claim(folder / "tune.json", {"seed": 7}, kind="search", overwrite=False)  # doctest: +SKIP
     """
     if file.exists():
-        if is_same(json.loads(file.read_text()), identity):
+        stored = json.loads(file.read_text())
+        if is_same(stored, identity):
             return
-        check_overwrite(file.parent, kind=kind, overwrite=overwrite)
+        check_overwrite(file.parent, kind=kind, differs=changes(stored, identity), overwrite=overwrite)
         shutil.rmtree(file.parent)
     paths.write(file, json.dumps(identity, indent=2) + "\n")
 
 
-def check_overwrite(folder: Path, *, kind: str, overwrite: bool) -> None:
-    """Raise BundleError unless a run of another identity may be overwritten."""
+def check_overwrite(folder: Path, *, kind: str, differs: str, overwrite: bool) -> None:
+    """Raise BundleError unless a run of another identity may be overwritten; it says what `differs`."""
     if not overwrite:
         raise BundleError(
-            f"expected no {kind} at {folder}, got one with other settings or other pictures; give this one another "
-            "name (--name), or allow it to be replaced (--overwrite)"
+            f"expected no {kind} at {folder}, got one with other settings or other pictures ({differs}); replace it "
+            "with --overwrite, or keep it and train under another name (train --name)"
         )

@@ -7,7 +7,6 @@ manifest and give a new one; nothing is ever removed from it.
 import csv
 import hashlib
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from toolkit.core import paths, remote
-from toolkit.dataset import schema
+from toolkit.dataset import by_hand, schema
+from toolkit.dataset.counting import in_general, tally
 from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES
 from toolkit.errors import DatasetError
+
+__all__ = ["COLUMNS", "FILE", "Manifest", "class_indices", "from_rows", "load", "merge", "tally"]
 
 FILE = "manifest.csv"
 
@@ -113,36 +115,38 @@ class Manifest:
             table.loc[values.index, column] = values.astype(table[column].dtype)
         return Manifest(self.root, table, self.partial)
 
-    def exclude(self, pictures: Iterable[str], *, reason: str) -> "Manifest":
+    def exclude(self, pictures: Iterable[str], *, reason: str = "") -> "Manifest":
         """A new manifest in which these pictures are not used; the files stay where they are.
 
         This is how a person settles a label conflict: exclude the row under the wrong label, then run dedup again.
 
         Args:
             pictures: see `find`.
-            reason: in words.
+            reason: in words; "" keeps the words about a picture that is excluded already.
 
         Raises:
             DatasetError: no picture or several of that name.
         """
-        return self.update({path: {"status": "excluded", "reason": reason} for path in self.find(pictures)})
+        return self.update(by_hand.excluded(self.table, pictures, reason))
 
-    def find(self, pictures: Iterable[str]) -> list[str]:
-        """The paths of pictures that are named by the end of them.
+    def include(self, pictures: Iterable[str]) -> "Manifest":
+        """A new manifest in which excluded pictures are used again; run dedup after it, which may find copies of them.
 
         Args:
-            pictures: paths as in the table, or the end of one, long enough to mean one picture.
+            pictures: see `find`.
+
+        Raises:
+            DatasetError: no picture or several of that name, or one that was not excluded.
+        """
+        return self.update(by_hand.included(self.table, pictures))
+
+    def find(self, pictures: Iterable[str]) -> list[str]:
+        """The paths of pictures, each named as it came, or by a part of its path, see `by_hand.find`.
 
         Raises:
             DatasetError: no picture or several of that name.
         """
-        paths = []
-        for picture in pictures:
-            matches = [path for path in self.table["path"] if path.endswith(picture)]
-            if len(matches) != 1:
-                raise DatasetError(f"expected the path of one picture, got {picture!r}, which {len(matches)} have")
-            paths += matches
-        return paths
+        return by_hand.find(self.table, pictures)
 
     def counts(self, by: str = "status") -> pd.DataFrame:
         """How many images: a row per class, a column per value of `by`, and totals.
@@ -164,7 +168,7 @@ class Manifest:
     def left_out_reasons(self) -> pd.DataFrame:
         """How many images are not used, for which status and reason; the most frequent first."""
         unused = self.left_out()
-        return tally(unused.assign(reason=unused["reason"].map(_in_general))[["status", "reason"]])
+        return tally(unused.assign(reason=unused["reason"].map(in_general))[["status", "reason"]])
 
     def notes(self) -> pd.DataFrame:
         """How many images in use have a note, such as that a range of deep grey values was chosen; numbers left out."""
@@ -279,21 +283,3 @@ def class_indices(labels: Iterable[str], classes: Sequence[str]) -> np.ndarray:
         return np.array([order[label] for label in labels], np.int64)
     except KeyError as error:
         raise DatasetError(f"expected labels among {', '.join(classes)}, got {error}; take the picture out") from error
-
-
-def _in_general(reason: str) -> str:
-    """A reason without what differs from picture to picture: the file it repeats, and its own size."""
-    reason = re.sub(r"raw/([^/]+)/[^,]+(, raw/[^/]+/[^,]+)*", r"one in \1", reason)
-    return re.sub(r"^\d+x\d+ pixels, ", "", reason)
-
-
-def tally(table: pd.DataFrame) -> pd.DataFrame:
-    """How often each row of a table of words is there, as the column "pictures"; the most frequent first.
-
-    >>> tally(pd.DataFrame({"reason": ["HTTP 404", "empty", "HTTP 404"]}))
-         reason  pictures
-    0  HTTP 404         2
-    1     empty         1
-    """
-    counted = table.groupby(list(table), as_index=False).size().rename(columns={"size": "pictures"})
-    return counted.sort_values("pictures", ascending=False, kind="stable", ignore_index=True)

@@ -93,8 +93,9 @@ def resizing(manifest: Manifest) -> pd.DataFrame:
         "as they came": (len(manifest), manifest.table["bytes"].sum()),
         "in use": (used.sum(), manifest.table.loc[used, "bytes"].sum()),
     }
-    for side, sizes in remote.bytes_by_folder(manifest.root / "sized").items():
-        rows[f"{side}×{side}"] = (len(sizes), sum(sizes))
+    for name, sizes in remote.bytes_by_folder(manifest.root / "sized").items():
+        side, dash, kind = name.partition("-")
+        rows[f"{side}×{side}{' ' if dash else ''}{kind}"] = (len(sizes), sum(sizes))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["pictures", "bytes"]).astype(int)
     each = table["bytes"] / table["pictures"].clip(lower=1)
     whole = max(int(table.loc["in use", "bytes"]), 1)

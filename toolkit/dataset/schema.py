@@ -42,6 +42,12 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
 }
 
 
+def check_verified(table: pd.DataFrame, *, dataset: str, to: str) -> None:
+    """Raise DatasetError where no picture was verified yet, which what `to` says needs."""
+    if len(table) and (table["status"] == "new").all():
+        raise DatasetError(f"expected verified pictures to {to}, got none; run `toolkit verify {dataset}` first")
+
+
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """The table with all of `COLUMNS`, empty cells where it had none."""
     for column, empty in COLUMNS.items():

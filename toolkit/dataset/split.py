@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from toolkit.core import paths
-from toolkit.dataset import lost
+from toolkit.dataset import lost, schema
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 
@@ -33,12 +33,13 @@ def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: i
         The manifest with "train", "val" or "test" for every picture in use and "" for the others.
 
     Raises:
-        DatasetError: a class has no picture in use, or too few to be in all three.
+        DatasetError: nothing is verified yet, a class has no picture in use, or too few to be in all three.
 
     >>> assign(manifest, seed=7).counts("split")  # doctest: +SKIP
     """
     if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
         raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
+    schema.check_verified(manifest.table, dataset=manifest.name, to="split")
     used = manifest.table["status"] == "ok"
     before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
     if gone := lost.classes(manifest):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toolkit.dataset import signatures
+from toolkit.dataset import schema, signatures
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import COMPARED
 from toolkit.duplicates import brake, hamming, matching
@@ -104,7 +104,7 @@ def pairs(
 
     Raises:
         ValueError: a limit is out of its range.
-        DatasetError: the signatures of some pictures are missing.
+        DatasetError: nothing is verified yet, or the signatures of some pictures are missing.
     """
     matches = _matches(manifest, max_distance, max_difference, transformed, crops)
     accepted = matches.pairs.select(matches.pairs.accepted(max_difference))
@@ -197,6 +197,7 @@ def _matches(
     manifest: Manifest, max_distance: int | None, max_difference: float, transformed: bool = False, crops: float = 1
 ) -> _Matches:
     matching.check(max_distance, max_difference, crops)
+    schema.check_verified(manifest.table, dataset=manifest.name, to="look for copies")
     table = manifest.table
     rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
     stored, indices = signatures.find(manifest.root, table["sha256"].iloc[rows])

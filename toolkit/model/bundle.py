@@ -179,6 +179,7 @@ def load(run: str | Path) -> Bundle:
     ('cars', 'tanks')
     """
     path = paths.run(run)
+    path = path.parent if path.name == MODEL and (path.parent / FACTS).exists() else path  # which knows its classes
     if path.is_file():
         return _plain(path)
     if not (path / FACTS).exists():

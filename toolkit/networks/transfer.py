@@ -5,7 +5,9 @@ The backbone comes with its own preprocessing, so that all networks take RGB fro
 
 import importlib
 import re
+import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -242,7 +244,8 @@ def _drawn(name: str, size: int, file: str | None) -> keras.Model:
     with warnings.catch_warnings():  # it says that weights learned at 224 pixels serve for other sizes, and they do
         warnings.filterwarnings("ignore", "`input_shape` is undefined")
         make = getattr(keras.applications, application.function)
-        return make(weights=file, include_top=False, input_shape=(size, size, 3))
+        with redirect_stdout(sys.stderr):  # Keras prints that it downloads weights; standard output may be JSON
+            return make(weights=file, include_top=False, input_shape=(size, size, 3))
 
 
 def _unavailable(function: str, weights: str, error: Exception) -> BundleError:

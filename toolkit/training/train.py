@@ -162,7 +162,7 @@ def _finished(folder: Path, identity: Mapping[str, object], overwrite: bool) -> 
         raise
     if runs.is_same(run.facts, identity):
         return run
-    runs.check_overwrite(folder, kind="run", overwrite=overwrite)
+    runs.check_overwrite(folder, kind="run", differs=runs.changes(run.facts, identity), overwrite=overwrite)
     return None
 
 

@@ -10,6 +10,7 @@ from toolkit.core import parallel
 from toolkit.dataset import manifest, resize, split, verify
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import dedup
+from toolkit.errors import DatasetError
 from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
 from toolkit.scrape import Options
@@ -110,8 +111,14 @@ def train_all(
     Returns:
         The dataset, and the networks in the order of the configs.
     """
+    sources = scrape.check(sources)
     settings = [] if callable(configs) else _checked(configs)
     table = scrape.collect(sources, into=into, options=options)
+    if len(table.classes) < 2:
+        raise DatasetError(
+            f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "
+            "with another label"
+        )
     lost = scrape.in_words(table.root)
     log(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
     sizes, modes = [config.size for config in settings], [config.resize_mode for config in settings]

@@ -18,6 +18,7 @@ A source is written `kind:what=label`:
 Files are named by the hash of their content. What was downloaded once is not asked for again.
 """
 
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +45,21 @@ Reader = Callable[[str, str, Options], Iterator[Item | Passed]]  # of an argumen
 OF_FOLDERS = ("folder", "zip", "imagefolder", "urls", "kaggle")  # sources that have a label for each picture
 DEEPER = 10  # times the limit that Flickr is asked for: it divides a longer listing by dates before it begins
 
-__all__ = ["SORTS", "TIME_FILTERS", "Item", "Options", "collect", "failures", "in_words", "passed_over", "sources"]
+__all__ = [
+    "SORTS",
+    "TIME_FILTERS",
+    "Item",
+    "Options",
+    "check",
+    "collect",
+    "failures",
+    "in_words",
+    "passed_over",
+    "sources",
+]
+
+LOCAL = ("folder", "zip", "imagefolder", "urls")  # sources that are files on this machine
+FORBIDDEN = ("google", "bing", "yahoo")
 
 
 def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
@@ -69,6 +84,26 @@ def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.s
     }
 
 
+def check(wanted: str | Iterable[str]) -> list[str]:
+    """Sources as they are written: checked, before anything else is done, and each path as the folder source it means.
+
+    Args:
+        wanted: as in `collect`.
+
+    Raises:
+        SourceError: a kind that there is not, or no file where one is named.
+
+    >>> check("page:PROFILE:pizza=pizza")
+    ['page:PROFILE:pizza=pizza']
+    """
+    kinds = sources()
+    names = [_with_kind(name, kinds) for name in ([wanted] if isinstance(wanted, str) else wanted)]
+    for name in names:
+        if not name.startswith("practice:"):
+            _check(kinds, name)
+    return names
+
+
 def collect(
     wanted: str | Iterable[str],
     *,
@@ -81,37 +116,38 @@ def collect(
     Run it again after an interruption, or later: what the dataset has is kept, and only what is new is fetched.
 
     Args:
-        wanted: one or more sources, such as "reddit:carporn=cars".
+        wanted: one or more sources, such as "reddit:carporn=cars"; the path of a folder or archive is one, too.
         into: name of a dataset in `data/`, or the path of its folder.
         options: limits and settings; None takes the defaults of `Options`.
         sleep: waits between attempts, given a number of seconds.
 
     Returns:
-        The manifest of the dataset, saved, new pictures with status "new".
+        The manifest of the dataset, saved, new pictures with status "new"; perhaps of one class so far.
 
     Raises:
         SourceError: a source is unknown, or none could be read.
-        DatasetError: fewer than two classes have pictures.
+        DatasetError: no picture could be had.
 
     >>> collect(["reddit:carporn=cars", "reddit:tankporn=tanks"], into="cars_tanks")  # doctest: +SKIP
     """
     root = paths.local(paths.dataset(into), to="scrape into")
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = check(wanted)
     with _practising(names, options or Options()) as (names, options):
-        kinds = sources(root=root, sleep=sleep)
-        for name in names:
-            _check(kinds, name)
+        kinds, is_new = sources(root=root, sleep=sleep), not root.exists()
         readers = [_reader(kinds, name, options) for name in names]
         fetcher = Fetcher(options, sleep=sleep)
         with Ledger(root) as ledger:
             with Downloads(root, ledger, fetcher) as downloads:
                 listings = [downloads.fetch(reader, several=several) for reader, several in readers]
             rows = list(manifest_rows(ledger.records, root))
+            is_empty = not ledger.records
     passed.keep(root, {_shown(name): listing.passed for name, listing in zip(names, listings, strict=True)})
     reasons = [listing.problem for listing in listings if listing.problem]
     if not reasons:
         listing_progress.forget(root)  # of listings that were left where there was enough
     if reasons and (len(reasons) == len(names) or not rows):
+        if is_new and is_empty:
+            shutil.rmtree(root)  # or a name that was mistyped would leave an empty dataset
         raise SourceError("; ".join(reasons))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
@@ -152,13 +188,23 @@ def _practice_page(names: list[str], options: Options) -> Iterator[Options]:
         yield replace(options, endpoints=here, allow=(*options.allow, "127.0.0.1/32"))
 
 
+def _with_kind(name: str, kinds: Mapping[str, Reader]) -> str:
+    """A path as a folder source; a source as it is."""
+    return name if name.partition(":")[0] in kinds or not Path(name).expanduser().exists() else f"folder:{name}"
+
+
 def _check(kinds: Mapping[str, Reader], name: str) -> None:
     kind, colon, argument = name.partition(":")
+    if kind in FORBIDDEN:
+        raise SourceError(f"expected another source than {name!r}: {kind.title()} forbids programs to search it")
     if not colon or kind not in kinds or not argument.partition("=")[0]:
         raise SourceError(
             f"expected a source such as folder:PICTURES or reddit:carporn=cars, got {name!r}; the kinds are "
-            f"{', '.join(kinds)}"
+            f"{', '.join((*kinds, 'practice'))}"
         )
+    _, what, _ = _parts(name)
+    if kind in LOCAL and not Path(what).expanduser().exists():
+        raise SourceError(f"expected pictures at {what}, found nothing; check the path")
 
 
 def _reader(kinds: Mapping[str, Reader], name: str, options: Options) -> tuple[Callable, bool]:
@@ -193,10 +239,4 @@ def _manifest(root: Path, rows: list[dict]) -> Manifest:
     # A placeholder is known as one only at its third address, perhaps in a later run; unless a person knows better.
     wanted = set(table.where(reviewed="use").table["path"])
     placeholders = [row for row in rows if row["status"] == "excluded" and row["path"] not in wanted]
-    table = table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in placeholders})
-    if len(table.classes) < 2:
-        raise DatasetError(
-            f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "
-            "with another label"
-        )
-    return table
+    return table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in placeholders})

@@ -210,9 +210,42 @@ def test_an_empty_class_is_one_clear_line(pictures, capsys):
     assert capsys.readouterr().err == "warning: no pictures in empty (1 × empty folder)\n"
 
 
-def test_one_class_only_is_one_clear_line(pictures, capsys):
-    said = complaint(capsys, "scrape", f"folder:{pictures / 'cars'}=cars", "--into", "mine")
-    assert "at least two classes" in said
+def test_one_class_after_the_other_can_be_brought_in_but_not_be_trained_on_alone(pictures, capsys):
+    assert main(["scrape", f"folder:{pictures / 'cars'}=cars", "--into", "mine"]) == 0
+    assert "one class so far; add another before training" in capsys.readouterr().out
+    said = complaint(capsys, "learn", f"folder:{pictures / 'cars'}=cars", "--into", "mine", "--network", "vgg")
+    assert "at least two classes, got only 'cars'" in said
+    assert main(["scrape", f"folder:{pictures / 'tanks'}=tanks", "--into", "mine"]) == 0
+    assert "one class" not in capsys.readouterr().out
+    assert manifest.load("mine").classes == ("cars", "tanks")
+
+
+def test_a_path_is_a_folder_source(pictures, capsys, monkeypatch):
+    monkeypatch.chdir(pictures.parent)
+    assert main(["scrape", "pictures", "--into", "mine"]) == 0
+    assert len(manifest.load("mine")) == 32
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("folder:picturez", "expected pictures at picturez, found nothing; check the path"),
+        ("picturez", "got 'picturez'; the kinds are folder, zip, imagefolder"),
+        ("nowhere:x", "page, practice"),
+        ("google:cats=cats", "Google forbids programs to search it"),
+    ],
+)
+def test_a_source_that_cannot_be_is_told_before_weights_are_looked_for_and_leaves_nothing(capsys, source, said):
+    words = ("run", source, "--into", "mine", "--networks", "xception", "--weights", "gone.h5")
+    assert said in complaint(capsys, *words)
+    assert said in complaint(capsys, "scrape", source, "--into", "mine")
+    assert not paths.dataset("mine").exists()
+
+
+def test_a_source_that_has_no_pictures_leaves_no_dataset(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert "found none" in complaint(capsys, "scrape", f"folder:{tmp_path / 'empty'}", "--into", "mine")
+    assert not paths.dataset("mine").exists()
 
 
 def test_an_unknown_network_is_one_clear_line(run, capsys):
@@ -256,7 +289,6 @@ def test_a_recipe_or_a_schedule_that_makes_no_sense_is_one_clear_line(run, capsy
     assert "cars_tanks, cifar10, hand_digits" in complaint(capsys, "train", "pets", "--recipe", "cake")
     assert "EPOCH=RATE" in complaint(capsys, "train", "pets", "--network", "vgg", "--schedule", "1=a")
     assert "vgg, dual_stack, xception" in complaint(capsys, "train", "pets", "--recipe", "cars_tanks", "--name", "x")
-    assert "at least one network" in complaint(capsys, "train", "pets")
 
 
 def test_a_dataset_after_fine_tune_is_not_taken_for_its_epochs(capsys):
@@ -310,6 +342,29 @@ def test_what_is_said_of_a_source_reaches_its_options(monkeypatch):
     (options,) = taken
     assert options.permission and options.over_18 and options.sort == "all"
     assert list(options.allow) == ["10.0.0.0/8", "::1/128"]
+
+
+def test_an_exclusion_keeps_its_reason_when_repeated_and_can_be_undone(run, capsys):
+    path = manifest.load("pets").table["path"][0]
+    assert main(["exclude", "pets", path, "--reason", "is a boat"]) == 0
+    assert main(["exclude", "pets", path]) == 0
+    assert manifest.load("pets").table["reason"][0] == "is a boat"
+    assert main(["exclude", "pets", path, "--undo"]) == 0
+    row = manifest.load("pets").table.iloc[0]
+    assert (row["status"], row["reason"]) == ("ok", "")
+    assert "expected excluded pictures" in complaint(capsys_emptied(capsys), "exclude", "pets", path, "--undo")
+
+
+@pytest.mark.parametrize("verb", ["split", "dedup"])
+def test_what_needs_verified_pictures_says_so(pictures, capsys, verb):
+    assert main(["scrape", str(pictures), "--into", "mine"]) == 0
+    assert "got none; run `toolkit verify mine` first" in complaint(capsys_emptied(capsys), verb, "mine")
+
+
+def test_a_model_named_by_its_file_knows_its_classes(run, capsys):
+    picture = str(manifest.load("pets").files[0])
+    assert main(["predict", str(run.folder / "model.keras"), picture]) == 0
+    assert "cars 0." in capsys.readouterr().out
 
 
 def test_a_picture_can_be_excluded_by_the_end_of_its_path(run, capsys):
@@ -459,4 +514,5 @@ def test_a_package_that_is_not_installed_is_named_with_what_brings_it(run, capsy
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.delitem(sys.modules, "toolkit.model.live", raising=False)
     said = complaint(capsys, "predict", str(run.folder), "--video", "gone.mp4")
-    assert 'expected the package cv2, which is not installed; install it with `pip install "image-classifier' in said
+    assert "expected the package cv2, which is not installed; install it with `pip install " in said
+    assert '[predict]"`' in said

@@ -64,7 +64,7 @@ SPECIAL = {  # what is None in a signature, since it depends on something
 
 def actions(verb):
     """The options of a verb that name a default."""
-    return [action for action in cli._parser(cli.VERBS[verb])._actions if re.search(r"default[):]", action.help or "")]
+    return [action for action in cli.parser(cli.VERBS[verb])._actions if re.search(r"default[):]", action.help or "")]
 
 
 def said(action):

@@ -9,60 +9,61 @@ What a verb needs is loaded when it is asked for, so `toolkit --help` answers at
 import argparse
 import json
 import os
+import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 import toolkit
-from toolkit.cli import app, copies, dataset, evaluation, inference, pipeline, serving, sources, training
+from toolkit.cli import (
+    app,
+    by_hand,
+    completion,
+    copies,
+    dataset,
+    evaluation,
+    inference,
+    pipeline,
+    serving,
+    sources,
+    training,
+)
 from toolkit.cli.verb import Verb
+from toolkit.core import extras
 from toolkit.errors import ToolkitError
 
-IN_ORDER = (  # of the work, and of `toolkit --help`
-    pipeline.LEARN,
-    pipeline.RUN,
-    sources.SCRAPE,
-    sources.SHOW,
-    dataset.VERIFY,
-    dataset.DEDUP,
-    copies.COPIES,
-    dataset.RESIZE,
-    dataset.QUALITY,
-    dataset.EXCLUDE,
-    dataset.REVIEW,
-    dataset.RELABEL,
-    dataset.SPLIT,
-    training.TRAIN,
-    training.CROSSVAL,
-    training.LABELS,
-    training.TUNE,
-    evaluation.EVALUATE,
-    evaluation.COMPARE,
-    evaluation.EXPLAIN,
-    evaluation.FAILURES,
-    evaluation.ROBUSTNESS,
-    inference.PREDICT,
-    inference.EXPORT,
-    serving.SERVE,
-    app.APP,
-    sources.CREDITS,
-    evaluation.REPORT,
-    sources.PRUNE,
-    pipeline.DEMO,
-)
-VERBS = {verb.name: verb for verb in IN_ORDER}
-EXTRAS = {  # of pyproject.toml, by what is imported from them alone
-    "ai_edge_litert": "predict",
-    "cv2": "predict",
-    "onnxruntime": "predict",
-    "onnx": "export",
-    "tf2onnx": "export",
-    "kagglehub": "kaggle",
-    "protego": "page",
-    "selenium": "page",
-    "streamlit": "app",
+STORY = {  # the verbs in the order of the work, as `toolkit --help` tells them
+    "all of it": (pipeline.LEARN, pipeline.RUN, pipeline.DEMO, pipeline.NOTEBOOKS),
+    "data": (
+        sources.SCRAPE,
+        sources.SHOW,
+        dataset.VERIFY,
+        dataset.DEDUP,
+        copies.COPIES,
+        dataset.RESIZE,
+        dataset.QUALITY,
+        by_hand.EXCLUDE,
+        by_hand.REVIEW,
+        by_hand.RELABEL,
+        dataset.SPLIT,
+        sources.CREDITS,
+        sources.PRUNE,
+    ),
+    "learn": (training.TRAIN, training.CROSSVAL, training.LABELS, training.TUNE),
+    "judge": (
+        evaluation.EVALUATE,
+        evaluation.COMPARE,
+        evaluation.EXPLAIN,
+        evaluation.FAILURES,
+        evaluation.ROBUSTNESS,
+        evaluation.REPORT,
+    ),
+    "use": (inference.PREDICT, inference.EXPORT, serving.SERVE, app.APP),
+    "the command line": (completion.COMPLETION,),
 }
+VERBS = {verb.name: verb for verbs in STORY.values() for verb in verbs}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,7 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if "--debug" in argv or _package(error) in ("", "toolkit"):
             raise
-        return _complain(f"expected the package {error.name}, which is not installed; {_remedy(error)}")
+        return _complain(
+            f"expected the package {error.name}, which is not installed; {extras.remedy(error.name or '')}"
+        )
     except (ToolkitError, ValueError, OSError) as error:
         if "--debug" in argv:
             raise
@@ -96,20 +99,16 @@ def _package(error: ModuleNotFoundError) -> str:
     return (error.name or "").partition(".")[0]
 
 
-def _remedy(error: ModuleNotFoundError) -> str:
-    """What to install: the extra that alone brings a package, or else the one that brings most."""
-    extra = EXTRAS.get(_package(error), "train")
-    return f'install it with `pip install "image-classifier-toolkit[{extra}]"`'
-
-
 def _answer(argv: list[str]) -> int:
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
     if not argv or argv[0] in ("-h", "--help", "--version"):
         print(toolkit.__version__ if argv[:1] == ["--version"] else _help(), flush=True)
         return 0
     if argv[0] not in VERBS:
-        raise ValueError(f"expected one of {', '.join(VERBS)}, got {argv[0]!r}; see `toolkit --help`")
+        raise ValueError(f"expected a verb, got {argv[0]!r}; {_meant(argv[0], VERBS)}see `toolkit --help`")
     verb = VERBS[argv[0]]
-    arguments = _parser(verb).parse_args(argv[1:])
+    arguments = parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
         result = verb.act(arguments)
@@ -119,28 +118,53 @@ def _answer(argv: list[str]) -> int:
     return 0
 
 
+def _meant(word: str, known: Iterable[str]) -> str:
+    """What somebody may have meant by a word that is not known, as a question; "" if nothing is near."""
+    near = get_close_matches(word, known, n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}? " if near else ""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line too."""
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see `{self.prog} --help`")
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        meant = _meant(unknown[1], self._option_string_actions) if unknown else ""
+        raise ValueError(f"{message}; {meant}see `{self.prog} --help`")
 
 
 def _help() -> str:
-    verbs = "\n".join(f"  {verb.name:<10} {verb.summary}" for verb in IN_ORDER)
-    return (
-        "usage: toolkit VERB [options]      toolkit VERB --help says more\n\n"
-        "From labelled pictures to a trained, measured image classifier.\n\n"
-        f"{verbs}\n\nTo begin with: toolkit learn PICTURES, a folder with a folder of pictures per class"
+    width = max(map(len, VERBS))
+    parts = [
+        "\n".join([f"{title}:", *(f"  {verb.name:<{width}}  {verb.summary}" for verb in verbs)])
+        for title, verbs in STORY.items()
+    ]
+    return "\n\n".join(
+        [
+            "usage: toolkit VERB [options]      toolkit VERB --help says more",
+            "From labelled pictures to a trained, measured image classifier.",
+            *parts,
+            "To begin with: toolkit learn PICTURES, a folder with a folder of pictures per class",
+        ]
     )
 
 
-def _parser(verb: Verb) -> argparse.ArgumentParser:
-    parser = _Parser(f"toolkit {verb.name}", description=verb.summary)
-    verb.options(parser)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
-    return parser
+def parser(verb: Verb, made: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+    """The parser of a verb, with the options that all verbs have.
+
+    Args:
+        verb: one of `VERBS`.
+        made: an empty one to add them to, such as a part of a larger parser; None makes one.
+    """
+    made = made or _Parser(f"toolkit {verb.name}")
+    made.formatter_class = argparse.RawDescriptionHelpFormatter  # whose examples keep their lines
+    made.description = verb.summary
+    verb.options(made)
+    examples = "\n".join(["examples:", *(f"  {example}" for example in verb.examples)])
+    made.epilog = "\n\n".join(filter(None, (made.epilog, examples)))
+    made.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    return made
 
 
 def _complain(message: str, *, code: int = 2) -> int:

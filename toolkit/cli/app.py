@@ -34,4 +34,13 @@ def _app(arguments: Namespace) -> dict:
     return {"address": addresses[0]}
 
 
-APP = Verb("app", "show a model to people: predict, camera, a game of test pictures, review", _app_options, _app)
+APP = Verb(
+    "app",
+    "show a model to people: predict, camera, a game of test pictures, review",
+    _app_options,
+    _app,
+    (
+        "toolkit app pets",
+        "toolkit app float16.tflite --page camera",
+    ),
+)

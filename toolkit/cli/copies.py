@@ -79,4 +79,13 @@ def _table(groups: list[list["Picture"]]) -> str:
     return stream.getvalue()
 
 
-COPIES = Verb("copies", "find copies in any folder, without a dataset; changes nothing", _copies_options, _copies)
+COPIES = Verb(
+    "copies",
+    "find copies in any folder, without a dataset; changes nothing",
+    _copies_options,
+    _copies,
+    (
+        "toolkit copies holiday/",
+        "toolkit copies holiday/ phone/ --transformed --csv copies.csv",
+    ),
+)

@@ -39,7 +39,16 @@ def _verify(arguments: Namespace) -> dict:
     return common.counted((verify.judge(table, **limits) if limits else table).save(), arguments)
 
 
-VERIFY = Verb("verify", "open every file once; say which cannot be used, and why", _verify_options, _verify)
+VERIFY = Verb(
+    "verify",
+    "open every file once; say which cannot be used, and why",
+    _verify_options,
+    _verify,
+    (
+        "toolkit verify pets",
+        "toolkit verify pets --min-side 64 --min-entropy 2",
+    ),
+)
 
 
 def _dedup_options(parser: ArgumentParser) -> None:
@@ -80,7 +89,17 @@ def _dedup(arguments: Namespace) -> dict:
     return {**counts, "leaks": leaks}
 
 
-DEDUP = Verb("dedup", "find the pictures that are there more than once", _dedup_options, _dedup)
+DEDUP = Verb(
+    "dedup",
+    "find the pictures that are there more than once",
+    _dedup_options,
+    _dedup,
+    (
+        "toolkit dedup pets",
+        "toolkit dedup pets --curve",
+        "toolkit dedup pets --transformed --crops 0.8",
+    ),
+)
 
 
 def _resize_options(parser: ArgumentParser) -> None:
@@ -103,7 +122,16 @@ def _resize(arguments: Namespace) -> dict:
     return common.counted(table.save(), arguments)
 
 
-RESIZE = Verb("resize", "make square copies of one size", _resize_options, _resize)
+RESIZE = Verb(
+    "resize",
+    "make square copies of one size",
+    _resize_options,
+    _resize,
+    (
+        "toolkit resize pets --size 224",
+        "toolkit resize pets --size 96 --mode letterbox --format jpeg",
+    ),
+)
 
 
 def _quality_options(parser: ArgumentParser) -> None:
@@ -130,79 +158,7 @@ QUALITY = Verb(
     "how balanced, large, light and sharp it is, as numbers, a page and a picture",
     _quality_options,
     _quality,
-)
-
-
-def _exclude_options(parser: ArgumentParser) -> None:
-    options.dataset(parser)
-    path = "as in the manifest: raw/cars/3f9a….jpg, or its end"
-    parser.add_argument("pictures", nargs="+", metavar="PATH", help=path)
-    parser.add_argument("--reason", default="taken out by hand", help="kept in the manifest")
-
-
-def _exclude(arguments: Namespace) -> dict:
-    table = common.dataset(arguments)
-    return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
-
-
-EXCLUDE = Verb("exclude", "take pictures out of use, with a reason", _exclude_options, _exclude)
-
-
-def _relabel_options(parser: ArgumentParser) -> None:
-    options.dataset(parser)
-    parser.add_argument("pictures", nargs="+", metavar="PATH", help="as for exclude")
-    parser.add_argument("--label", help="a class of the dataset")
-    parser.add_argument("--reason", default="", help="kept in the manifest")
-    parser.add_argument("--undo", action="store_true", help="take back the last mark of each instead")
-
-
-def _relabel(arguments: Namespace) -> dict:
-    from toolkit import review
-
-    table = common.dataset(arguments)
-    if bool(arguments.label) == arguments.undo:
-        raise ValueError(f"expected --label with one of {', '.join(table.classes)}, or --undo; got both or neither")
-    if arguments.undo:
-        return common.counted(review.undo(table, arguments.pictures), arguments)
-    relabelled = review.relabel(table, arguments.pictures, arguments.label, reason=arguments.reason)
-    return common.counted(relabelled, arguments)
-
-
-RELABEL = Verb("relabel", "give pictures another label, or take back the last mark of them", _relabel_options, _relabel)
-
-
-def _review_options(parser: ArgumentParser) -> None:
-    options.dataset(parser)
-    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
-    options.add(parser, "--queue", queues)
-    options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
-    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
-
-
-def _review(arguments: Namespace) -> dict:
-    import webbrowser
-
-    from toolkit import review
-
-    def announce(address: str) -> None:
-        common.log(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
-        if not arguments.no_browser:
-            webbrowser.open(address)
-
-    before = common.dataset(arguments)
-    table = review.serve(before, on_start=announce, **common.provided(arguments, "queue", "port", "host"))
-    marked = int((table.table["mark"] > before.table["mark"].max()).sum())
-    if marked:
-        common.log(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
-    return {**common.counted(table, arguments), "marked": marked}
-
-
-REVIEW = Verb(
-    "review",
-    "go through what is suspicious, on a page in the browser, with the keyboard",
-    _review_options,
-    _review,
+    ("toolkit quality pets",),
 )
 
 
@@ -227,4 +183,14 @@ def _split(arguments: Namespace) -> dict:
     return common.counted(table, arguments, by="split")
 
 
-SPLIT = Verb("split", "divide into train, val and test", _split_options, _split)
+SPLIT = Verb(
+    "split",
+    "divide into train, val and test",
+    _split_options,
+    _split,
+    (
+        "toolkit split pets",
+        "toolkit split pets --val 0.1 --test 0.2 --again",
+        "toolkit split pets --folders laid_out",
+    ),
+)

@@ -18,7 +18,16 @@ def _evaluate(arguments: Namespace) -> dict:
     return metrics
 
 
-EVALUATE = Verb("evaluate", "measure trained networks on the test pictures", options.runs, _evaluate)
+EVALUATE = Verb(
+    "evaluate",
+    "measure trained networks on the test pictures",
+    options.runs,
+    _evaluate,
+    (
+        "toolkit evaluate pets",
+        "toolkit evaluate pets/vgg",
+    ),
+)
 
 
 def _compare_options(parser: ArgumentParser) -> None:
@@ -35,7 +44,16 @@ def _compare(arguments: Namespace) -> dict:
     return comparison
 
 
-COMPARE = Verb("compare", "put evaluated networks side by side", _compare_options, _compare)
+COMPARE = Verb(
+    "compare",
+    "put evaluated networks side by side",
+    _compare_options,
+    _compare,
+    (
+        "toolkit compare pets",
+        "toolkit compare pets/vgg pets/xception --show trade_off.png",
+    ),
+)
 
 
 def _explain_options(parser: ArgumentParser) -> None:
@@ -68,7 +86,13 @@ def _explain(arguments: Namespace) -> dict:
     return {"picture": arguments.into, "labels": labels, "answers": answers}
 
 
-EXPLAIN = Verb("explain", "draw where a network looked when it answered", _explain_options, _explain)
+EXPLAIN = Verb(
+    "explain",
+    "draw where a network looked when it answered",
+    _explain_options,
+    _explain,
+    ("toolkit explain pets/efficientnet_lite0 photo.jpg --check",),
+)
 
 
 def _failures_options(parser: ArgumentParser) -> None:
@@ -103,6 +127,7 @@ FAILURES = Verb(
     "list the surest mistakes, the most hesitant answers, and disagreements",
     _failures_options,
     _failures,
+    ("toolkit failures pets --count 5",),
 )
 
 
@@ -137,7 +162,11 @@ def _advice(found: dict) -> str:
 
 
 ROBUSTNESS = Verb(
-    "robustness", "measure networks on worse pictures, and on pictures of nothing", _robustness_options, _robustness
+    "robustness",
+    "measure networks on worse pictures, and on pictures of nothing",
+    _robustness_options,
+    _robustness,
+    ("toolkit robustness pets/vgg --show curves.png",),
 )
 
 
@@ -155,4 +184,13 @@ def _report(arguments: Namespace) -> dict:
     return {"report": page}
 
 
-REPORT = Verb("report", "write one page with all of it", _report_options, _report)
+REPORT = Verb(
+    "report",
+    "write one page with all of it",
+    _report_options,
+    _report,
+    (
+        "toolkit report pets",
+        "toolkit report pets --into page.html",
+    ),
+)

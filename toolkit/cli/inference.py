@@ -53,7 +53,17 @@ def _predict(arguments: Namespace) -> list[dict] | dict:
     return _write(trained, sources, arguments) if _files(arguments) else _print(trained, sources, arguments)
 
 
-PREDICT = Verb("predict", "say what is on new pictures, in a video, or before a camera", _predict_options, _predict)
+PREDICT = Verb(
+    "predict",
+    "say what is on new pictures, in a video, or before a camera",
+    _predict_options,
+    _predict,
+    (
+        "toolkit predict pets/efficientnet_lite0 photo.jpg",
+        "toolkit predict float16.tflite 'photos/**/*.jpg' --csv answers.csv",
+        "toolkit predict float16.tflite --video drive.mp4",
+    ),
+)
 
 
 def _write(trained: "Classifier", sources: Sequence[str | bytes], arguments: Namespace) -> dict:
@@ -224,7 +234,16 @@ def _export(arguments: Namespace) -> dict:
     return export.load(trained)
 
 
-EXPORT = Verb("export", "write a trained network for phones, browsers and servers", _export_options, _export)
+EXPORT = Verb(
+    "export",
+    "write a trained network for phones, browsers and servers",
+    _export_options,
+    _export,
+    (
+        "toolkit export pets/efficientnet_lite0 --all",
+        "toolkit export pets/efficientnet_lite0 --format browser",
+    ),
+)
 
 
 def _comparison(done: "Export") -> str:

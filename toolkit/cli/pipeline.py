@@ -35,7 +35,16 @@ def _learn(arguments: Namespace) -> dict:
     return {"dataset": model.manifest.root, "run": model.bundle.folder, **figures}
 
 
-LEARN = Verb("learn", "pictures in, a trained and measured classifier out", _learn_options, _learn)
+LEARN = Verb(
+    "learn",
+    "pictures in, a trained and measured classifier out",
+    _learn_options,
+    _learn,
+    (
+        "toolkit learn pictures/",
+        "toolkit learn pictures/ --into pets --fine-tune",
+    ),
+)
 
 
 def _run_options(parser: ArgumentParser) -> None:
@@ -68,7 +77,16 @@ def _run(arguments: Namespace) -> dict:
     return result | {"report": outcome.page}
 
 
-RUN = Verb("run", "all of it, with several networks, compared, and a report", _run_options, _run)
+RUN = Verb(
+    "run",
+    "all of it, with several networks, compared, and a report",
+    _run_options,
+    _run,
+    (
+        "toolkit run pictures/ --into pets --networks vgg,efficientnet_lite0 --style modern",
+        "toolkit run practice:100 --into practice --networks small_cnn",
+    ),
+)
 
 
 def _demo_options(parser: ArgumentParser) -> None:
@@ -91,4 +109,34 @@ def _demo(arguments: Namespace) -> dict:
     return result | {"prediction": done.prediction, "notebooks": done.pages, "report": done.report}
 
 
-DEMO = Verb("demo", "run the notebooks in order, on drawn pictures or your own", _demo_options, _demo)
+DEMO = Verb(
+    "demo",
+    "run the notebooks in order, on drawn pictures or your own",
+    _demo_options,
+    _demo,
+    (
+        "toolkit demo",
+        "toolkit demo --source folder:pictures --into pets",
+    ),
+)
+
+
+def _notebooks_options(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="where to; what is there already is kept")
+
+
+def _notebooks(arguments: Namespace) -> dict:
+    from toolkit.pipeline import demo
+
+    copied = demo.copy_notebooks(arguments.folder)
+    common.log(arguments)("\n".join([*map(str, copied), f"\nnext: jupyter lab {arguments.folder}"]))
+    return {"notebooks": copied}
+
+
+NOTEBOOKS = Verb(
+    "notebooks",
+    "copy the notebooks that teach every step into a folder",
+    _notebooks_options,
+    _notebooks,
+    ("toolkit notebooks lessons/",),
+)

@@ -45,4 +45,13 @@ def _serve(arguments: Namespace) -> dict:
     return result
 
 
-SERVE = Verb("serve", "let others ask a trained network over HTTP", _serve_options, _serve)
+SERVE = Verb(
+    "serve",
+    "let others ask a trained network over HTTP",
+    _serve_options,
+    _serve,
+    (
+        "toolkit serve pets/efficientnet_lite0",
+        "TOOLKIT_TOKEN=secret toolkit serve float16.tflite --host 0.0.0.0 --port 80",
+    ),
+)

@@ -16,14 +16,27 @@ def _scrape(arguments: Namespace) -> dict:
     from toolkit.scrape import passed
 
     settings = scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS))
-    counts = common.counted(scrape.collect(arguments.sources, into=arguments.into, options=settings), arguments)
+    table = scrape.collect(arguments.sources, into=arguments.into, options=settings)
+    counts = common.counted(table, arguments)
+    if len(table.classes) < 2:
+        common.log(arguments)("one class so far; add another before training, with the same --into")
     lost = "; ".join(filter(None, [scrape.in_words(arguments.into), passed.in_words(arguments.into)]))
     if lost:
         common.log(arguments)(f"{lost}; `toolkit show {arguments.into}` says more")
     return counts | {"passed_over": scrape.passed_over(arguments.into).to_dict(orient="records")}
 
 
-SCRAPE = Verb("scrape", "bring labelled pictures into a dataset", options.sources, _scrape)
+SCRAPE = Verb(
+    "scrape",
+    "bring labelled pictures into a dataset",
+    options.sources,
+    _scrape,
+    (
+        "toolkit scrape pictures/ --into pets",
+        "toolkit scrape 'wikimedia:Category:Main_battle_tanks=tanks' --into vehicles --limit 300",
+        "toolkit scrape urls:list.csv 'openverse:\"pizza\"=pizza' --into food",
+    ),
+)
 
 
 def _show_options(parser: ArgumentParser) -> None:
@@ -66,6 +79,10 @@ SHOW = Verb(
     "what a dataset holds, where from, and what was left out; a contact sheet per label",
     _show_options,
     _show,
+    (
+        "toolkit show pets",
+        "toolkit show pets --no-sheets --json",
+    ),
 )
 
 
@@ -85,7 +102,16 @@ def _prune(arguments: Namespace) -> list[dict]:
     return removed.to_dict(orient="records")
 
 
-PRUNE = Verb("prune", "remove pictures whose posts were removed on Reddit", _prune_options, _prune)
+PRUNE = Verb(
+    "prune",
+    "remove pictures whose posts were removed on Reddit",
+    _prune_options,
+    _prune,
+    (
+        "toolkit prune pets",
+        "toolkit prune pets --yes",
+    ),
+)
 
 
 def _credits_options(parser: ArgumentParser) -> None:
@@ -103,4 +129,10 @@ def _credits(arguments: Namespace) -> dict:
     return {"credits": page, **counts}
 
 
-CREDITS = Verb("credits", "write the page that names whoever made the pictures", _credits_options, _credits)
+CREDITS = Verb(
+    "credits",
+    "write the page that names whoever made the pictures",
+    _credits_options,
+    _credits,
+    ("toolkit credits pets",),
+)

@@ -32,7 +32,7 @@ def _train_options(parser: ArgumentParser) -> None:
 def _train(arguments: Namespace) -> dict | list[dict]:
     from toolkit.training import train
 
-    configs = _chosen(arguments) if common.chooses(arguments) else common.configs(arguments, _networks(arguments))
+    configs = _chosen(arguments) if common.chooses(arguments) else _configs(arguments)
     if arguments.name and len(configs) > 1:
         names = ", ".join(config.network for config in configs)
         raise ValueError(f"expected no --name for {len(configs)} networks ({names}); give --network too")
@@ -58,7 +58,17 @@ def _trained(run: "Bundle", arguments: Namespace) -> dict:
     return {"run": run.folder, **run.facts, "history": run.history.to_dict(orient="list")}
 
 
-TRAIN = Verb("train", "train a network", _train_options, _train)
+TRAIN = Verb(
+    "train",
+    "train a network",
+    _train_options,
+    _train,
+    (
+        "toolkit train pets",
+        "toolkit train pets --network vgg --style modern --epochs 30 --name long",
+        "toolkit train pets --network mobilenet --fine-tune",
+    ),
+)
 
 
 def _crossval_options(parser: ArgumentParser) -> None:
@@ -86,7 +96,16 @@ def _crossval(arguments: Namespace) -> dict:
     return result | {"folds": outcome.folds.reset_index().to_dict(orient="records")}
 
 
-CROSSVAL = Verb("crossval", "judge a network on every picture, in folds", _crossval_options, _crossval)
+CROSSVAL = Verb(
+    "crossval",
+    "judge a network on every picture, in folds",
+    _crossval_options,
+    _crossval,
+    (
+        "toolkit crossval pets",
+        "toolkit crossval pets --network vgg --folds 10 --jobs 2",
+    ),
+)
 
 
 def _labels_options(parser: ArgumentParser) -> None:
@@ -122,7 +141,16 @@ def _judge(arguments: Namespace) -> "Config":
     return _config(arguments, usual=usual)
 
 
-LABELS = Verb("labels", "find labels that are likely wrong, for a person to look at", _labels_options, _labels)
+LABELS = Verb(
+    "labels",
+    "find labels that are likely wrong, for a person to look at",
+    _labels_options,
+    _labels,
+    (
+        "toolkit labels pets --show suspects.png",
+        "toolkit labels pets --network efficientnet_lite0",
+    ),
+)
 
 
 def _tune_options(parser: ArgumentParser) -> None:
@@ -150,7 +178,16 @@ def _tune(arguments: Namespace) -> dict:
     return {"best": best, "config": outcome.folder / tune.BEST, "trials": len(outcome.trials)}
 
 
-TUNE = Verb("tune", "look for better settings, on train and val", _tune_options, _tune)
+TUNE = Verb(
+    "tune",
+    "look for better settings, on train and val",
+    _tune_options,
+    _tune,
+    (
+        "toolkit tune pets",
+        "toolkit tune pets --vary C=0.001..10 --vary views=1,2,4 --trials 20",
+    ),
+)
 
 
 def _in_folds(
@@ -190,12 +227,16 @@ def _with_squares(table: "Manifest", configs: Iterable["Config"]) -> "Manifest":
     return table
 
 
-def _networks(arguments: Namespace) -> list[str]:
-    return [arguments.network] if arguments.network else []
+def _configs(arguments: Namespace, *, usual: Mapping[str, Any] | None = None) -> list["Config"]:
+    """The settings of the network that was named, of those of a recipe, or of the network that `learn` takes."""
+    from toolkit.pipeline.learn import NETWORK
+
+    usual = usual if arguments.recipe else {"network": NETWORK, **(usual or {})}
+    return common.configs(arguments, [arguments.network] if arguments.network else [], usual=usual)
 
 
 def _config(arguments: Namespace, *, usual: Mapping[str, Any] | None = None) -> "Config":
-    configs = common.configs(arguments, _networks(arguments), usual=usual)
+    configs = _configs(arguments, usual=usual)
     if len(configs) > 1:
         raise ValueError(f"expected one network, got {len(configs)} in the recipe; give --network")
     return configs[0]

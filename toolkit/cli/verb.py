@@ -14,9 +14,11 @@ class Verb(NamedTuple):
         options: adds its options to a parser.
         act: does it, with the values of those options; returns what `--json` prints. This and `options` are called for
             the verb that was asked for only, and import what they need then.
+        examples: whole commands, the most usual first.
     """
 
     name: str
     summary: str
     options: Callable[[ArgumentParser], None]
     act: Callable[[Namespace], object]
+    examples: tuple[str, ...]

@@ -12,7 +12,7 @@ EXTRAS = {  # the extra that brings each module, the smallest one that does
     "distributed": "cluster",
     "kagglehub": "kaggle",
     "optuna": "tune",
-    "selenium": "page",
+    **dict.fromkeys(("protego", "selenium"), "page"),
     **dict.fromkeys(("fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart"), "serve"),
     **dict.fromkeys(("uvicorn", "uvloop"), "serve"),
     "streamlit": "app",

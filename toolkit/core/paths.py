@@ -36,18 +36,10 @@ def cache() -> Path:
 
 
 def notebooks() -> Path:
-    """The folder of the numbered notebooks.
-
-    Raises:
-        DatasetError: the package was installed without its checkout, which holds the notebooks.
-    """
-    folder = Path(__file__).resolve().parents[2] / "notebooks"
-    if not folder.is_dir():
-        raise DatasetError(
-            f"expected the numbered notebooks in {folder}, found none; clone the project and install it with "
-            '`pip install -e ".[notebooks]"`'
-        )
-    return folder
+    """The folder of the numbered notebooks: that of the checkout, or their copy in the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "notebooks"
+    return inside if inside.is_dir() else package.parent / "notebooks"
 
 
 def dataset(name: str | Path) -> Path:

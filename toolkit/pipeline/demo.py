@@ -92,6 +92,22 @@ def execute(
     return Demo(folder, runs, last_lines.get(PREDICTING, ""), paths.models(root) / "report.html")
 
 
+def copy_notebooks(into: str | Path) -> list[Path]:
+    """Copy the numbered notebooks to where they can be changed; what is there already stays as it is.
+
+    Args:
+        into: a folder, which need not be there.
+
+    Returns:
+        The paths of all of them there.
+
+    >>> copy_notebooks("lessons")[0].name  # doctest: +SKIP
+    '01_collect.ipynb'
+    """
+    targets = {Path(into).expanduser() / file.name: file for file in _notebooks()}
+    return [target if target.exists() else paths.write(target, file.read_bytes()) for target, file in targets.items()]
+
+
 def _notebooks() -> list[Path]:
     return sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
 

@@ -1,0 +1,104 @@
+"""Verbs with which a person says what single pictures are."""
+
+from argparse import ArgumentParser, Namespace
+
+from toolkit.cli import common, options
+from toolkit.cli.verb import Verb
+
+
+def _exclude_options(parser: ArgumentParser) -> None:
+    options.dataset(parser)
+    path = "as in the manifest: raw/cars/3f9a….jpg, or its end"
+    parser.add_argument("pictures", nargs="+", metavar="PATH", help=path)
+    parser.add_argument("--reason", default="", help="kept in the manifest (default: what it says, or that it was you)")
+    parser.add_argument("--undo", action="store_true", help="use them again instead")
+
+
+def _exclude(arguments: Namespace) -> dict:
+    table = common.dataset(arguments)
+    if arguments.undo:
+        return common.counted(table.include(arguments.pictures).save(), arguments)
+    return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
+
+
+EXCLUDE = Verb(
+    "exclude",
+    "take pictures out of use, with a reason",
+    _exclude_options,
+    _exclude,
+    (
+        "toolkit exclude pets cats/12.jpg --reason 'is a dog'",
+        "toolkit exclude pets cats/12.jpg --undo",
+    ),
+)
+
+
+def _relabel_options(parser: ArgumentParser) -> None:
+    options.dataset(parser)
+    parser.add_argument("pictures", nargs="+", metavar="PATH", help="as for exclude")
+    parser.add_argument("--label", help="a class of the dataset")
+    parser.add_argument("--reason", default="", help="kept in the manifest")
+    parser.add_argument("--undo", action="store_true", help="take back the last mark of each instead")
+
+
+def _relabel(arguments: Namespace) -> dict:
+    from toolkit import review
+
+    table = common.dataset(arguments)
+    if bool(arguments.label) == arguments.undo:
+        raise ValueError(f"expected --label with one of {', '.join(table.classes)}, or --undo; got both or neither")
+    if arguments.undo:
+        return common.counted(review.undo(table, arguments.pictures), arguments)
+    relabelled = review.relabel(table, arguments.pictures, arguments.label, reason=arguments.reason)
+    return common.counted(relabelled, arguments)
+
+
+RELABEL = Verb(
+    "relabel",
+    "give pictures another label, or take back the last mark of them",
+    _relabel_options,
+    _relabel,
+    (
+        "toolkit relabel pets cats/12.jpg --label dogs",
+        "toolkit relabel pets cats/12.jpg --undo",
+    ),
+)
+
+
+def _review_options(parser: ArgumentParser) -> None:
+    options.dataset(parser)
+    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
+    options.add(parser, "--queue", queues)
+    options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
+    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+
+
+def _review(arguments: Namespace) -> dict:
+    import webbrowser
+
+    from toolkit import review
+
+    def announce(address: str) -> None:
+        common.log(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
+        if not arguments.no_browser:
+            webbrowser.open(address)
+
+    before = common.dataset(arguments)
+    table = review.serve(before, on_start=announce, **common.provided(arguments, "queue", "port", "host"))
+    marked = int((table.table["mark"] > before.table["mark"].max()).sum())
+    if marked:
+        common.log(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
+    return {**common.counted(table, arguments), "marked": marked}
+
+
+REVIEW = Verb(
+    "review",
+    "go through what is suspicious, on a page in the browser, with the keyboard",
+    _review_options,
+    _review,
+    (
+        "toolkit review pets",
+        "toolkit review pets --queue copies --no-browser",
+    ),
+)

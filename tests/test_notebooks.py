@@ -36,6 +36,13 @@ def test_a_notebook_has_one_parameters_cell_in_which_every_value_is_explained(fi
     assert all(re.match(r"[\w, ]+ = [^#]+  # \S", line) for line in tagged[0].source.splitlines())
 
 
+def test_the_first_cell_is_the_same_in_all_and_does_nothing_where_the_toolkit_is(file, monkeypatch):
+    first = cells(file, "code")[0].source
+    assert first == cells(FILES[0], "code")[0].source
+    monkeypatch.setattr("subprocess.run", None)
+    exec(first, {})
+
+
 def test_code_cells_are_short_and_define_nothing(file):
     lengths = [len(cell.source.splitlines()) for cell in cells(file, "code")]
     assert max(lengths) <= 9

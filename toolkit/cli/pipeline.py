@@ -123,12 +123,13 @@ DEMO = Verb(
 
 def _notebooks_options(parser: ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="where to; what is there already is kept")
+    options.add(parser, "--dataset", "that all of them work on (default: practice)")
 
 
 def _notebooks(arguments: Namespace) -> dict:
     from toolkit.pipeline import demo
 
-    copied = demo.copy_notebooks(arguments.folder)
+    copied = demo.copy_notebooks(arguments.folder, **common.provided(arguments, "dataset"))
     common.log(arguments)("\n".join([*map(str, copied), f"\nnext: jupyter lab {arguments.folder}"]))
     return {"notebooks": copied}
 
@@ -138,5 +139,5 @@ NOTEBOOKS = Verb(
     "copy the notebooks that teach every step into a folder",
     _notebooks_options,
     _notebooks,
-    ("toolkit notebooks lessons/",),
+    ("toolkit notebooks lessons/", "toolkit notebooks lessons/ --dataset pets"),
 )

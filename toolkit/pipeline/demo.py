@@ -92,11 +92,12 @@ def execute(
     return Demo(folder, runs, last_lines.get(PREDICTING, ""), paths.models(root) / "report.html")
 
 
-def copy_notebooks(into: str | Path) -> list[Path]:
+def copy_notebooks(into: str | Path, *, dataset: str = "") -> list[Path]:
     """Copy the numbered notebooks to where they can be changed; what is there already stays as it is.
 
     Args:
         into: a folder, which need not be there.
+        dataset: the dataset that all of them work on, in place of "practice"; "" leaves it.
 
     Returns:
         The paths of all of them there.
@@ -104,8 +105,12 @@ def copy_notebooks(into: str | Path) -> list[Path]:
     >>> copy_notebooks("lessons")[0].name  # doctest: +SKIP
     '01_collect.ipynb'
     """
-    targets = {Path(into).expanduser() / file.name: file for file in _notebooks()}
-    return [target if target.exists() else paths.write(target, file.read_bytes()) for target, file in targets.items()]
+    copies = {Path(into).expanduser() / file.name: file.read_text(encoding="utf-8") for file in _notebooks()}
+    for copy, text in copies.items():
+        if not copy.exists():
+            named = json.dumps(f"dataset = {json.dumps(dataset, ensure_ascii=False)}", ensure_ascii=False)[1:-1]
+            paths.write(copy, text.replace(r"dataset = \"practice\"", named, 1) if dataset else text)
+    return list(copies)
 
 
 def _notebooks() -> list[Path]:

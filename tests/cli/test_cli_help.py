@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 
 import pytest
 
@@ -106,3 +107,22 @@ def test_the_number_of_pictures_from_which_the_distance_is_shorter_is_that_of_th
 @pytest.mark.parametrize(("verb", "least"), [("verify", 4), ("resize", 4), ("train", 8), ("serve", 14), ("tune", 10)])
 def test_defaults_are_found_in_the_help_texts(verb, least):
     assert sum(real(verb, action) is not None for action in actions(verb)) >= least
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_examples_that_can_be_parsed(verb):
+    assert cli.VERBS[verb].examples
+    for example in cli.VERBS[verb].examples:
+        words = [word for word in shlex.split(example.partition(" > ")[0]) if not word.startswith("TOOLKIT_TOKEN=")]
+        assert words[:2] == ["toolkit", verb]
+        cli.parser(cli.VERBS[verb]).parse_args(words[2:])
+
+
+def test_the_help_tells_every_verb_once_under_the_part_of_the_story_it_belongs_to(capsys):
+    assert cli.main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.split()[0] for line in lines if re.match(r"  \w", line)]
+    assert sorted(told) == sorted(cli.VERBS)
+    titles = [line.rstrip(":") for line in lines if re.fullmatch(r"[\w ]+:", line)]
+    assert titles == list(cli.STORY)
+    assert all(len(line) <= 100 for line in lines)

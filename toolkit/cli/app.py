@@ -13,7 +13,7 @@ def _app_options(parser: ArgumentParser) -> None:
     options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
     options.add(parser, "--port", "to listen at (default: 8501, or any that is free)", type=int)
     options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
-    parser.add_argument("--browser", action="store_true", help="open it in the browser, too")
+    options.browser(parser, default=False)
 
 
 def _app(arguments: Namespace) -> dict:

@@ -71,7 +71,7 @@ def _review_options(parser: ArgumentParser) -> None:
     options.add(parser, "--queue", queues)
     options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
     options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    options.browser(parser, default=True)
 
 
 def _review(arguments: Namespace) -> dict:
@@ -81,7 +81,7 @@ def _review(arguments: Namespace) -> dict:
 
     def announce(address: str) -> None:
         common.log(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
-        if not arguments.no_browser:
+        if arguments.browser:
             webbrowser.open(address)
 
     before = common.dataset(arguments)

@@ -60,6 +60,13 @@ def dataset_of(run: "Bundle") -> "Manifest":
     return manifest.load(paths.dataset_of(run.folder))
 
 
+def named(rows: "pd.DataFrame", table: "Manifest") -> "pd.DataFrame":
+    """Rows with a column `path` as people know the pictures: by the names they came with."""
+    from toolkit.dataset import by_hand
+
+    return rows.assign(path=rows["path"].map(by_hand.shown(table.table)))
+
+
 def cluster(arguments: Namespace, table: "Manifest") -> AbstractContextManager[None]:
     """Work on the cluster that was named, whose workers must see the dataset; on this machine if none was."""
     from toolkit.core import parallel
@@ -107,10 +114,11 @@ def configs(
     Raises:
         ValueError: nothing says which network, or a setting could have no effect.
     """
+    from toolkit.core import paths
     from toolkit.training import config, recipes
 
     recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
-    stored = {**(usual or {}), **(config.stored(file) if file else {})}
+    stored = {**(usual or {}), **(config.stored(paths.file(file)) if file else {})}
     if not names and not recipe and not stored.get("network"):
         raise ValueError("expected at least one network, got none; give --networks vgg, for example")
     settings, mixing = provided(arguments, *TRAINING_OPTIONS), provided(arguments, *MIXING_OPTIONS)

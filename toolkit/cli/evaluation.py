@@ -2,9 +2,13 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options
 from toolkit.cli.verb import Verb
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def _evaluate(arguments: Namespace) -> dict:
@@ -32,7 +36,7 @@ EVALUATE = Verb(
 
 def _compare_options(parser: ArgumentParser) -> None:
     options.runs(parser)
-    options.file(parser, "--into", "also draw accuracy against time into this file", metavar="PNG")
+    options.drawing(parser, "also draw accuracy against time into this file")
 
 
 def _compare(arguments: Namespace) -> dict:
@@ -40,7 +44,7 @@ def _compare(arguments: Namespace) -> dict:
 
     runs = common.evaluated(arguments.runs, arguments)
     comparison = common.compared(runs, arguments)
-    common.draw(arguments.into, lambda plot: plot.trade_off(compare.table(runs)))
+    common.draw(arguments.show, lambda plot: plot.trade_off(compare.table(runs)))
     return comparison
 
 
@@ -59,8 +63,7 @@ COMPARE = Verb(
 def _explain_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN, a folder, or a .keras file")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files")
-    into = "path of the picture (explained.png)"
-    options.file(parser, "--into", into, metavar="PNG", default=Path("explained.png"))
+    options.drawing(parser, "path of the picture (default: explained.png)", default=Path("explained.png"))
     options.add(parser, "--label", "the class to look for (default: the network's own answer)")
     parser.add_argument("--check", action="store_true", help="also draw what covering it piece by piece changes")
 
@@ -80,10 +83,26 @@ def _explain(arguments: Namespace) -> dict:
     if arguments.check:
         pairs = zip(pixels, labels, strict=True)
         covered = [explain.occlusion(trained, picture, label=label) for picture, label in pairs]
-    captions = [f"{label}, {p:.0%}" for label, p in zip(answers, probabilities.max(axis=1), strict=True)]
-    common.draw(arguments.into, lambda plot: plot.heat(pixels, heat, checks=covered, captions=captions))
-    common.log(arguments)(f"{arguments.into}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
-    return {"picture": arguments.into, "labels": labels, "answers": answers}
+    panels = "; from left to right: the picture, what spoke for it" + (", what covering costs" if covered else "")
+    shares = probabilities.max(axis=1)
+    captions = [f"{label}, {share:.0%}{panels}" for label, share in zip(answers, shares, strict=True)]
+    drawn = {"checks": covered, "captions": captions, "columns": 1, "side": 3.0 * (2 + bool(covered))}
+    common.draw(arguments.show, lambda plot: plot.heat(pixels, heat, **drawn))
+    common.log(arguments)(f"{arguments.show}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
+    result = {"picture": arguments.show, "labels": labels, "answers": answers}
+    return result | ({"checks": _checked(arguments, heat, covered)} if covered else {})
+
+
+def _checked(arguments: Namespace, heat: "np.ndarray", covered: list["np.ndarray"]) -> list[dict]:
+    """What covering costs where it glows and where it does not, printed and returned."""
+    from toolkit.evaluation import explain
+
+    checks = [explain.agreement(*maps) for maps in zip(heat, covered, strict=True)]
+    for picture, (glowing, rest) in zip(arguments.pictures, checks, strict=True):
+        agrees = "the check agrees" if glowing > rest else "the check does not agree, so believe neither"
+        costs = f"costs {glowing:.3f} of the probability, covering the rest {rest:.3f}"
+        common.log(arguments)(f"{picture}: covering what glows {costs}: {agrees}")
+    return [{"glowing": glowing, "rest": rest} for glowing, rest in checks]
 
 
 EXPLAIN = Verb(
@@ -103,8 +122,9 @@ def _failures_options(parser: ArgumentParser) -> None:
 def _failures(arguments: Namespace) -> dict:
     from toolkit.evaluation import evaluate, failures
 
-    reports = [evaluate.load(run) for run in common.evaluated(arguments.runs, arguments)]
-    log, result = common.log(arguments), {}
+    runs = common.evaluated(arguments.runs, arguments)
+    reports = [evaluate.load(run) for run in runs]
+    log, result, pictures = common.log(arguments), {}, common.dataset_of(runs[0])
     columns = ["path", "label", "predicted", "probability"]
     for report in reports:
         parts = {
@@ -112,11 +132,12 @@ def _failures(arguments: Namespace) -> dict:
             "most hesitant": failures.least_confident_right(report, count=arguments.count)[columns],
         }
         for title, table in parts.items():
-            log(f"\n{report.run}: {title}\n{table.round(3).to_string(index=False) if len(table) else 'none'}")
+            told = common.named(table, pictures).round(3).to_string(index=False) if len(table) else "none"
+            log(f"\n{report.run}: {title}\n{told}")
         result[report.run] = {title: table.to_dict(orient="records") for title, table in parts.items()}
     if len(reports) > 1:
         disagreements = failures.disagreements(reports)
-        first = disagreements.head(arguments.count).to_string(index=False)
+        first = common.named(disagreements.head(arguments.count), pictures).to_string(index=False)
         log(f"\ndisagreements, {len(disagreements)} in all\n{first}")
         result["disagreements"] = disagreements.to_dict(orient="records")
     return result
@@ -133,7 +154,7 @@ FAILURES = Verb(
 
 def _robustness_options(parser: ArgumentParser) -> None:
     options.runs(parser)
-    options.file(parser, "--into", "also draw the curves into this file", metavar="PNG")
+    options.drawing(parser, "also draw the curves into this file")
     parser.add_argument("--again", action="store_true", help="measure again what was measured before")
 
 
@@ -148,7 +169,7 @@ def _robustness(arguments: Namespace) -> dict:
         log(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
         log(_advice(advice))
         result[run.name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
-    common.draw(arguments.into, lambda plot: plot.robustness(curves))
+    common.draw(arguments.show, lambda plot: plot.robustness(curves))
     return result
 
 

@@ -1,14 +1,13 @@
 """Verbs that put a trained network to use."""
 
-import glob
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, pictures
 from toolkit.cli.verb import Verb
 from toolkit.errors import BundleError, ImageError
 
@@ -18,21 +17,32 @@ if TYPE_CHECKING:
     from toolkit.model.live import Seen
     from toolkit.model.predict import Answer, Prediction
 
-STANDARD_INPUT = "-"
+STANDARD_OUTPUT = "-"
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+MANY = 10  # classes, from which on a line shows the first few alone
+FEW = 5
 
 
 def _predict_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="MODEL", help="DATASET/RUN, a folder, or a .tflite, .onnx or .keras file")
-    what = "files, folders, patterns such as 'photos/**/*.jpg'; - for the bytes of one on standard input"
+    what = "files, folders, patterns such as 'photos/**/*.jpg', addresses; - for the bytes of one on standard input"
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=what)
     listed = "also the pictures this file names, one per line; - for standard input"
     options.add(parser, "--list", listed, metavar="FILE")
-    options.add(parser, "--camera", "the frames of this camera, shown in a window: 0, 1, …", type=int, metavar="N")
+    options.add(
+        parser,
+        "--camera",
+        "the frames of this camera, 0, 1, …; in a window where OpenCV has one, else printed",
+        type=int,
+        metavar="N",
+    )
     options.add(parser, "--video", "the frames of a video", metavar="FILE")
     options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
     options.add(parser, "--views", "average over mirrored and cropped views of each picture", action="store_true")
     options.add(parser, "--passes", "average over so many passes with dropout on (Monte Carlo dropout)", type=int)
-    options.add(parser, "--csv", "write the answers as a table, and print how many there are of each", metavar="FILE")
+    options.add(parser, "--top", "classes that are shown of each (default: all, or 5 of more than 10)", type=int)
+    table = "write the answers as a table, and print how many there are of each; - for standard output"
+    options.add(parser, "--csv", table, metavar="FILE")
     options.add(parser, "--jsonl", "the same as a line of JSON per picture", metavar="FILE")
     options.file(parser, "--show", "draw the first picture as the network saw it into this file", metavar="PNG")
 
@@ -40,6 +50,8 @@ def _predict_options(parser: ArgumentParser) -> None:
 def _predict(arguments: Namespace) -> list[dict] | dict:
     from toolkit.model import runtime
 
+    if len(arguments.pictures) == 1 and arguments.pictures[0].lower().endswith(VIDEOS):
+        arguments.video = arguments.pictures.pop()
     live = [name for name in ("camera", "video") if name in arguments]
     listed = [*arguments.pictures, *(["--list"] if "list" in arguments else [])]
     if len(live) + bool(listed) != 1:
@@ -47,7 +59,7 @@ def _predict(arguments: Namespace) -> list[dict] | dict:
     trained = runtime.load(arguments.run)
     if live:
         return _watch(trained, getattr(arguments, live[0]), arguments)
-    sources = list(_sources(arguments))
+    sources = list(pictures.named(arguments))
     if not sources:
         raise ImageError(f"expected pictures, found no file in {', '.join(listed)}")
     return _write(trained, sources, arguments) if _files(arguments) else _print(trained, sources, arguments)
@@ -80,7 +92,8 @@ def _counted(counts: dict[str, int], arguments: Namespace) -> dict:
     written = [str(file) for file in _files(arguments).values()]
     summary = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
     total = sum(counts.values())
-    common.log(arguments)("\n".join([*written, f"{total:,} pictures: {summary or 'none'}"]))
+    if STANDARD_OUTPUT not in written:  # which then is the table and nothing else
+        common.log(arguments)("\n".join([*written, f"{total:,} pictures: {summary or 'none'}"]))
     return {"written": written, "pictures": total, "answers": dict(sorted(counts.items()))}
 
 
@@ -97,10 +110,10 @@ def _print(trained: "Classifier", sources: Sequence[str | bytes], arguments: Nam
         name = "standard input" if isinstance(source, bytes) else source
         if isinstance(answer, predict.Prediction):
             first = first or answer
-            log(_line(answer, arguments))
+            log(_line(replace(answer, source=name), arguments))
             facts = _facts(answer)
         else:
-            log(f"{Path(name).name}: {answer.status}, {answer.reason}")
+            log(f"{name}: {answer.status}, {answer.reason}")
             facts = {"error": answer.reason}
         if arguments.json:  # else nothing is kept of it, however many there are
             results.append({"picture": name, **facts})
@@ -114,6 +127,11 @@ def _line(answer: "Prediction", arguments: Namespace) -> str:
     """The answer, with its uncertainty where several were averaged."""
     several = getattr(arguments, "views", False) or getattr(arguments, "passes", 0)
     uncertainty = f"  entropy {answer.entropy:.3f}, disagreement {answer.disagreement:.3f} bits"
+    classes = len(answer.probabilities)
+    top = getattr(arguments, "top", FEW if classes > MANY else classes)
+    if top < classes:
+        first = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])[:top]
+        answer = replace(answer, probabilities=dict(first))
     return f"{answer}{uncertainty if several else ''}"
 
 
@@ -166,41 +184,6 @@ def _asking(arguments: Namespace) -> dict[str, Any]:
 
 def _files(arguments: Namespace) -> dict[str, Any]:
     return {f"{name}_file": Path(file) for name, file in common.provided(arguments, "csv", "jsonl").items()}
-
-
-def _sources(arguments: Namespace) -> Iterator[str | bytes]:
-    """The pictures that were named, as paths in text, which are small, or the bytes of the one that came in."""
-    if getattr(arguments, "list", "") == STANDARD_INPUT and STANDARD_INPUT in arguments.pictures:
-        raise ValueError("expected standard input once, got it as a picture and as a list")
-    for name in dict.fromkeys(arguments.pictures):
-        yield from [sys.stdin.buffer.read()] if name == STANDARD_INPUT else _matching(name)
-    if "list" in arguments:
-        yield from _listed(arguments.list)
-
-
-def _listed(name: str) -> Iterator[str]:
-    with open(0 if name == STANDARD_INPUT else name, errors="surrogateescape", closefd=name != STANDARD_INPUT) as lines:
-        yield from (line.rstrip("\r\n") for line in lines if line.strip())
-
-
-def _matching(name: str) -> Iterator[str]:
-    """The files in a folder, or of a pattern; any other name as it is."""
-    path = Path(name)
-    if path.is_dir():
-        yield from _inside([path])
-    elif glob.has_magic(name) and not path.exists():
-        yield from _inside(map(Path, sorted(glob.glob(name, recursive=True))))  # noqa: PTH207 - a pattern may be absolute
-    else:
-        yield name
-
-
-def _inside(entries: Iterable[Path]) -> Iterator[str]:
-    """Files, and what is in folders, but for what is hidden."""
-    for path in entries:
-        if path.is_dir():
-            yield from _inside(sorted(inner for inner in path.iterdir() if not inner.name.startswith(".")))
-        elif path.is_file():
-            yield str(path)
 
 
 def _export_options(parser: ArgumentParser) -> None:

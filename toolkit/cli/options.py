@@ -4,7 +4,7 @@ An option that is not given is not passed on, so the defaults live in the module
 help text names.
 """
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,17 @@ def file(parser: ArgumentParser, name: str, help: str, *, metavar: str = "FILE",
     parser.add_argument(name, metavar=metavar, type=Path, default=default, help=help)
 
 
+def drawing(parser: ArgumentParser, help: str, *, default: Path | None = None) -> None:
+    """Add the file of a drawing; `--into` is its old name in some verbs."""
+    parser.add_argument("--show", "--into", dest="show", metavar="PNG", type=Path, default=default, help=help)
+
+
+def browser(parser: ArgumentParser, *, default: bool) -> None:
+    """Add whether a page is opened in the browser."""
+    open_it = f"open it in the browser (default: {'yes' if default else 'no'})"
+    parser.add_argument("--browser", action=BooleanOptionalAction, default=default, help=open_it)
+
+
 def dataset(parser: ArgumentParser) -> None:
     """Add the dataset."""
     parser.add_argument("dataset", help="name of a dataset in data/, the path of its folder, or a URL")
@@ -125,7 +136,10 @@ def recipe(
 ) -> None:
     """Add the network, the recipe and the file of settings."""
     parser.add_argument(
-        "--network", help=f"efficientnet_lite0, vgg, dual_stack, xception, hub:PRESET, …{also} (default: {usual})"
+        "--network",
+        "--networks",
+        dest="network",
+        help=f"efficientnet_lite0, vgg, dual_stack, xception, hub:PRESET, …{also} (default: {usual})",
     )
     authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: its authors' settings replace the defaults below"
     parser.add_argument("--recipe", help=authors)

@@ -67,6 +67,12 @@ def run(name: str | Path) -> Path:
     return home().joinpath("models", *parts)
 
 
+def file(name: str | Path) -> Path:
+    """A file as it was named, from the working folder; else the one of that name below the home, if it is there."""
+    path = Path(name).expanduser()
+    return path if path.is_absolute() or path.exists() or not (home() / path).exists() else home() / path
+
+
 def models(dataset_root: Path) -> Path:
     """The folder of all runs trained on one dataset: in `models/`, or in the dataset if that is a folder elsewhere."""
     if not isinstance(dataset_root, Path):  # a URL: networks stay here

@@ -5,7 +5,7 @@ file:// and all other names stay plain paths, so local work costs nothing here.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
@@ -16,6 +16,10 @@ from toolkit.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
     from upath import UPath
+
+
+READERS: dict[str, Callable[[str], bytes]] = {}
+"""What reads a file at a URL in place of fsspec, by the scheme of the URL; raises ImageError where it cannot."""
 
 
 def is_url(name: object) -> bool:
@@ -64,6 +68,9 @@ def content(source: str | Path | bytes) -> str | Path | bytes:
     """
     if isinstance(source, bytes) or not is_url(source):
         return source
+    scheme = str(source).partition("://")[0]
+    if scheme in READERS:
+        return READERS[scheme](str(source))
     try:
         return path(source).read_bytes()
     except FileNotFoundError as error:

@@ -25,7 +25,7 @@ __all__ = ["COLUMNS", "FILE", "Manifest", "class_indices", "from_rows", "load", 
 FILE = "manifest.csv"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Manifest:
     """Manifest of a dataset: a row for each image, with its label, status and split.
 
@@ -207,6 +207,9 @@ class Manifest:
         paths.write(self.root / FILE, text)
         return self
 
+    def __repr__(self) -> str:
+        return f"{self.name}: {len(self)} images\n{self.counts()}"
+
     def _repr_html_(self) -> str:
         return f"<b>{self.name}</b>: {len(self)} images{self.counts()._repr_html_()}"
 
@@ -226,7 +229,11 @@ def load(root: str | Path) -> Manifest:
     folder = paths.dataset(root)
     file = folder / FILE
     if not remote.exists(file):
-        raise DatasetError(f"expected a dataset at {folder}, found no {FILE}; make one with `toolkit scrape SOURCE`")
+        there = ", ".join(sorted(file.parent.name for file in paths.home().glob(f"data/*/{FILE}")))
+        raise DatasetError(
+            f"expected a dataset at {folder}, found no {FILE}; there are: {there or 'none yet'}; make one with "
+            "`toolkit scrape SOURCE`"
+        )
     types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
     try:
         table = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=types, keep_default_na=False)

@@ -24,7 +24,7 @@ TIMED = 40  # pictures, one at a time
 LOOKS = "test_openings.jsonl"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The answers of a model about pictures, and the figures that follow from them.
 
@@ -118,7 +118,7 @@ class Report:
         """The true and the predicted class of every picture, by name."""
         return self.predictions["label"], self.predictions["predicted"]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         low, high = self.interval
         right = f"{self.run}: {self.accuracy:.1%} right on {len(self.predictions)} {self.split} pictures"
         return f"{right} (95 % interval {low:.1%} to {high:.1%})"

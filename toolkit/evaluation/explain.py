@@ -94,6 +94,23 @@ def occlusion(
     return total / np.maximum(count, 1)
 
 
+def agreement(heat: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
+    """Agreement of `grad_cam` with `occlusion`: what covering costs on average, where it glows and where it does not.
+
+    Args:
+        heat: of one picture, 0 to 1; what is at least half of its highest value glows.
+        losses: from `occlusion` of the same picture.
+
+    Returns:
+        Mean losses of probability; the first is the larger one where the two agree. 0 where there is no such place.
+
+    >>> agreement(np.array([[1.0, 0.0]]), np.array([[0.4, 0.1]]))
+    (0.4, 0.1)
+    """
+    glows = heat >= max(heat.max() / 2, 1e-9)
+    return tuple(float(losses[place].mean()) if place.any() else 0.0 for place in (glows, ~glows))
+
+
 def _check(trained: Bundle, pictures: np.ndarray) -> None:
     expected = (trained.size, trained.size, 3)
     if pictures.ndim != 4 or pictures.shape[1:] != expected:

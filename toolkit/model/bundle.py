@@ -52,7 +52,7 @@ class EpochScore(NamedTuple):
         return self.loss if monitor == "val_loss" else -self.accuracy
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle(Classifier):
     """A trained model, its classes and how it came to be. The network itself is loaded when it is first needed.
 
@@ -71,6 +71,10 @@ class Bundle(Classifier):
     facts: Mapping[str, Any] = field(default_factory=dict)
     resize_mode: str = "crop"
     _model: "keras.Model | None" = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        measured = f", {self.metrics['accuracy']:.1%} right on test" if self.metrics else ""
+        return f"{self.folder.parent.name}/{self.name}: {', '.join(self.classes)} at {self.size} pixels{measured}"
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -184,6 +188,7 @@ def load(run: str | Path) -> Bundle:
         return _plain(path)
     if not (path / FACTS).exists():
         near = sorted(file.parent for file in [*path.glob(f"*/{FACTS}"), *path.parent.glob(f"*/{FACTS}")])
+        near = near or sorted(file.parent for file in paths.home().glob(f"models/*/*/{FACTS}"))
         names = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in near)
         raise BundleError(f"expected a trained run at {path}, found none; there are: {names or 'none yet'}")
     try:

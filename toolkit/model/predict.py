@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from toolkit.model.classifier import Classifier
 from toolkit.model.sources import Sources, full_name, several, short_name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """A model's answer for one picture.
 
@@ -44,7 +45,7 @@ class Prediction:
     disagreement: float = 0.0
     abstained: bool = False
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         shares = "  ".join(f"{name} {share:.3f}" for name, share in self.probabilities.items())
         return f"{self.source}: {'not sure' if self.abstained else self.label}  ({shares})"
 
@@ -202,7 +203,7 @@ def write(
     Args:
         trained: the model.
         sources: see `stream`.
-        csv_file: of the table with commas; None writes none.
+        csv_file: of the table with commas; None writes none, `-` is standard output.
         jsonl_file: of the table with a line of JSON per picture, empty cells as null; None writes none.
         options: see `stream`.
 
@@ -242,7 +243,9 @@ def write_rows(
 
 
 def _opened(open_files: ExitStack, file: Path) -> IO[str]:
-    """A new file under a temporary name, which it loses when all is done."""
+    """A new file under a temporary name, which it loses when all is done; standard output for `-`."""
+    if file == Path("-"):
+        return sys.stdout
     temporary = open_files.enter_context(paths.atomic_write(file))
     # names of files may be bytes that are no text, and stay what they are
     return open_files.enter_context(temporary.open("w", encoding="utf-8", errors="surrogateescape", newline=""))

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from toolkit import images
-from toolkit.core import paths, stderr, workers
+from toolkit.core import extras, paths, stderr, workers
 from toolkit.errors import BundleError
 from toolkit.model.classifier import Classifier
 
+ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # the best first
 FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
 
 Answer = Callable[[np.ndarray], np.ndarray]
@@ -56,7 +57,8 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
     """A classifier from disk.
 
     Args:
-        name: a `.tflite` or `.onnx` file, below `models/` or anywhere; or what `bundle.load` takes.
+        name: a `.tflite` or `.onnx` file, below `models/` or anywhere; or what `bundle.load` takes: where TensorFlow is
+            not installed, the exported file of that run answers.
         threads: of one answer, at least 1; None for one per core.
 
     Raises:
@@ -66,16 +68,40 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
     ('cars', 'tanks')
     """
     path = paths.run(name)
+    if path.is_dir() and not extras.is_installed("tensorflow"):
+        path = exported(path)
     if path.suffix not in OPENERS:
         from toolkit.model import bundle
 
         return bundle.load(name)
     if not path.is_file():
-        raise BundleError(f"expected an exported model at {path}, found no file; make it with `toolkit export RUN`")
+        raise BundleError(
+            f"expected an exported model at {Path(name).expanduser().resolve()} or {path}, found no file; make it with "
+            "`toolkit export RUN`"
+        )
     threads = workers.cores() if threads is None else threads
     if threads < 1:
         raise ValueError(f"expected at least 1 thread, got {threads}")
     return OPENERS[path.suffix](path, threads)
+
+
+def exported(model: str | Path) -> Path:
+    """The file that answers without TensorFlow: the model itself, or the best of those that a run has.
+
+    Raises:
+        BundleError: there is none, or it is from another time than the run.
+    """
+    path = paths.run(model)
+    folder = path / "export"
+    if path.suffix in OPENERS or not path.is_dir():
+        return path
+    files = [folder / name for name in ORDER if (folder / name).is_file()]
+    if not files:
+        raise BundleError(f"expected exported files in {folder}, found none; run `toolkit export {model}`")
+    made_from, now = json.loads((folder / "export.json").read_text()), json.loads((path / "bundle.json").read_text())
+    if made_from.get("model") != now.get("sha256"):
+        raise BundleError(f"expected {folder} from {path.name} as it is now; run `toolkit export {model}` again")
+    return files[0]
 
 
 def artifact(path: Path, facts: Mapping[str, Any], answer: Answer, shape: tuple) -> Artifact:

@@ -24,7 +24,7 @@ SEED = 7
 Choose = Callable[[Manifest], Sequence[train.Config]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What the pipeline made.
 
@@ -37,6 +37,9 @@ class Run:
     manifest: Manifest
     bundles: tuple[Bundle, ...]
     page: Path
+
+    def __repr__(self) -> str:
+        return "\n".join([*map(repr, self.bundles), str(self.page)])
 
 
 def usual_networks(weights: str = "") -> tuple[str, ...]:

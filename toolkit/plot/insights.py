@@ -21,6 +21,7 @@ def heat(
     checks: Sequence[np.ndarray] | None = None,
     captions: Sequence[str] = (),
     columns: int = 3,
+    side: float = 2.6,
 ) -> Gallery:
     """Heat maps: pictures, and beside each the same with heat over it; what spoke for the answer glows.
 
@@ -31,6 +32,7 @@ def heat(
             value, and dark below 0.
         captions: a line below each picture; none by default.
         columns: pictures per row, at least 1.
+        side: width of a picture with all that is beside it, in inches.
     """
     maps: list[np.ndarray | list[np.ndarray]] = [heats]
     if checks is not None:
@@ -40,7 +42,7 @@ def heat(
         strip = np.hstack([picture, *(glowing(picture, heat_map[index]) for heat_map in maps)])
         cells.append((strip, captions[index] if index < len(captions) else ""))
     columns = min(columns, max(1, len(pictures)))
-    return flowing(cells, columns=columns, side=2.6, aspect=1 / (1 + len(maps)))
+    return flowing(cells, columns=columns, side=side, aspect=1 / (1 + len(maps)))
 
 
 def glowing(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ SPLIT = "cross-validated"
 Judge = Callable[[Manifest, Path], None]  # learns from a fold's train and val, and stores its answers about test
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
     """The answers of all folds together.
 
@@ -54,7 +54,7 @@ class CrossValidation:
         grouped = right.groupby(self.report.predictions["fold"])
         return grouped.agg(pictures="size", accuracy="mean")
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         low, high = self.folds["accuracy"].min(), self.folds["accuracy"].max()
         return f"{self.report}; folds from {low:.1%} to {high:.1%}"
 

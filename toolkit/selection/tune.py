@@ -35,7 +35,7 @@ FOLDER, FACTS, JOURNAL, TABLE, BEST = "tune", "tune.json", "journal.log", "trial
 METHODS = ("tpe", "random", "grid")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Search:
     """The trials of a search, and the best settings of all.
 
@@ -57,7 +57,7 @@ class Search:
         """The row of the best trial."""
         return _best(self.trials)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         settings = ", ".join(f"{name} {_text(self.best[name])}" for name in self.space)
         count = f"{len(self.trials)} trials, {(self.trials['state'] == 'pruned').sum()} given up early"
         return f"{self.config.network}: {self.best['accuracy']:.1%} with {settings} ({count})"

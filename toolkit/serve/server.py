@@ -1,16 +1,14 @@
 """A service that runs, and ends without losing a request that it accepted."""
 
 import asyncio
-import json
 import socket
 from functools import partial
 from pathlib import Path
 
 import uvicorn
 
-from toolkit.core import paths, workers
+from toolkit.core import workers
 from toolkit.core.sockets import Serving, listening, stop_accepting
-from toolkit.errors import BundleError
 from toolkit.model import runtime
 from toolkit.model.classifier import Classifier
 from toolkit.serve import addresses, application
@@ -18,7 +16,6 @@ from toolkit.serve.config import Config
 from toolkit.serve.connection import Connection
 from toolkit.serve.limits import LimitedApplication
 
-ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # the best first
 QUIET = 0.5  # seconds after the signal to stop in which requests are answered still, each on its last connection
 LAST = 0.1  # seconds in which no new connection is accepted, before listening ends
 
@@ -62,30 +59,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def exported(model: str | Path) -> Path:
-    """The file that answers: itself, or the best of those that a run has.
-
-    Raises:
-        BundleError: there is none, or it is from another time than the run.
-    """
-    path = paths.run(model)
-    folder = path / "export"
-    if path.suffix in runtime.OPENERS or not path.is_dir():
-        return path
-    files = [folder / name for name in ORDER if (folder / name).is_file()]
-    if not files:
-        raise BundleError(f"expected exported files in {folder}, found none; run `toolkit export {model}`")
-    made_from, now = json.loads((folder / "export.json").read_text()), json.loads((path / "bundle.json").read_text())
-    if made_from.get("model") != now.get("sha256"):
-        raise BundleError(f"expected {folder} from {path.name} as it is now; run `toolkit export {model}` again")
-    return files[0]
-
-
 def _opened(model: str | Path | Classifier, config: Config) -> tuple[list[Classifier], str]:
     """The sessions of a model, and its name."""
     if isinstance(model, Classifier):
         return [model], Path(model.name).stem
-    file = exported(model)
+    file = runtime.exported(model)
     sessions = config.sessions or workers.cores()
     return [runtime.load(file, threads=config.threads) for _ in range(sessions)], _name(file)
 

@@ -419,8 +419,8 @@ def test_a_comparison_first_asks_a_run_that_was_not_asked_yet(run, tmp_path, cap
     assert main(["compare", "pets/vgg", "--into", str(tmp_path / "front.png")]) == 0
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out
-    assert "test pictures (95 % interval" in said and "milliseconds_p95" in said
-    assert run.metrics["accuracy"] <= 1 and "ece" in said and "memory" in said
+    assert "test pictures (95 % interval" in said and "ms p95" in said
+    assert run.metrics["accuracy"] <= 1 and "ECE" in said and "MB used" in said
 
 
 def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):

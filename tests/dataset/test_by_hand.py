@@ -3,7 +3,7 @@
 import pytest
 from helpers import class_folders
 
-from toolkit import scrape
+from toolkit import dedup, resize, scrape, split, verify
 from toolkit.dataset import by_hand
 from toolkit.errors import DatasetError
 
@@ -35,6 +35,15 @@ def test_a_picture_is_shown_as_it_came_beside_the_beginning_of_its_name(pets):
 def test_a_picture_from_elsewhere_is_shown_by_its_path(pets):
     table = pets.table.assign(source="reddit", source_id="t3_abc")
     assert by_hand.shown(table) == {path: path for path in table["path"]}
+
+
+def test_the_stages_take_the_name_of_a_dataset(pets):
+    pets.save()
+    table = dedup.group(verify.check(pets.root).save().root)
+    assert set(table.table["status"]) <= {"ok", "duplicate", "label conflict"}
+    assert len(resize.write(table.save().root, size=16).where(status="ok").sized(16)) > 0
+    with pytest.raises(DatasetError, match="pictures of 'cars' for train, val and test"):
+        split.assign(str(pets.exclude(["cars/0.png", "cars/1.png", "cars/2.png"]).save().root), seed=1)
 
 
 def test_what_was_never_verified_is_new_again_when_it_is_taken_back(pets):

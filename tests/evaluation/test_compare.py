@@ -128,6 +128,12 @@ def test_equals_are_named_together_and_one_alone_is_not_compared():
     assert told(rows(one=90), one=range(90)) == "one is right (90.0% of 100 test pictures)."
 
 
+def test_a_figure_from_a_few_pictures_is_told_as_one():
+    few = rows(one=90).assign(pictures=29)
+    assert compare.in_words(few, significance.pairs({"one": [True]})).endswith("So few pictures say little.")
+    assert "few" not in compare.in_words(few.assign(pictures=30), significance.pairs({"one": [True]}))
+
+
 def test_runs_are_paired_picture_by_picture_whatever_their_order(models):
     runs = []
     for name, wrong in (("left", {0, 1, 2, 3, 4, 5}), ("right", {6})):

@@ -21,16 +21,26 @@ if TYPE_CHECKING:
     from toolkit.model.bundle import Bundle
     from toolkit.training.config import Config
 
-FORMS = (  # of the columns of a comparison: how good each network is, and what an answer costs
-    {
-        **dict.fromkeys(("accuracy", "low", "high", "balanced_accuracy"), "{:.1%}"),
-        **dict.fromkeys(("macro_f1", "log_loss", "ece"), "{:.3f}"),
-        "pictures": "{}",
+FORMS: tuple[dict[str, tuple[str, str]], ...] = (  # titles of the columns of a comparison, and how they are written
+    {  # how good each network is
+        "accuracy": ("accuracy", "{:.1%}"),
+        "low": ("low", "{:.1%}"),
+        "high": ("high", "{:.1%}"),
+        "balanced_accuracy": ("balanced", "{:.1%}"),
+        "macro_f1": ("macro F1", "{:.3f}"),
+        "log_loss": ("log loss", "{:.3f}"),
+        "ece": ("ECE", "{:.3f}"),
+        "pictures": ("tests", "{}"),
     },
-    {
-        **dict.fromkeys(("size", "start", "parameters"), "{}"),
-        **dict.fromkeys(("train_seconds", "memory"), "{:.0f}"),
-        **dict.fromkeys(("milliseconds", "milliseconds_p95", "megabytes"), "{:.1f}"),
+    {  # what an answer costs
+        "size": ("pixels", "{}"),
+        "start": ("start", "{}"),
+        "parameters": ("weights", "{:,}"),
+        "train_seconds": ("train s", "{:.0f}"),
+        "milliseconds": ("ms", "{:.1f}"),
+        "milliseconds_p95": ("ms p95", "{:.1f}"),
+        "memory": ("MB used", "{:.0f}"),
+        "megabytes": ("on disk", "{:.1f}"),
     },
 )
 
@@ -200,12 +210,12 @@ def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
     return runs
 
 
-def counted(table: "Manifest", arguments: Namespace, by: str = "status") -> dict:
-    """How many pictures of each class and status there are, printed and returned."""
+def counted(table: "Manifest", arguments: Namespace, by: str = "status", *, done: str = "") -> dict:
+    """How many pictures of each class and status there are, printed below what was done, and returned."""
     from toolkit.dataset import lost
 
     counts = table.counts(by)
-    log(arguments)(f"{table.root}\n{counts.to_string()}")
+    log(arguments)(f"{table.root}{f': {done}' if done else ''}\n{counts.to_string()}")
     for name, why in lost.classes(table).items():
         warnings.warn(f"no picture of {name!r} is in use: {why}", stacklevel=2)
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
@@ -229,12 +239,12 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     }
 
 
-def _formatted(table: "pd.DataFrame", forms: Mapping[str, str]) -> str:
-    """Some columns of a table as text; nothing where a value was not measured."""
+def _formatted(table: "pd.DataFrame", forms: Mapping[str, tuple[str, str]]) -> str:
+    """Some columns of a table as text, narrow enough for a terminal; nothing where a value was not measured."""
     import pandas as pd
 
     columns = {
-        name: table[name].map(lambda value, form=form: "" if pd.isna(value) else form.format(value))
-        for name, form in forms.items()
+        title: table[name].map(lambda value, form=form: "" if pd.isna(value) else form.format(value))
+        for name, (title, form) in forms.items()
     }
     return pd.DataFrame(columns).rename_axis(None).to_string()

@@ -33,10 +33,12 @@ def _verify(arguments: Namespace) -> dict:
     from toolkit.dataset import verify
 
     limits, table = common.provided(arguments, *LIMITS), common.dataset(arguments)
+    new = len(table) if "again" in arguments else int((table.table["status"] == "new").sum())
     others = common.provided(arguments, "max_pixels", "hashes", "whole", "again", "jobs")
     with common.cluster(arguments, table):
         table = verify.check(table, **others, **limits)
-    return common.counted((verify.judge(table, **limits) if limits else table).save(), arguments)
+    table = (verify.judge(table, **limits) if limits else table).save()
+    return common.counted(table, arguments, done=f"opened {new:,} of {len(table):,} pictures")
 
 
 VERIFY = Verb(
@@ -68,6 +70,7 @@ def _dedup_options(parser: ArgumentParser) -> None:
 
 
 def _dedup(arguments: Namespace) -> dict:
+    from toolkit.dataset import by_hand
     from toolkit.duplicates import dedup
 
     before, log = common.dataset(arguments), common.log(arguments)
@@ -79,11 +82,14 @@ def _dedup(arguments: Namespace) -> dict:
     is_split = before.table["split"].replace("", None).nunique() > 1
     leaks = dedup.leaks(before, **limits).to_dict(orient="records") if is_split else []
     limits |= common.provided(arguments, "max_share", "jobs")
-    counts = common.counted(dedup.group(before, **limits).save(), arguments)
+    table = dedup.group(before, **limits).save()
+    found = table.table["status"].isin(("duplicate", "label conflict")).sum()
+    counts = common.counted(table, arguments, done=f"{found:,} copies and label conflicts are not used")
+    shown = by_hand.shown(before.table)
     if leaks:
         log(f"{len(leaks)} pairs are the same picture on two sides of the split:")
     for leak in leaks[:LISTED]:
-        log(f"  {leak['split']} {leak['path']} = {leak['other_split']} {leak['other']}")
+        log(f"  {leak['split']} {shown[leak['path']]} = {leak['other_split']} {shown[leak['other']]}")
     if len(leaks) > LISTED:
         log(f"  and {len(leaks) - LISTED} more; --json lists them all")
     return {**counts, "leaks": leaks}
@@ -119,7 +125,7 @@ def _resize(arguments: Namespace) -> dict:
     table = common.dataset(arguments)
     with common.cluster(arguments, table):
         table = resize.write(table, **common.provided(arguments, *RESIZE_OPTIONS, "jobs"))
-    return common.counted(table.save(), arguments)
+    return common.counted(table.save(), arguments, done=f"squares in {table.root / 'sized'}")
 
 
 RESIZE = Verb(

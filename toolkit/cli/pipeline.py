@@ -73,7 +73,11 @@ def _run(arguments: Namespace) -> dict:
         **common.provided(arguments, "seed"),
     )
     result = common.compared(outcome.bundles, arguments)
-    common.log(arguments)(f"\nreport: {outcome.page}")
+    best = result["comparison"][0]["run"]
+    name = f"{outcome.manifest.name}/{best}"
+    common.log(arguments)(
+        f"\nreport: {outcome.page}\n\nnext:\n  toolkit predict {name} PICTURE\n  toolkit app {outcome.manifest.name}"
+    )
     return result | {"report": outcome.page}
 
 

@@ -54,7 +54,11 @@ def _chosen(arguments: Namespace) -> list["Config"]:
 
 
 def _trained(run: "Bundle", arguments: Namespace) -> dict:
-    common.log(arguments)(f"{run.folder}\n{run.history.round(4).to_string(index=False)}")
+    name, (_, best) = f"{arguments.dataset}/{run.name}", run.best
+    common.log(arguments)(
+        f"{run.folder}\n{run.history.round(4).to_string(index=False)}\n\n{best.accuracy:.1%} right on val, by which it "
+        f"was chosen\nnext:\n  toolkit evaluate {name}\n  toolkit predict {name} PICTURE"
+    )
     return {"run": run.folder, **run.facts, "history": run.history.to_dict(orient="list")}
 
 
@@ -124,7 +128,8 @@ def _labels(arguments: Namespace) -> dict:
         table = _with_squares(table, [config])
     suspects = _in_folds(arguments, labels.check, table, config)
     log = common.log(arguments)
-    log(suspects[["path", "reason"]].head(LISTED).to_string(index=False) if len(suspects) else "no label is doubted")
+    listed = common.named(suspects[["path", "reason"]].head(LISTED), table)
+    log(listed.to_string(index=False) if len(suspects) else "no label is doubted")
     if len(suspects):
         log(f"{len(suspects)} of {len(table.where(status='ok'))} labels are doubted, none is changed")
         log(f"look at them with `toolkit review {arguments.dataset}`; settle them there, or with `toolkit relabel`")

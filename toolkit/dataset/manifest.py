@@ -20,7 +20,7 @@ from toolkit.dataset.counting import in_general, tally
 from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES
 from toolkit.errors import DatasetError
 
-__all__ = ["COLUMNS", "FILE", "Manifest", "class_indices", "from_rows", "load", "merge", "tally"]
+__all__ = ["COLUMNS", "FILE", "Dataset", "Manifest", "class_indices", "from_rows", "load", "merge", "opened", "tally"]
 
 FILE = "manifest.csv"
 
@@ -212,6 +212,14 @@ class Manifest:
 
     def _repr_html_(self) -> str:
         return f"<b>{self.name}</b>: {len(self)} images{self.counts()._repr_html_()}"
+
+
+Dataset = Manifest | str | Path
+
+
+def opened(dataset: Dataset) -> Manifest:
+    """A dataset opened: a manifest as it is, and that of a name or a folder, see `load`."""
+    return dataset if isinstance(dataset, Manifest) else load(dataset)
 
 
 def load(root: str | Path) -> Manifest:

@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import parallel, paths, remote
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Dataset, Manifest, opened
 
 FORMATS = ("png", "jpeg")
 
@@ -15,7 +15,7 @@ Task = tuple[str, Path, Path, int]  # path in the table, file, square, and the p
 
 
 def write(
-    manifest: Manifest,
+    manifest: Dataset,
     *,
     size: int = 224,
     mode: str = "crop",
@@ -30,7 +30,7 @@ def write(
     use elsewhere. Those made in another way lie in another folder, see `Manifest.sized`.
 
     Args:
-        manifest: a verified manifest.
+        manifest: a verified manifest, or the name of a dataset.
         size: side in pixels, at least 1.
         mode: "crop", "letterbox" or "squash", see `images.square`.
         format: "png" or "jpeg".
@@ -52,6 +52,7 @@ def write(
             raise ValueError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
     if not 1 <= quality <= 100:
         raise ValueError(f"expected a quality from 1 to 100, got {quality}")
+    manifest = opened(manifest)
     manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
     usable, quality_asked = manifest.where(status="ok"), quality if format == "jpeg" else None
     squares = usable.sized(size, mode=mode, quality=quality_asked)

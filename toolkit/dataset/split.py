@@ -15,15 +15,15 @@ import pandas as pd
 
 from toolkit.core import paths
 from toolkit.dataset import lost, schema
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import DatasetError
 
 
-def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:
+def assign(manifest: Dataset, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:
     """Split a dataset: fill the column `split` of all pictures in use.
 
     Args:
-        manifest: with the groups of `dedup.group`.
+        manifest: with the groups of `dedup.group`, or the name of a dataset.
         val: share of the pictures for validation, 0 to 1, exclusive.
         test: share of the pictures for the test, 0 to 1, exclusive; val + test below 1.
         seed: any integer; another one gives another split.
@@ -39,6 +39,7 @@ def assign(manifest: Manifest, *, val: float = 0.15, test: float = 0.15, seed: i
     """
     if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
         raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
+    manifest = opened(manifest)
     schema.check_verified(manifest.table, dataset=manifest.name, to="split")
     used = manifest.table["status"] == "ok"
     before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)

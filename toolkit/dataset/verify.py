@@ -19,7 +19,7 @@ import pandas as pd
 from toolkit import images
 from toolkit.core import parallel
 from toolkit.dataset import signatures
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.dataset.schema import COLUMNS
 from toolkit.images import measure
 from toolkit.images.hashes import perceptual, to_text
@@ -70,7 +70,7 @@ class LimitOptions(TypedDict, total=False):
 
 
 def check(
-    manifest: Manifest,
+    manifest: Dataset,
     *,
     max_pixels: int = images.MAX_PIXELS,
     hashes: tuple[str, ...] = (),
@@ -88,7 +88,7 @@ def check(
     decoded at 1/2, 1/4 or 1/8 of its size, several times faster; docs/duplicates.md tells how far that moves hashes.
 
     Args:
-        manifest: what to check.
+        manifest: what to check, or the name of a dataset.
         max_pixels: width times height above which a file is not decoded.
         hashes: further hashes to write down, each in a column of its name: "ahash", "dhash", "whash", "colorhash".
         whole: decode large JPEGs whole, so that all hashes are those of imagehash.
@@ -107,6 +107,7 @@ def check(
     asked = Limits(**limits)
     if unknown := set(hashes) - set(measure.HASHES):
         raise ValueError(f"expected hashes of {', '.join(measure.HASHES)}, got {', '.join(sorted(unknown))}")
+    manifest = opened(manifest)
     before = manifest.table
     wanted = before["status"] != "excluded" if again else before["status"] == "new"
     todo = np.flatnonzero(wanted)

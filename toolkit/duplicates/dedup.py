@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.dataset import schema, signatures
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.dataset.schema import COMPARED
 from toolkit.duplicates import brake, hamming, matching
 from toolkit.duplicates.confirmation import confirm
@@ -34,7 +34,7 @@ SAME = "the same picture as "  # begins the reason of a copy, before the path of
 
 
 def group(
-    manifest: Manifest,
+    manifest: Dataset,
     *,
     max_distance: int | None = None,
     max_difference: float = MAX_DIFFERENCE,
@@ -52,7 +52,7 @@ def group(
     the review page.
 
     Args:
-        manifest: a verified manifest.
+        manifest: a verified manifest, or the name of a dataset.
         max_distance: bits of the 64-bit perceptual hash that may differ, 0 to 64; None takes `default_max_distance`.
         max_difference: mean squared difference of the normalized signatures that is still the same picture where the
             hashes are equal, 0 to 4; with every bit in which they differ, 0.001 less. 4 accepts every pair the hashes
@@ -69,6 +69,7 @@ def group(
 
     >>> group(manifest, max_distance=6).counts()  # doctest: +SKIP
     """
+    manifest = opened(manifest)
     matches = _matches(manifest, max_distance, max_difference, transformed, crops)
     accepted = matches.pairs.select(matches.pairs.accepted(max_difference))
     component = hamming.components(accepted.first, accepted.second, len(matches.unique.counts))

@@ -12,6 +12,7 @@ from toolkit.evaluation import evaluate, memory, significance
 from toolkit.model import bundle
 from toolkit.model.bundle import Bundle
 
+FEW = 30  # test pictures, below which the interval of an accuracy is wider than most differences
 MEASURES = ("balanced_accuracy", "macro_f1", "log_loss", "ece")
 
 
@@ -65,14 +66,15 @@ def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """
     first = comparison.iloc[0]
     best = list(comparison.index[comparison["accuracy"] == first["accuracy"]])
-    share = f"({first['accuracy']:.1%} of {int(first['pictures'])} test pictures)"
+    pictures, share = int(first["pictures"]), f"{first['accuracy']:.1%}"
     most = " most often" if len(comparison) > 1 else ""
     often = (
         f"{best[0]} is right{most}"
         if len(best) == 1
         else f"{', '.join(best[:-1])} and {best[-1]} are right equally often"
     )
-    return f"{often} {share}. {significance.in_words(pairs, int(first['pictures']))}".strip()
+    words = f"{often} ({share} of {pictures} test pictures). {significance.in_words(pairs, pictures)}".strip()
+    return f"{words} So few pictures say little." if pictures < FEW else words
 
 
 def untrained(comparison: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 
 from toolkit import images
 from toolkit.core import paths
-from toolkit.dataset.manifest import Manifest, class_indices
+from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
 from toolkit.evaluation.significance import wilson
 from toolkit.model import bundle, calibrate
@@ -127,12 +128,12 @@ class Report:
         return f"<p>{self}</p>{self.per_class.round(3)._repr_html_()}"
 
 
-def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record: bool = True) -> Report:
+def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "test", record: bool = True) -> Report:
     """Evaluate a model on a split, and write `metrics.json` and `predictions.csv` into its bundle.
 
     Args:
-        trained: the model.
-        manifest: the dataset it was trained on.
+        trained: the model, or the name of a run.
+        manifest: the dataset it was trained on, or its name.
         split: "test"; "val" while still choosing between models (nothing is written then).
         record: count it as a look at the test pictures, see `test_looks`, and time it; False for what is no test of the
             dataset, such as a fold.
@@ -146,6 +147,7 @@ def measure(trained: Bundle, manifest: Manifest, *, split: str = "test", record:
     >>> measure(bundle.load("cars_tanks/vgg"), manifest.load("cars_tanks")).accuracy  # doctest: +SKIP
     0.83
     """
+    trained, manifest = bundle.opened(trained), opened(manifest)
     chosen = manifest.where(split=split, status="ok")
     _check(trained, manifest, chosen, split)
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)

@@ -169,6 +169,11 @@ def save(
     return load(folder)
 
 
+def opened(run: Bundle | str | Path) -> Bundle:
+    """A trained run opened: a bundle as it is, and that of a name or a folder, see `load`."""
+    return run if isinstance(run, Bundle) else load(run)
+
+
 def load(run: str | Path) -> Bundle:
     """A trained run from disk.
 

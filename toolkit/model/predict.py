@@ -16,7 +16,7 @@ import numpy as np
 from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.errors import ImageError
-from toolkit.model import uncertainty
+from toolkit.model import runtime, uncertainty
 from toolkit.model.classifier import Classifier
 from toolkit.model.sources import Sources, full_name, several, short_name
 
@@ -62,11 +62,11 @@ class Options(TypedDict, total=False):
     passes: int
 
 
-def picture(trained: Classifier, source: images.Picture, **options: Unpack[Options]) -> Prediction:
+def picture(trained: Classifier | str | Path, source: images.Picture, **options: Unpack[Options]) -> Prediction:
     """The prediction for one picture.
 
     Args:
-        trained: the model, from `runtime.load` or `bundle.load`.
+        trained: the model, from `runtime.load` or `bundle.load`, or its name for those.
         source: a path, the bytes of a file, a PIL image, or an array of RGB or grey, see `images.from_array`.
         options: `abstain_below`, `views` and `passes`, see `stream`.
 
@@ -82,13 +82,13 @@ def picture(trained: Classifier, source: images.Picture, **options: Unpack[Optio
     return answer
 
 
-def pictures(trained: Classifier, sources: Sources, **options: Unpack[Options]) -> list[Answer]:
+def pictures(trained: Classifier | str | Path, sources: Sources, **options: Unpack[Options]) -> list[Answer]:
     """The predictions for many pictures, see `stream`."""
     return list(stream(trained, sources, **options))
 
 
 def stream(
-    trained: Classifier,
+    trained: Classifier | str | Path,
     sources: Sources,
     *,
     batch_size: int = 32,
@@ -99,7 +99,7 @@ def stream(
     """The predictions for any number of pictures, one after the other; only a batch is in memory at a time.
 
     Args:
-        trained: the model.
+        trained: the model, or the name of a run or an exported file.
         sources: paths, the bytes of files, PIL images, or arrays, see `images.from_array`. One alone is one picture; an
             array of four axes is many.
         batch_size: pictures at a time, at least 1.
@@ -114,6 +114,7 @@ def stream(
     Raises:
         ValueError: an option is out of range, or the model cannot do what it asks for.
     """
+    trained = trained if isinstance(trained, Classifier) else runtime.load(trained)
     threshold = trained.threshold if abstain_below is None else abstain_below
     _check(batch_size, threshold, views, passes)
     if passes:

@@ -133,8 +133,7 @@ def train_all(
     bundles = []
     for config in settings:
         trained = train.fit(config, table, overwrite=overwrite)
-        kept, seconds = trained.facts["best_epoch"] + 1, trained.facts["train_seconds"]
-        log(f"train     {trained.name}: {len(trained.history)} epochs in {seconds:.0f} s, kept number {kept}")
+        log(f"train     {trained.name}: {_learned(trained)}")
         log(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)
     return table, tuple(bundles)
@@ -172,6 +171,14 @@ def prepare(
     parts = table.where(status="ok").table["split"].value_counts()
     log(f"split     {parts['train']} train, {parts['val']} val, {parts['test']} test")
     return table
+
+
+def _learned(trained: Bundle) -> str:
+    """How a network was trained: how many epochs, or values of C of a head, and which one was kept."""
+    history, seconds, (row, _) = trained.history, trained.facts["train_seconds"], trained.best
+    if "C" in history:
+        return f"a head on {len(history)} values of C in {seconds:.0f} s, kept {row['C']:g}"
+    return f"{len(history)} epochs in {seconds:.0f} s, kept number {trained.facts['best_epoch'] + 1}"
 
 
 def _counted(table: Manifest, *statuses: str) -> str:

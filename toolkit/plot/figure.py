@@ -1,8 +1,11 @@
 """What all plots share: a figure that shows itself, colours, and how axes and pictures are drawn."""
 
 import io
+import warnings
+from functools import cache
 
 import numpy as np
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as _Figure
@@ -10,6 +13,13 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
 from toolkit.plot.style import INK
+
+LAST_OF_USUAL_FONT = "\u058f"  # Latin, Greek, Cyrillic, Armenian
+FALLBACKS = (  # fonts with other scripts and signs, as systems have them
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Microsoft YaHei"),
+    *("Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Devanagari", "Nirmala UI"),
+    *("Noto Emoji", "Segoe UI Emoji", "Symbola"),
+)
 
 
 class Figure(_Figure):
@@ -40,9 +50,26 @@ def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
         figure: any of matplotlib's.
         dots_per_inch: at least 1.
     """
+    _choose_fonts(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.08, facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # what no font has is a box, and seen as one
+        figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.08, facecolor="white")
     return buffer.getvalue()
+
+
+def _choose_fonts(figure: _Figure) -> None:
+    """Let text beyond Latin, Greek and Cyrillic, such as names of classes, be drawn in a font of this system."""
+    for text in figure.findobj(Text):
+        if max(text.get_text(), default="") > LAST_OF_USUAL_FONT:
+            text.set_fontfamily([*rcParams["font.family"], *_installed()])
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    """The fonts of this system that have what the usual one lacks."""
+    names = font_manager.get_font_names()
+    return tuple(name for name in FALLBACKS if name in names)
 
 
 def figure_with_axes(width: float, height: float) -> tuple[Figure, Axes]:

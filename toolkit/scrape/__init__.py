@@ -148,7 +148,7 @@ def collect(
     if reasons and (len(reasons) == len(names) or not rows):
         if is_new and is_empty:
             shutil.rmtree(root)  # or a name that was mistyped would leave an empty dataset
-        raise SourceError("; ".join(reasons))
+        raise SourceError("; ".join(dict.fromkeys(reasons)))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
     table = _manifest(root, rows)

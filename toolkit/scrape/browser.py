@@ -97,8 +97,9 @@ def _program(name: str, given: str | None, usual: tuple[str, ...]) -> str:
     found = next(filter(None, map(shutil.which, [given] if given else usual)), None)
     if not found:
         raise SourceError(
-            f"expected a {name} for pages, found none{f' at {given}' if given else ''}; install it with `apt install "
-            f"chromium chromium-driver`, or give its path with Options({name}=…) or --{name}"
+            f"expected a {name} for pages, found none{f' at {given}' if given else ''}; install Chromium and its "
+            f"driver (`apt install chromium chromium-driver`, `brew install chromium chromedriver`), or give its path with "
+            f"--{name} or Options({name}=…)"
         )
     return str(Path(found).resolve()) if given else found
 

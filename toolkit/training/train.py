@@ -14,7 +14,7 @@ import toolkit
 from toolkit import networks
 from toolkit.core import framework, paths, runs
 from toolkit.core.framework import keras
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle, Row
@@ -32,7 +32,7 @@ CHECKPOINT = "checkpoint"
 
 def fit(
     config: Config,
-    manifest: Manifest,
+    manifest: Dataset,
     *,
     name: str | None = None,
     into: Path | None = None,
@@ -49,7 +49,7 @@ def fit(
 
     Args:
         config: what to train, and how.
-        manifest: a split manifest whose squares of the right size are there.
+        manifest: a split manifest whose squares of the right size are there, or the name of a dataset.
         name: of the run; None takes the network's.
         into: folder of the run; None is the one above.
         overwrite: train again although there is a run of that name with other settings or on other pictures.
@@ -68,7 +68,7 @@ def fit(
 
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
-    config = config.resolved()
+    config, manifest = config.resolved(), opened(manifest)
     folder = into or paths.models(manifest.root) / paths.check_label(name or networks.label(config.network))
     this = identity(config, manifest)
     finished = _finished(folder, this, overwrite)

@@ -225,7 +225,7 @@ def test_a_path_is_a_folder_source(pictures, capsys, monkeypatch):
         ("folder:picturez", "expected pictures at picturez, found nothing; check the path"),
         ("picturez", "got 'picturez'; the kinds are folder, zip, imagefolder"),
         ("nowhere:x", "page, practice"),
-        ("google:cats=cats", "Google forbids programs to search it"),
+        ("google:cats=cats", "its terms forbid automated queries"),
     ],
 )
 def test_a_source_that_cannot_be_is_told_before_weights_are_looked_for_and_leaves_nothing(source, said, complaint):

@@ -118,6 +118,17 @@ def test_the_file_in_the_documentation_can_be_trained_and_sets_every_inner_value
     networks.get(values["network"]).check(size=64, style="modern", **{**values["options"], "weights": "none"})
 
 
+def test_what_the_documentation_says_of_the_styles_is_so():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.partition("| setting |")[2].splitlines()[2:8]]
+    models = [("vgg", "classic"), ("vgg", "modern"), ("mobilenet", "modern"), ("deep_cnn", "modern")]
+    for name, *told in rows:
+        for said, (network, style) in zip([*told, told[-1]], models, strict=True):
+            config = Config(network, style=style).resolved()
+            value = (config.mixing.cutmix if config.mixing else 0) if name == "cutmix" else getattr(config, name)
+            assert said == (value if isinstance(value, str) else f"{value:g}"), (name, network)
+
+
 def test_help_names_all_that_a_file_can_say_and_every_option_of_every_network():
     flags = set(options.TRAINING_OPTIONS) | {"network", "options"}
     inner = {entry.name for kind in (Augmentation, Mixing, FineTune) for entry in dataclasses.fields(kind)}

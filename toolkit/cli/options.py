@@ -4,7 +4,7 @@ An option that is not given is not passed on, so the defaults live in the module
 help text names.
 """
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, _ArgumentGroup
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ CONFIG_HELP = (
 )
 
 
-def add(parser: ArgumentParser, name: str, help: str, **settings: Any) -> None:
+def add(parser: ArgumentParser | _ArgumentGroup, name: str, help: str, **settings: Any) -> None:
     """Add an option that is no attribute of the parsed arguments when it is not given."""
     parser.add_argument(name, help=help, **{"default": SUPPRESS, **settings})
 
@@ -162,69 +162,90 @@ def runs(parser: ArgumentParser) -> None:
 
 def sources(parser: ArgumentParser) -> None:
     """Add the sources of pictures, the dataset they go into, and the options of `scrape.Options`."""
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="folder:PATH, wikimedia:WORDS=LABEL, practice:, …")
+    kinds = "a path, or folder: zip: imagefolder: urls: wikimedia: openverse: flickr: kaggle: reddit: page: practice:"
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=f"{kinds}; docs/sources.md says what each takes")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
-    add(parser, "--limit", "pictures per source and label (default: all)", type=int)
-    add(parser, "--sort", "order of a listing: new, hot, top, rising, controversial, or all of them (default: hot)")
-    add(parser, "--time-filter", "for top: hour, day, week, month, year, all (default: all)")
-    add(parser, "--over-18", "also posts marked as adult", action="store_true")
-    add(parser, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=names)
-    add(parser, "--max-bytes", "of a file, at most; without it 25 MB to download, 1 GB of one that is here", type=int)
-    add(parser, "--max-pixels", "width times height of a download (default: 89,478,485)", type=int)
-    add(parser, "--connections", "downloads at the same time (default: 16)", type=int)
-    add(parser, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
-    add(parser, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
-    add(parser, "--retry-failed", "try again what failed before", action="store_true")
-    add(parser, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
+    group = parser.add_argument_group("the sources")
+    add(group, "--limit", "pictures per source and label (default: all)", type=int, metavar="PICTURES")
+    order = "of a listing: new, hot, top, rising, controversial, or all of them (default: hot)"
+    add(group, "--sort", order, metavar="ORDER")
+    add(group, "--time-filter", "for top: hour, day, week, month, year, all (default: all)", metavar="TIME")
+    add(group, "--over-18", "also posts marked as adult", action="store_true")
+    add(group, "--licenses", "to take, with commas: cc0,pdm,by,by-sa (default: all free ones)", type=names)
+    largest = "of a file, at most; without it 25 MB to download, 1 GB of one that is here"
+    add(group, "--max-bytes", largest, type=int, metavar="BYTES")
+    pixels = "width times height of a download (default: 89,478,485)"
+    add(group, "--max-pixels", pixels, type=int, metavar="PIXELS")
+    add(group, "--connections", "downloads at the same time (default: 16)", type=int, metavar="DOWNLOADS")
+    add(group, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
+    add(group, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
+    add(group, "--retry-failed", "try again what failed before", action="store_true")
+    add(group, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
     permission = "you have Reddit's approval, and the right to use the pictures as you will"
-    add(parser, "--i-have-permission", permission, action="store_true", dest="permission")
+    add(group, "--i-have-permission", permission, action="store_true", dest="permission")
 
 
 def training(parser: ArgumentParser) -> None:
     """Add the settings of `training.config.Config`."""
+    _drawing_up(parser.add_argument_group("the network and its pictures"))
+    _steps(parser.add_argument_group("the steps of the training"))
+    _head(parser.add_argument_group("a head on a frozen backbone"))
+    _overfitting(parser.add_argument_group("against overfitting"))
+
+
+def _drawing_up(group: _ArgumentGroup) -> None:
     choices = "imagenet, none, or a file; for xception also cifar10 (default: imagenet)"
-    add(parser, "--weights", f"of a pretrained network: {choices}")
-    add(parser, "--style", "modern, or classic, as its authors drew it (default: modern)")
-    add(parser, "--size", "side of the pictures in pixels (default: the network's)", type=int)
-    add(parser, "--resize-mode", "how pictures are made square: crop (default), letterbox or squash")
-    add(parser, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
-    add(parser, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
-    add(parser, "--batch-size", "pictures per step (default: 32)", type=int)
-    add(parser, "--learning-rate", "of the optimizer (default: the network's)", type=float)
-    add(parser, "--optimizer", "adam, adamw or sgd (default: the style's)")
-    add(parser, "--momentum", "of sgd (default: 0.9)", type=float)
-    add(parser, "--weight-decay", "of adamw (default: the style's)", type=float)
+    add(group, "--weights", f"of a pretrained network: {choices}", metavar="WHICH")
+    drawn = "modern, or classic, as its authors drew it (default: modern)"
+    add(group, "--style", drawn, metavar="modern|classic")
+    add(group, "--size", "side of the pictures in pixels (default: the network's)", type=int, metavar="PIXELS")
+    squares = "how pictures are made square: crop (default), letterbox or squash"
+    add(group, "--resize-mode", squares, metavar="crop|letterbox|squash")
+    add(group, "--precision", "auto (default), float32 or bfloat16", metavar="auto|float32|bfloat16")
+    add(group, "--seed", "the same seed gives the same result (default: 7)", type=int)
+    group.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
+
+
+def _steps(group: _ArgumentGroup) -> None:
+    add(group, "--epochs", "passes over the pictures, at most (default: the network's)", type=int)
+    add(group, "--patience", "epochs without getting better before it stops (default: the network's)", type=int)
+    add(group, "--batch-size", "pictures per step (default: 32)", type=int, metavar="PICTURES")
+    add(group, "--learning-rate", "of the optimizer (default: the network's)", type=float, metavar="RATE")
+    add(group, "--optimizer", "adam, adamw or sgd (default: the style's)", metavar="adam|adamw|sgd")
+    add(group, "--momentum", "of sgd (default: 0.9)", type=float)
+    add(group, "--weight-decay", "of adamw (default: the style's)", type=float, metavar="DECAY")
     rates = "of the learning rate: constant, cosine, or EPOCH=RATE,… from then on (default: the style's)"
-    add(parser, "--schedule", rates, type=schedule)
-    add(parser, "--warm-up", "share of the steps in which the rate of a cosine rises first (default: 0.1)", type=float)
-    add(parser, "--monitor", "metric that selects the best epoch: val_loss (default) or val_accuracy")
-    add(parser, "--precision", "auto (default), float32 or bfloat16")
-    add(parser, "--seed", "the same seed gives the same result (default: 7)", type=int)
-    no = {"dest": "augmentation", "action": "store_const", "const": None}
-    add(parser, "--no-augmentation", "train on the pictures as they are", **no)
-    views = "augmented views of each picture that a head on a frozen backbone learns from (default: 1)"
-    add(parser, "--views", views, type=int)
-    add(parser, "--C", "inverse regularization strength of such a head, above 0 (default: chosen on val)", type=float)
-    refit = "choose C by cross-validation on train and val together, and fit such a head on both"
-    add(parser, "--refit", refit, action="store_true")
-    each = {"dest": "features_once", "action": "store_const", "const": False}
-    add(
-        parser,
-        "--features-each-epoch",
-        "train such a head epoch by epoch on augmented pictures, not once on features",
-        **each,
-    )
-    add(parser, "--label-smoothing", "share of each label spread over all classes (default: the style's)", type=float)
-    add(parser, "--clip", "largest gradient norm, 0 for no limit (default: the style's)", type=float)
-    ema = "decay of a moving average of the weights, 0 for none (default: the style's)"
-    add(parser, "--ema", ema, type=float)
-    own = "with this or the next two, the style's own mixing is off"
-    add(parser, "--mixup", f"share of the batches whose pictures are blended in pairs; {own}", type=float)
-    add(parser, "--cutmix", "share of the batches with pieces of other pictures pasted in", type=float)
-    add(parser, "--randaugment", "further random changes per picture, 0 to 3", type=int)
+    add(group, "--schedule", rates, type=schedule)
+    warm_up = "share of the steps in which the rate of a cosine rises first (default: 0.1)"
+    add(group, "--warm-up", warm_up, type=float, metavar="SHARE")
+    monitor = "metric that selects the best epoch: val_loss (default) or val_accuracy"
+    add(group, "--monitor", monitor, metavar="val_loss|val_accuracy")
     tuning = "then train the last layers of a pretrained backbone too, for so many epochs (default: 5)"
-    add(parser, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=OPTION_HELP)
+    add(group, "--fine-tune", tuning, nargs="?", const={}, type=fine_tune, metavar="EPOCHS")
+
+
+def _head(group: _ArgumentGroup) -> None:
+    add(group, "--views", "augmented views of each picture that it learns from (default: 1)", type=int)
+    strength = "inverse regularization strength, above 0 (default: chosen on val)"
+    add(group, "--C", strength, type=float, metavar="STRENGTH")
+    refit = "choose C by cross-validation on train and val together, and fit it on both"
+    add(group, "--refit", refit, action="store_true")
+    each = {"dest": "features_once", "action": "store_const", "const": False}
+    add(group, "--features-each-epoch", "train it epoch by epoch on augmented pictures, not once on features", **each)
+
+
+def _overfitting(group: _ArgumentGroup) -> None:
+    no = {"dest": "augmentation", "action": "store_const", "const": None}
+    add(group, "--no-augmentation", "train on the pictures as they are", **no)
+    smoothing = "share of each label spread over all classes (default: the style's)"
+    add(group, "--label-smoothing", smoothing, type=float, metavar="SHARE")
+    add(group, "--clip", "largest gradient norm, 0 for no limit (default: the style's)", type=float, metavar="NORM")
+    ema = "decay of a moving average of the weights, 0 for none (default: the style's)"
+    add(group, "--ema", ema, type=float, metavar="DECAY")
+    own = "with this or the next two, the style's own mixing is off"
+    add(group, "--mixup", f"share of the batches whose pictures are blended in pairs; {own}", type=float)
+    add(group, "--cutmix", "share of the batches with pieces of other pictures pasted in", type=float)
+    add(group, "--randaugment", "further random changes per picture, 0 to 3", type=int, metavar="CHANGES")
 
 
 def overwrite(parser: ArgumentParser) -> None:

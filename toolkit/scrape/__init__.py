@@ -39,6 +39,7 @@ from toolkit.scrape.fetch import Fetcher
 from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 from toolkit.scrape.manifest_rows import manifest_rows
+from toolkit.scrape.page_profile import INSTEAD, OFF
 from toolkit.scrape.passed import passed_over
 
 Reader = Callable[[str, str, Options], Iterator[Item | Passed]]  # of an argument, a label and options
@@ -59,7 +60,6 @@ __all__ = [
 ]
 
 LOCAL = ("folder", "zip", "imagefolder", "urls")  # sources that are files on this machine
-FORBIDDEN = ("google", "bing", "yahoo")
 
 
 def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
@@ -195,8 +195,8 @@ def _with_kind(name: str, kinds: Mapping[str, Reader]) -> str:
 
 def _check(kinds: Mapping[str, Reader], name: str) -> None:
     kind, colon, argument = name.partition(":")
-    if kind in FORBIDDEN:
-        raise SourceError(f"expected another source than {name!r}: {kind.title()} forbids programs to search it")
+    if kind in OFF:
+        raise SourceError(f"expected another source than {name!r}: {OFF[kind]}; {INSTEAD}")
     if not colon or kind not in kinds or not argument.partition("=")[0]:
         raise SourceError(
             f"expected a source such as folder:PICTURES or reddit:carporn=cars, got {name!r}; the kinds are "

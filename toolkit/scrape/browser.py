@@ -98,8 +98,8 @@ def _program(name: str, given: str | None, usual: tuple[str, ...]) -> str:
     if not found:
         raise SourceError(
             f"expected a {name} for pages, found none{f' at {given}' if given else ''}; install Chromium and its "
-            f"driver (`apt install chromium chromium-driver`, `brew install chromium chromedriver`), or give its path with "
-            f"--{name} or Options({name}=…)"
+            "driver (`apt install chromium chromium-driver`, `brew install chromium chromedriver`), or give its path "
+            f"with --{name} or Options({name}=…)"
         )
     return str(Path(found).resolve()) if given else found
 

@@ -151,22 +151,25 @@ def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> di
     window = camera and live.has_window()
     if camera and not window:
         warnings.warn("this OpenCV has no window (opencv-python has one): the answers are printed", stacklevel=2)
+    told: list[dict] = []
     with live.opened(source) as frames:
         answered = live.watch(trained, frames, **_asking(arguments))
-        answered = live.show(answered, title=f"{trained.name}: q ends") if window else _logged(answered, arguments)
+        answered = live.show(answered, title=f"{trained.name}: q ends") if window else _logged(answered, arguments, told)
         rows = (
             predict.row(trained, frame.answer.source, frame.answer) | {"seconds": frame.seconds}
             for frame in _until_interrupted(answered)
         )
-        return _counted(predict.write_rows(rows, **_files(arguments)), arguments)
+        return _counted(predict.write_rows(rows, **_files(arguments)), arguments) | {"seconds": told}
 
 
-def _logged(frames: Iterable["Seen"], arguments: Namespace) -> Iterator["Seen"]:
-    """Print an answer per second."""
+def _logged(frames: Iterable["Seen"], arguments: Namespace, told: list[dict]) -> Iterator["Seen"]:
+    """Print an answer per second, or keep it for programs."""
     second, log = -1, common.log(arguments)
     for frame in frames:
         if int(frame.seconds) > second:
             log(str(frame))
+            if arguments.json:
+                told.append({"seconds": frame.seconds, **_facts(frame.answer)})
         second = max(second, int(frame.seconds))
         yield frame
 

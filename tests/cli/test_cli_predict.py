@@ -1,12 +1,15 @@
 """Pictures wherever they are, and answers in the form that is asked for."""
 
 import http.server
+import json
 import re
 import socketserver
 import threading
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from toolkit import paths
@@ -52,6 +55,19 @@ def test_the_most_probable_classes_are_shown_if_not_all_are(run, pictures, capsy
 
 def test_a_video_is_watched_wherever_it_is_named(run, tmp_path, complaint):
     assert "expected a video, found no file at" in complaint("predict", "pets/vgg", str(tmp_path / "x.MP4"))
+
+
+def test_programs_get_an_answer_for_each_second_of_a_video(run, tmp_path, capsys):
+    file = str(tmp_path / "film.avi")
+    writer = cv2.VideoWriter(file, cv2.VideoWriter.fourcc(*"MJPG"), 4, (64, 64))
+    for number in range(10):
+        writer.write(np.full((64, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    assert main(["predict", "pets/vgg", file, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["pictures"] == 10
+    assert [row["seconds"] for row in told["seconds"]] == [0, 1, 2]
+    assert all(set(row["probabilities"]) == {"cars", "tanks"} for row in told["seconds"])
 
 
 def test_a_picture_at_an_address_is_fetched_but_from_public_places_alone(

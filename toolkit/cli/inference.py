@@ -154,7 +154,9 @@ def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> di
     told: list[dict] = []
     with live.opened(source) as frames:
         answered = live.watch(trained, frames, **_asking(arguments))
-        answered = live.show(answered, title=f"{trained.name}: q ends") if window else _logged(answered, arguments, told)
+        answered = (
+            live.show(answered, title=f"{trained.name}: q ends") if window else _logged(answered, arguments, told)
+        )
         rows = (
             predict.row(trained, frame.answer.source, frame.answer) | {"seconds": frame.seconds}
             for frame in _until_interrupted(answered)

@@ -108,7 +108,8 @@ def agreement(heat: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     (0.4, 0.1)
     """
     glows = heat >= max(heat.max() / 2, 1e-9)
-    return tuple(float(losses[place].mean()) if place.any() else 0.0 for place in (glows, ~glows))
+    inside, outside = (float(losses[place].mean()) if place.any() else 0.0 for place in (glows, ~glows))
+    return inside, outside
 
 
 def _check(trained: Bundle, pictures: np.ndarray) -> None:

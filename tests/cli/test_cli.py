@@ -406,7 +406,8 @@ def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
     assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--check", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["answers"]) == 2 and told["labels"] == told["answers"]
-    assert Image.open(tmp_path / "heat.png").width > 600
+    with Image.open(tmp_path / "heat.png") as drawn:
+        assert drawn.width > 600
     assert [set(check) for check in told["checks"]] == [{"glowing", "rest"}] * 2
     assert main(["explain", "pets/vgg", asked[0], "--show", str(tmp_path / "heat.png"), "--check"]) == 0
     assert re.search(

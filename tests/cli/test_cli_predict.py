@@ -74,7 +74,7 @@ def test_a_picture_at_an_address_is_fetched_but_from_public_places_alone(
     run, site, pictures, complaint, capsys, monkeypatch
 ):
     monkeypatch.setattr(remote, "READERS", {})
-    assert "not public" in complaint("predict", "pets/vgg", f"{site}/cars/1.png")
+    assert "is not a public address" in complaint("predict", "pets/vgg", f"{site}/cars/1.png")
     monkeypatch.setattr(named, "_fetch_addresses", partial(named._fetch_addresses, ["127.0.0.1/32"]))
     words = [f"{site}/cars/1.png?size=1", f"{site}/gone.png", str(pictures / "cars" / "1.png")]
     assert main(["predict", "pets/vgg", *words]) == 0

@@ -125,6 +125,6 @@ def test_prediction_from_an_artifact_loads_no_framework_and_says_nothing_on_the_
     words = [sys.executable, "-c", program, "predict", str(file), str(tmp_path / "photo.png")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     first, last = done.stdout.splitlines()
-    assert first.startswith("photo.png: ")
+    assert first.startswith(f"{tmp_path}/photo.png: ")
     assert last == "0"
     assert done.stderr == ""

@@ -320,10 +320,10 @@ def test_without_a_browser_or_driver_the_error_names_what_to_install_and_how_to_
     monkeypatch.setattr(browser, f"{name.upper()}S", ("nothing-of-this-name",))
     with pytest.raises(SourceError) as refusal:
         found('practice:"cars"', options(browser="/bin/sh" if name == "driver" else None))
-    assert f"expected a {name} for pages, found none; install it with `apt install chromium chromium-driver`" in str(
+    assert f"expected a {name} for pages, found none; install Chromium and its driver (`apt install" in str(
         refusal.value
     )
-    assert f"Options({name}=…) or --{name}" in str(refusal.value)
+    assert f"--{name} or Options({name}=…)" in str(refusal.value)
 
 
 def test_a_path_that_is_no_program_is_named(options, tmp_path):

@@ -91,7 +91,7 @@ def test_what_the_compose_file_runs_is_a_command_there_is():
     for service in compose()["services"].values():
         program, verb, *rest = [*service.get("entrypoint", json.loads(last("ENTRYPOINT"))), *service["command"]]
         assert program == "toolkit"
-        assert vars(cli._parser(cli.VERBS[verb]).parse_args(rest))["host"] == "0.0.0.0"
+        assert vars(cli.parser(cli.VERBS[verb]).parse_args(rest))["host"] == "0.0.0.0"
 
 
 def test_an_invalid_compose_file_is_found_out():

@@ -411,15 +411,15 @@ def test_a_run_is_served_by_what_was_exported_of_it_as_it_is_now(exported, tmp_p
     (run / "bundle.json").write_text(json.dumps({"sha256": "now"}))
     (run / "export" / "export.json").write_text(json.dumps({"model": "now"}))
     with pytest.raises(BundleError, match="expected exported files in .*export, found none; run `toolkit export"):
-        server.exported(run)
+        runtime.exported(run)
     for name, source in (("model.onnx", "small.onnx"), ("float32.tflite", "small.tflite")):
         (run / "export" / name).write_bytes((exported / source).read_bytes())
-    assert server.exported(run) == run / "export" / "float32.tflite"
+    assert runtime.exported(run) == run / "export" / "float32.tflite"
     with serve.open(run, serve.Config(port=0)) as service:
         assert service.name == "vgg"
     (run / "export" / "export.json").write_text(json.dumps({"model": "before"}))
     with pytest.raises(BundleError, match="from vgg as it is now"):
-        server.exported(run)
+        runtime.exported(run)
 
 
 def test_an_address_that_is_taken_and_a_model_that_is_not_there_are_said(service, exported, capsys):

@@ -131,16 +131,11 @@ def fine_tune(text: str) -> dict[str, int]:
         raise ArgumentTypeError(f"give EPOCHS after --fine-tune, or put it last; got {text!r}") from None
 
 
-def recipe(
-    parser: ArgumentParser, *, usual: str = "efficientnet_lite0, or what the recipe or the file says", also: str = ""
-) -> None:
+def recipe(parser: ArgumentParser, *, also: str = "") -> None:
     """Add the network, the recipe and the file of settings."""
-    parser.add_argument(
-        "--network",
-        "--networks",
-        dest="network",
-        help=f"efficientnet_lite0, vgg, dual_stack, xception, hub:PRESET, …{also} (default: {usual})",
-    )
+    usual = "efficientnet_lite0, with --weights xception; or what the recipe or the file says"
+    known = f"efficientnet_lite0, vgg, dual_stack, xception, hub:PRESET, …{also} (default: {usual})"
+    parser.add_argument("--network", "--networks", dest="network", help=known)
     authors = "cars_tanks, thumbs, pizza, cifar10 or hand_digits: its authors' settings replace the defaults below"
     parser.add_argument("--recipe", help=authors)
     file(parser, "--config", CONFIG_HELP)

@@ -50,7 +50,8 @@ LEARN = Verb(
 def _run_options(parser: ArgumentParser) -> None:
     options.sources(parser)
     usual = "vgg,dual_stack,efficientnet_lite0; with --weights xception in place of the last"
-    parser.add_argument("--networks", type=options.names, help=f"names, with commas (default: {usual})")
+    listed = f"names, with commas (default: {usual})"
+    parser.add_argument("--networks", "--network", dest="networks", type=options.names, help=listed)
     options.training(parser)
     options.overwrite(parser)
     options.cluster(parser)

@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,7 +114,7 @@ CROSSVAL = Verb(
 
 def _labels_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.recipe(parser, usual="efficientnet_lite0, with --weights xception")
+    options.recipe(parser)
     options.folds(parser, named=False)
     options.training(parser)
     options.file(parser, "--show", "draw the likeliest of them into this file", metavar="PNG")
@@ -123,7 +123,7 @@ def _labels_options(parser: ArgumentParser) -> None:
 def _labels(arguments: Namespace) -> dict:
     from toolkit.selection import labels
 
-    config, table = _judge(arguments), common.dataset(arguments)
+    config, table = _config(arguments), common.dataset(arguments)
     if not config.uses_cached_features:
         table = _with_squares(table, [config])
     suspects = _in_folds(arguments, labels.check, table, config)
@@ -135,15 +135,6 @@ def _labels(arguments: Namespace) -> dict:
         log(f"look at them with `toolkit review {arguments.dataset}`; settle them there, or with `toolkit relabel`")
     common.show(arguments, lambda plot: plot.suspects(suspects, table))
     return {"suspects": suspects.to_dict(orient="records")}
-
-
-def _judge(arguments: Namespace) -> "Config":
-    """The network that judges labels: what was named, or the usual one."""
-    from toolkit import networks
-
-    named = arguments.network or arguments.recipe or arguments.config
-    usual = {} if named else {"network": networks.usual(**common.provided(arguments, "weights"))}
-    return _config(arguments, usual=usual)
 
 
 LABELS = Verb(
@@ -232,16 +223,16 @@ def _with_squares(table: "Manifest", configs: Iterable["Config"]) -> "Manifest":
     return table
 
 
-def _configs(arguments: Namespace, *, usual: Mapping[str, Any] | None = None) -> list["Config"]:
-    """The settings of the network that was named, of those of a recipe, or of the network that `learn` takes."""
-    from toolkit.pipeline.learn import NETWORK
+def _configs(arguments: Namespace) -> list["Config"]:
+    """The settings of the network that was named, of those of a recipe or a file, or of the usual one."""
+    from toolkit import networks
 
-    usual = usual if arguments.recipe else {"network": NETWORK, **(usual or {})}
+    usual = {} if arguments.recipe else {"network": networks.usual(**common.provided(arguments, "weights"))}
     return common.configs(arguments, [arguments.network] if arguments.network else [], usual=usual)
 
 
-def _config(arguments: Namespace, *, usual: Mapping[str, Any] | None = None) -> "Config":
-    configs = _configs(arguments, usual=usual)
+def _config(arguments: Namespace) -> "Config":
+    configs = _configs(arguments)
     if len(configs) > 1:
         raise ValueError(f"expected one network, got {len(configs)} in the recipe; give --network")
     return configs[0]

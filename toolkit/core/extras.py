@@ -11,6 +11,7 @@ EXTRAS = {  # the extra that brings each module, the smallest one that does
     **dict.fromkeys(("onnx", "tf2onnx"), "export"),
     "distributed": "cluster",
     "kagglehub": "kaggle",
+    "pi_heif": "heic",
     "optuna": "tune",
     **dict.fromkeys(("protego", "selenium"), "page"),
     **dict.fromkeys(("fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart"), "serve"),

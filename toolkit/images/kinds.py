@@ -9,23 +9,10 @@ from pathlib import Path
 from PIL import UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
-ENDINGS: tuple[str, ...] = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".mpo",
-)
+ALWAYS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 HEIC_ENDINGS = (".heic", ".heif", ".hif")  # of iPhones and some cameras
 HEIC_READER = next((name for name in ("pi_heif", "pillow_heif") if importlib.util.find_spec(name)), "")
-ENDINGS += HEIC_ENDINGS if HEIC_READER else ()
+ENDINGS = (*ALWAYS, *(HEIC_ENDINGS if HEIC_READER else ()))
 HEIC_MISSING = "HEIC; `pip install 'image-classifier-toolkit[heic]'` reads it"
 NOT_READ = f"not a picture in a format that is read ({', '.join(FORMATS)})"
 HEAD = 64  # bytes that tell a kind

@@ -193,6 +193,18 @@ def test_a_limit_counts_what_came_and_takes_the_first_that_do(services, tmp_path
         assert sorted(table["source_id"]) == ["p/0", "p/1", "p/2", "t10", "t11", "t12"]
 
 
+def test_a_class_of_which_nothing_could_be_had_is_named_with_the_reasons(services, tmp_path):
+    rows = [{"url": f"{services.url}/p/{label}.png", "label": label} for label in ("cars", "tanks")]
+    rows += [{"url": f"{services.url}/gone/{n}.png", "label": "boats"} for n in range(2)] + [
+        {"url": "x", "label": "boats"}
+    ]
+    words = r"nothing of 'boats' could be had \(2 × HTTP 404, 1 × line \d of list.csv: expected an address"
+    with pytest.warns(UserWarning, match=words):
+        scrape.collect(f"urls:{as_csv(tmp_path / 'list.csv', rows)}", into="pets", options=LOOPBACK)
+    table = scrape.collect(f"urls:{as_csv(tmp_path / 'list.csv', rows[:2])}", into="others", options=LOOPBACK)
+    assert table.classes == ("cars", "tanks")
+
+
 def test_bytes_that_are_no_text_are_told(tmp_path):
     (tmp_path / "list.csv").write_bytes(b"url,label\nhttp://h/\xff,cars\n")
     with pytest.raises(SourceError, match="expected list.csv in UTF-8"):

@@ -21,7 +21,8 @@ Files are named by the hash of their content. What was downloaded once is not as
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -40,7 +41,7 @@ from toolkit.scrape.item import SORTS, TIME_FILTERS, Item, Options
 from toolkit.scrape.ledger import Ledger
 from toolkit.scrape.manifest_rows import manifest_rows
 from toolkit.scrape.page_profile import INSTEAD, OFF
-from toolkit.scrape.passed import passed_over
+from toolkit.scrape.passed import in_numbers, passed_over
 
 Reader = Callable[[str, str, Options], Iterator[Item | Passed]]  # of an argument, a label and options
 OF_FOLDERS = ("folder", "zip", "imagefolder", "urls", "kaggle")  # sources that have a label for each picture
@@ -151,7 +152,7 @@ def collect(
         raise SourceError("; ".join(dict.fromkeys(reasons)))
     for reason in reasons:
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
-    table = _manifest(root, rows)
+    table = _manifest(root, rows, _in_vain(ledger.records, {row["label"] for row in rows}))
     return moved.follow(table, ledger.records, set().union(*(listing.keys for listing in listings))).save()
 
 
@@ -231,7 +232,16 @@ def _shown(name: str) -> str:
     return f"{kind}:{what}" + (f"={label}" if label else "")
 
 
-def _manifest(root: Path, rows: list[dict]) -> Manifest:
+def _in_vain(records: Mapping[str, dict], had: Collection[str]) -> list[str]:
+    """The labels of which nothing could be had, each with the reasons."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records.values():
+        if record["status"] == "failed" and record["label"] not in had:
+            reasons[record["label"]][record["reason"]] += 1
+    return [f"nothing of {label!r} could be had ({in_numbers(counts)})" for label, counts in sorted(reasons.items())]
+
+
+def _manifest(root: Path, rows: list[dict], in_vain: list[str]) -> Manifest:
     exists = (root / manifest.FILE).exists()
     if not rows and not exists:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
@@ -239,4 +249,6 @@ def _manifest(root: Path, rows: list[dict]) -> Manifest:
     # A placeholder is known as one only at its third address, perhaps in a later run; unless a person knows better.
     wanted = set(table.where(reviewed="use").table["path"])
     placeholders = [row for row in rows if row["status"] == "excluded" and row["path"] not in wanted]
+    for said in in_vain:
+        warnings.warn(said, stacklevel=3)
     return table.update({row["path"]: {"status": "excluded", "reason": row["reason"]} for row in placeholders})

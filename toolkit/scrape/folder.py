@@ -20,6 +20,7 @@ from toolkit.images import files
 from toolkit.images.files import Passed
 from toolkit.scrape import places
 from toolkit.scrape.item import Item, Options
+from toolkit.scrape.passed import in_numbers
 from toolkit.scrape.places import BROKEN, File
 
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
@@ -134,15 +135,6 @@ def tell_of_folders(found: Iterable[File], passed: Iterable[Passed]) -> None:
     if filled and named:
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         warnings.warn(f"no pictures in {', '.join(named[:NAMED])}{more}", stacklevel=2)
-
-
-def in_numbers(reasons: Counter[str]) -> str:
-    """How often each reason occurs, the most frequent first.
-
-    >>> in_numbers(Counter({"hidden": 1, "ending .xml": 2}))
-    '2 × ending .xml, 1 × hidden'
-    """
-    return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
 
 
 def limited(found: Iterable[tuple[File, Place] | Passed], place: Path, options: Options) -> Iterator[Item | Passed]:

@@ -1,6 +1,7 @@
 """What the sources of a dataset had and was passed over: how many of what, kept beside the ledger."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from toolkit.images.files import Passed
 FILE = "passed_over.json"
 COLUMNS = ["source", "reason", "files", "example"]
 LONGEST = 120  # characters of an example
+MOST = 4  # reasons that are told in words
 
 
 class PassedOver:
@@ -25,6 +27,16 @@ class PassedOver:
         """Count one more."""
         self.counts[one.reason] = self.counts.get(one.reason, 0) + 1
         self.examples.setdefault(one.reason, one.name.encode(errors="backslashreplace").decode()[:LONGEST])
+
+
+def in_numbers(reasons: Counter[str]) -> str:
+    """How often each reason occurs, the most frequent first, `MOST` of them.
+
+    >>> in_numbers(Counter({"hidden": 1, "ending .xml": 2}))
+    '2 × ending .xml, 1 × hidden'
+    """
+    more = ", …" if len(reasons) > MOST else ""
+    return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(MOST)) + more
 
 
 def keep(folder: Path, by_source: Mapping[str, PassedOver]) -> None:
@@ -66,10 +78,8 @@ def in_words(dataset: str | Path) -> str:
     table = passed_over(dataset)
     if not len(table):
         return ""
-    reasons = table.groupby("reason", sort=False)["files"].sum().sort_values(ascending=False, kind="stable")
-    more = ", …" if len(reasons) > 4 else ""
-    counted = ", ".join(f"{count} × {reason}" for reason, count in reasons.head(4).items())
-    return f"{table['files'].sum():,} passed over ({counted}{more})"
+    counts = Counter(table.groupby("reason", sort=False)["files"].sum().to_dict())
+    return f"{counts.total():,} passed over ({in_numbers(counts)})"
 
 
 def _read(folder: Path) -> list[dict]:

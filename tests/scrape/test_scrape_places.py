@@ -290,6 +290,17 @@ def test_what_was_passed_over_is_kept_by_source_and_written_anew_with_it(tmp_pat
     assert str(tmp_path) not in (tmp_path / "home/data/mine/passed_over.json").read_text()
 
 
+def test_two_places_of_one_name_are_counted_together(tmp_path):
+    places = [tmp_path / above / "pets" for above in ("one", "two")]
+    for shade, place in enumerate(places):
+        folder(place, {"cat/1.mov": b"x", f"cat/{shade}.png": picture(shade), f"dog/{shade}.png": picture(50 + shade)})
+    folder(places[1], {"dog/1.xml": b"x"})
+    for _ in range(2):
+        scrape.collect([f"folder:{place}" for place in places], into="mine")
+        rows = scrape.passed_over("mine")[["source", "reason", "files"]].to_numpy().tolist()
+        assert rows == [["folder:pets", "ending .mov", 2], ["folder:pets", "ending .xml", 1]]
+
+
 def test_a_limit_says_how_many_it_left(tmp_path):
     files = {f"{label}/{n}.png": picture(n + 100 * len(label)) for label in ("cat", "horse") for n in range(4)}
     scrape.collect(f"folder:{folder(tmp_path / 'pets', files)}", into="mine", options=Options(limit=3))

@@ -142,7 +142,7 @@ def collect(
                 listings = [downloads.fetch(reader, several=several) for reader, several in readers]
             rows = list(manifest_rows(ledger.records, root))
             is_empty = not ledger.records
-    passed.keep(root, {_shown(name): listing.passed for name, listing in zip(names, listings, strict=True)})
+    passed.keep(root, [(_shown(name), listing.passed) for name, listing in zip(names, listings, strict=True)])
     reasons = [listing.problem for listing in listings if listing.problem]
     if not reasons:
         listing_progress.forget(root)  # of listings that were left where there was enough

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -39,21 +39,23 @@ def in_numbers(reasons: Counter[str]) -> str:
     return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(MOST)) + more
 
 
-def keep(folder: Path, by_source: Mapping[str, PassedOver]) -> None:
+def keep(folder: Path, by_source: Sequence[tuple[str, PassedOver]]) -> None:
     """Write down what these sources passed over, in place of what was written of them before.
 
     Args:
         folder: of the dataset.
-        by_source: counts by the name of a source.
+        by_source: the name of each source, which several may share, and its counts.
     """
-    others = [row for row in _read(folder) if row["source"] not in by_source]
-    rows = [
-        {"source": source, "reason": reason, "files": count, "example": counts.examples[reason]}
-        for source, counts in by_source.items()
-        for reason, count in counts.counts.items()
-    ]
-    if others + rows != _read(folder):
-        paths.write(folder / FILE, json.dumps(others + rows, indent=1, ensure_ascii=False) + "\n")
+    names = {name for name, _ in by_source}
+    rows: dict[tuple[str, str], dict] = {
+        (row["source"], row["reason"]): row for row in _read(folder) if row["source"] not in names
+    }
+    for name, passed in by_source:
+        for reason, count in passed.counts.items():
+            empty = {"source": name, "reason": reason, "files": 0, "example": passed.examples[reason]}
+            rows.setdefault((name, reason), empty)["files"] += count
+    if list(rows.values()) != _read(folder):
+        paths.write(folder / FILE, json.dumps(list(rows.values()), indent=1, ensure_ascii=False) + "\n")
 
 
 def passed_over(dataset: str | Path) -> pd.DataFrame:

@@ -211,6 +211,12 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         list(urls.items(str(tmp_path / "list.csv"), "", Options()))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_in_the_encoding_of_a_spreadsheet_is_read(tmp_path, encoding):
+    (tmp_path / "list.csv").write_bytes("url\tlabel\r\nhttp://h/1.jpg\tcafé 猫\r\n".encode(encoding))
+    assert [item.label for item in urls.items(str(tmp_path / "list.csv"), "", Options())] == ["café 猫"]
+
+
 def test_a_list_written_by_a_spreadsheet_is_read(tmp_path):
     (tmp_path / "list.csv").write_bytes("\ufeffURL,Label\r\nhttp://h/é.jpg,cars\r\n".encode())
     assert [item.label for item in urls.items(str(tmp_path / "list.csv"), "", Options())] == ["cars"]

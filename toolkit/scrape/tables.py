@@ -1,5 +1,6 @@
 """Reading lists that people write: CSV with a header, or a JSON object per line."""
 
+import codecs
 import csv
 import io
 import itertools
@@ -8,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from toolkit.errors import SourceError
 
@@ -24,8 +25,9 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     Rows without any words are passed over, and so are columns without a name, such as the index that pandas writes.
 
     Args:
-        path: a .csv, .jsonl or .ndjson file in UTF-8. Names of columns are read without regard to case; a CSV may have
-            commas, semicolons or tabs between its cells, and say so in a line `sep=;` before the header.
+        path: a .csv, .jsonl or .ndjson file in UTF-8, or in UTF-16 with a byte order mark. Names of columns are read
+            without regard to case; a CSV may have commas, semicolons or tabs between its cells, and say so in a line
+            `sep=;` before the header.
 
     Yields:
         A line number, counted from 1, and the cells by column; "" for one that is missing or null.
@@ -42,7 +44,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"expected a list that ends in {', '.join(ENDINGS)}, got {path.name}; save it as one of these"
         )
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as file:
             yield from _read(file, path.name)
     except OSError as error:
         raise SourceError(f"expected a list at {path}, got: {error.strerror}; check the path") from error
@@ -50,10 +52,13 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def parsed(name: str, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a list in memory; arguments and errors as in `rows`."""
-    yield from _read(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), name)
+    yield from _read(io.BytesIO(content), name)
 
 
-def _read(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _read(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    encoding = "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    stream.seek(0)
+    file = io.TextIOWrapper(stream, encoding=encoding, newline="")
     try:
         for number, row in (_csv if name.lower().endswith(".csv") else _json_lines)(file):
             cells = {column: _text(value) for column, value in row.items()}

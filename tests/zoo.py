@@ -181,6 +181,12 @@ def filled(content, fill):
     return content[:half] + (fill * len(content))[: len(content) - half - 2] + b"\xff\xd9"
 
 
+def _halved(content):
+    """The first half of the data of a JPEG, and the marker of its end."""
+    data = content.index(b"\xff\xda")
+    return content[: (data + len(content)) // 2] + b"\xff\xd9"
+
+
 def without_end(content, *, more=b""):
     """A JPEG without the marker of its end."""
     return content[:-2] + more
@@ -250,6 +256,11 @@ def chosen():
             encoded(Image.fromarray(far), "PNG"),
             stretched(columns(0, 1, 2, 3), 0, 3),
             "4 different values shown as shades of their own",
+        ),
+        "scene that is transparent all over": (
+            encoded(Image.merge("RGBA", [*scene().split(), Image.new("L", (WIDTH, HEIGHT))]), "PNG"),
+            scene(),
+            "shown without its transparency",
         ),
         "white on nothing": (encoded(shape, "PNG"), grey(2).convert("RGB"), "shown on black"),
     }
@@ -473,7 +484,14 @@ def bad():
         "truncated jpeg": (cut["JPEG"], "truncated"),
         "jpeg half filled with zeros": (filled(whole["JPEG"], b"\0"), "truncated"),
         "jpeg half filled with ones": (filled(whole["JPEG"], b"\xff"), "truncated"),
-        "jpeg cut in half, and ended": (whole["JPEG"][: len(whole["JPEG"]) // 2] + b"\xff\xd9", "truncated"),
+        "jpeg cut in half, and ended": (_halved(whole["JPEG"]), "truncated"),
+        "cmyk jpeg cut in half, and ended": (_halved(encoded(noise.convert("CMYK"), "JPEG")), "truncated"),
+        "ycck jpeg cut in half, and ended": (_halved(ycck()), "truncated"),
+        "grey jpeg cut in half, and ended": (_halved(encoded(noise.convert("L"), "JPEG")), "truncated"),
+        "jpeg with restarts cut in half, and ended": (
+            _halved(encoded(noise, "JPEG", restart_marker_blocks=2)),
+            "truncated",
+        ),
         "progressive jpeg cut early, and ended": (
             encoded(noise, "JPEG", progressive=True)[: len(whole["JPEG"]) // 5] + b"\xff\xd9",
             "truncated|damaged",

@@ -98,8 +98,12 @@ def _on_ground(clear: Image.Image) -> tuple[Image.Image, str]:
         Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB")
         for ground in ("white", "black")
     )
-    if is_plain(over_white) and not is_plain(over_black):
+    if not is_plain(over_white):
+        return over_white, ""
+    if not is_plain(over_black):
         return over_black, "shown on black, since nothing is to be seen on white"
+    if clear.getchannel("A").getextrema()[1] < SEEN and not is_plain(clear.convert("RGB")):
+        return clear.convert("RGB"), "shown without its transparency, which is all over"
     return over_white, ""
 
 

@@ -20,7 +20,7 @@ NOISE = bytes(random.Random(1).choices(range(1, 255), k=4096))  # data of a scan
 FILLED = 64  # zeros in a row at the end of a scan, from which on they may be no data
 TAIL = FILLED + len(jpeg.EOI)
 SPARE = 16  # bytes that no picture has to spare
-GREY = (128, 128)  # what a decoder shows where data is missing
+GREY = {(128, 128), (127, 127)}  # what a decoder shows where data is missing, the second of inks
 CORNER = 4  # pixels at the lower right, which are missing first
 PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"sRGB")
 PNG_SMALL = (b"iCCP", b"eXIf")  # kept where they are whole and small
@@ -81,7 +81,7 @@ def may_be_cut(corner: Iterable[tuple], tail: bytes) -> bool:
         corner: the lowest and the highest level of each channel in its lower right `CORNER`.
         tail: its last `TAIL` bytes.
     """
-    return all(extremes == GREY for extremes in corner) or not any(tail.removesuffix(jpeg.EOI)[-FILLED:])
+    return all(extremes in GREY for extremes in corner) or not any(tail.removesuffix(jpeg.EOI)[-FILLED:])
 
 
 def _tail(source: str | Path | bytes) -> bytes:

@@ -1,9 +1,12 @@
 """One way to open a picture, whatever the file is; and a reason in words where it cannot be opened."""
 
 import io
+import os
 import random
 import re
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -398,3 +401,31 @@ def test_an_orientation_counts_whatever_number_it_is_written_as(kind, width):
     plain = zoo.encoded(zoo.scene(), "JPEG", quality=95)
     segment = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
     assert images.read(plain[:2] + segment + plain[2:]).size == (zoo.HEIGHT, zoo.WIDTH)
+
+
+def test_one_limit_of_pixels_holds_everywhere_and_can_be_set():
+    program = """
+import inspect, io, warnings
+from PIL import Image
+warnings.simplefilter("error")
+Image.MAX_IMAGE_PIXELS = 500  # Pillow's own, which gives way
+from toolkit import images
+def png(width):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
+print(inspect.signature(images.prepare).parameters["max_pixels"].default, images.pixels(png(30)))
+print(images.read(png(30)).size)
+try:
+    images.read(png(40))
+except images.ImageError as error:
+    print(error)
+"""
+    environment = os.environ | {"TOOLKIT_MAX_PIXELS": "1000"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    told = done.stdout.splitlines()
+    assert told[:2] == ["1000 900", "(30, 30)"] and "limit of 1000 pixels" in told[2]
+
+
+def test_without_a_word_the_limit_is_that_of_pillow():
+    assert images.MAX_PIXELS == 89_478_485

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from toolkit.images.orientation import ORIENTATION as ORIENTATION
 from toolkit.images.orientation import exif_orientation, upright
 
 MODES = ("crop", "letterbox", "squash")
-MAX_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte of RGB
+MAX_PIXELS = int(os.environ.get("TOOLKIT_MAX_PIXELS") or 89_478_485)  # Pillow's own, a quarter of a gigabyte of RGB
 PADDING = (127, 127, 127)  # round a letterboxed picture: neither dark nor light
 OVERSAMPLED = 2  # times the side of the result that a JPEG is decoded at, at least
 OVERSAMPLED_EIGHTH = 1.45  # the same at 1/8 of its size, where most time is saved
@@ -154,6 +155,7 @@ def pixels(content: bytes) -> float:
     >>> pixels(b"no picture")
     0
     """
+    _let_pillow(MAX_PIXELS)
     try:
         with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             return image.width * image.height
@@ -180,8 +182,7 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
         facts = Info(width=picture.width, height=picture.height, format=kind, frames=1, note=note)
         return _Opened(picture, (0, 0, *picture.size), facts)
     source = remote.content(source)
-    if max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
-        Image.MAX_IMAGE_PIXELS = max_pixels  # or Pillow would refuse what was asked for
+    _let_pillow(max_pixels)
     try:
         _check_kind(source)
         try:
@@ -198,6 +199,12 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
         raise ImageError(f"too many pixels: {error}") from error
     except Exception as error:  # each means the same to the row it becomes
         raise ImageError(kinds.reason(source, error)) from error
+
+
+def _let_pillow(max_pixels: int) -> None:
+    """Raise Pillow's own limit where more was asked for, or it would refuse that."""
+    if max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
+        Image.MAX_IMAGE_PIXELS = max_pixels
 
 
 def _mended(source: Source, error: Exception, enough: tuple[int, int], max_pixels: int) -> _Opened:

@@ -1,6 +1,7 @@
 """One rule for folders, archives and buckets: what is a picture, what is a class, and what is passed over."""
 
 import os
+import re
 import struct
 import tarfile
 import unicodedata
@@ -118,9 +119,9 @@ def test_a_place_without_pictures_is_refused_with_what_is_there(place):
 def test_without_its_reader_heic_is_passed_over_with_the_line_that_installs_it(place, monkeypatch):
     files = {"cat/1.png": picture(1), "cat/2.HEIC": b"x", "dog/3.png": picture(3), "dog/4.heif": b"x"}
     monkeypatch.setattr(kinds, "ENDINGS", tuple(one for one in kinds.ENDINGS if one not in kinds.HEIC_ENDINGS))
-    assert read(place(files))[1] == {
-        "HEIC; `pip install 'image-classifier-toolkit[heic]'` reads it": ["cat/2.HEIC", "dog/4.heif"]
-    }
+    ((reason, names),) = read(place(files))[1].items()
+    assert names == ["cat/2.HEIC", "dog/4.heif"]
+    assert re.fullmatch(r"HEIC; `pip install .*\[heic\].*` reads it", reason)
 
 
 def test_an_accent_makes_no_other_class_however_it_is_written(place):

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
+from toolkit.core import extras
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # an MPO is opened as JPEG
 ALWAYS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 HEIC_ENDINGS = (".heic", ".heif", ".hif")  # of iPhones and some cameras
 HEIC_READER = next((name for name in ("pi_heif", "pillow_heif") if importlib.util.find_spec(name)), "")
 ENDINGS = (*ALWAYS, *(HEIC_ENDINGS if HEIC_READER else ()))
-HEIC_MISSING = "HEIC; `pip install 'image-classifier-toolkit[heic]'` reads it"
+HEIC_MISSING = f"HEIC; `{extras.command('heic')}` reads it"
 NOT_READ = f"not a picture in a format that is read ({', '.join(FORMATS)})"
 HEAD = 64  # bytes that tell a kind
 STARTS = {"jpg": (b"\xff\xd8\xff",), "png": (b"\x89PNG\r\n\x1a\n",), "gif": (b"GIF87a", b"GIF89a")}

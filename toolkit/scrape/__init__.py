@@ -28,7 +28,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit.core import paths
+from toolkit.core import paths, remote
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
@@ -204,7 +204,7 @@ def _check(kinds: Mapping[str, Reader], name: str) -> None:
             f"{', '.join((*kinds, 'practice'))}"
         )
     _, what, _ = _parts(name)
-    if kind in LOCAL and not Path(what).expanduser().exists():
+    if kind in LOCAL and not remote.is_url(what) and not Path(what).expanduser().exists():
         raise SourceError(f"expected pictures at {what}, found nothing; check the path")
 
 
@@ -228,7 +228,7 @@ def _parts(name: str) -> tuple[str, str, str]:
 def _shown(name: str) -> str:
     """The name of a source, without where it lies on this machine."""
     kind, what, label = _parts(name)
-    what = what if "://" in what or not Path(what).expanduser().exists() else Path(what).resolve().name
+    what = what if remote.is_url(what) or not Path(what).expanduser().exists() else Path(what).resolve().name
     return f"{kind}:{what}" + (f"={label}" if label else "")
 
 

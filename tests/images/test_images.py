@@ -372,7 +372,7 @@ def test_the_brands_of_a_file_in_boxes_tell_heic_from_avif_and_films(brands, kin
     assert images.sniff(head) == kind
     monkeypatch.setattr(kinds, "HEIC_READER", "")
     assert images.sniff(head) == (kind if kind == "avif" else None)
-    assert kinds.refusal(head) == {"avif": "", "heic": kinds.HEIC_MISSING, None: kinds.NOT_READ}[kind]
+    assert kinds.refusal(head) == {"avif": "", "heic": kinds.heic_missing(), None: kinds.NOT_READ}[kind]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def judged(name: str, head: Callable[[], IO[bytes]]) -> str:
         return ""
     ending = Path(name).suffix.lower()
     if ending in kinds.HEIC_ENDINGS:
-        return kinds.HEIC_MISSING
+        return kinds.heic_missing()
     if ending:
         return f"ending {ending[:12]}"
     try:

@@ -15,7 +15,6 @@ ALWAYS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".t
 HEIC_ENDINGS = (".heic", ".heif", ".hif")  # of iPhones and some cameras
 HEIC_READER = next((name for name in ("pi_heif", "pillow_heif") if importlib.util.find_spec(name)), "")
 ENDINGS = (*ALWAYS, *(HEIC_ENDINGS if HEIC_READER else ()))
-HEIC_MISSING = f"HEIC; `{extras.command('heic')}` reads it"
 NOT_READ = f"not a picture in a format that is read ({', '.join(FORMATS)})"
 HEAD = 64  # bytes that tell a kind
 STARTS = {"jpg": (b"\xff\xd8\xff",), "png": (b"\x89PNG\r\n\x1a\n",), "gif": (b"GIF87a", b"GIF89a")}
@@ -69,7 +68,7 @@ def refusal(head: bytes) -> str:
         return "empty file"
     if head.lstrip().lower().startswith(HTML):
         return "a web page or drawing, not a picture"
-    return HEIC_MISSING if head[4:8] == b"ftyp" and _of_brands(head) == "heic" else NOT_READ
+    return heic_missing() if head[4:8] == b"ftyp" and _of_brands(head) == "heic" else NOT_READ
 
 
 def reason(source: str | Path | bytes, error: Exception) -> str:
@@ -87,6 +86,12 @@ def reason(source: str | Path | bytes, error: Exception) -> str:
         return "damaged: its first bytes are those of a picture, what follows is not"
     detail = str(error) or type(error).__name__
     return "truncated" if "truncat" in detail.lower() or "unexpected end" in detail.lower() else f"damaged: {detail}"
+
+
+@cache
+def heic_missing() -> str:
+    """Why a HEIC is not read, with the line that installs its reader."""
+    return f"HEIC; `{extras.command('heic')}` reads it"
 
 
 @cache

@@ -175,7 +175,7 @@ def _refusal(head: bytes, *, is_page: bool) -> str:
     said = kinds.refusal(head)
     if not said or not head:
         return "empty" if said else ""
-    if said == kinds.HEIC_MISSING:
+    if said == kinds.heic_missing():
         return said
     return "a web page, not a picture" if is_page else "not a picture in a format that is read"
 

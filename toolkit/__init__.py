@@ -41,6 +41,7 @@ PUBLIC = {
     "crossval": "toolkit.selection.crossval",
     "dedup": "toolkit.duplicates.dedup",
     "demo": "toolkit.pipeline.demo",
+    "embedding": "toolkit.evaluation.embedding",
     "errors": "toolkit.errors",
     "evaluate": "toolkit.evaluation.evaluate",
     "explain": "toolkit.evaluation.explain",

@@ -22,6 +22,7 @@ from toolkit.dataset import verify as verify
 from toolkit.duplicates import copies as copies
 from toolkit.duplicates import dedup as dedup
 from toolkit.evaluation import compare as compare
+from toolkit.evaluation import embedding as embedding
 from toolkit.evaluation import evaluate as evaluate
 from toolkit.evaluation import explain as explain
 from toolkit.evaluation import failures as failures

@@ -95,7 +95,7 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
         return pd.DataFrame(columns=columns)
     both = manifest.where(path=sorted({*train.table["path"], *paths}))
     rows_of = pd.Series(np.arange(len(both)), index=both.table["path"])
-    features = _unit_features(trained, both)
+    features = unit_features(trained, both)
     train_features, rows = features[rows_of[train.table["path"]]], []
     for path in paths:
         similarity = train_features @ features[rows_of[path]]
@@ -106,7 +106,7 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _unit_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
+def unit_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
     """The input of the last layer for each picture, scaled to length 1."""
     features = _cached_features(trained, manifest)
     features = _computed_features(trained, manifest) if features is None else features

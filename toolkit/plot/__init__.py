@@ -2,6 +2,7 @@
 
 from toolkit.plot.charts import comparison, counts, curves, prediction, reliability, sizes, threshold_curve
 from toolkit.plot.contact_sheets import contact_sheet, sheets
+from toolkit.plot.embedding import embedding
 from toolkit.plot.figure import Figure, png
 from toolkit.plot.galleries import (
     augmentations,
@@ -38,6 +39,7 @@ __all__ = [
     "curves",
     "disagreements",
     "duplicate_groups",
+    "embedding",
     "enlarged",
     "folds",
     "front",

@@ -46,9 +46,9 @@ def test_the_page_needs_nothing_but_itself(page):
 def test_the_page_tells_of_every_run_and_class(page, table):
     for words in ("one", "two", *table.classes, "95 % interval", "macro-F1", "calibration error", "95 of 100 below"):
         assert words in page
-    for words in ("memory", "McNemar", "Pareto", "Holm", "Grad-CAM", "covered piece by piece", "disagree", "nonsense"):
+    for words in ("memory", "McNemar", "Pareto", "Holm", "t-SNE", "Grad-CAM", "covered piece by piece", "nonsense"):
         assert words in page
-    assert "looked at 2 times, first on 20" in page
+    assert "disagree" in page and "looked at 2 times, first on 20" in page
 
 
 def test_the_page_shows_where_every_run_looked(page, runs):

@@ -13,13 +13,14 @@ from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.evaluation import compare, evaluate, failures, memory, robustness
+from toolkit.evaluation import compare, embedding, evaluate, failures, memory, robustness
 from toolkit.model.bundle import Bundle
 from toolkit.report import card, html, run_section
 from toolkit.report.run_section import EvaluatedRun
 
 FILE = "report.html"
 DISTURBED = 50  # pictures that are corrupted in every way; `toolkit robustness` takes all
+PLACED = 1000  # pictures on the map
 
 
 def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
@@ -93,10 +94,12 @@ def _check_today(manifest: Manifest, runs: Sequence[Bundle]) -> None:
 
 
 def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[EvaluatedRun]) -> dict[str, Markup]:
-    used = manifest.where(status="ok")
+    used, best = manifest.where(status="ok"), evaluated[0]
+    places = embedding.tsne(best.run, manifest, most=PLACED)
     drawn: dict[str, tuple[plot.Figure, str]] = {
         "comparison": (plot.comparison(table), "Accuracy of each network with its interval"),
         "trade_off": (plot.trade_off(table), "Accuracy against milliseconds per picture"),
+        "embedding": (plot.embedding(places, manifest, report=best.report), "Map of the pictures, by what is alike"),
         "samples": (plot.sample_grid(used, per_class=8), "Some pictures of each class"),
         "status": (plot.counts(manifest.counts()), "Pictures per class by status"),
         "splits": (plot.counts(used.counts("split")), "Pictures per class by split"),

@@ -188,3 +188,23 @@ def test_the_pairs_confused_most_come_first_with_how_often(tmp_path):
     pairs = asked.mistakes.groupby(["label", "predicted"]).size().sort_values(ascending=False)
     assert f"{pairs.iloc[0]} of 30" in captions[0] and len(captions) == 4
     assert pairs[tuple(captions[0].splitlines()[0].split(" taken for "))] == pairs.iloc[0]
+
+
+def test_heat_hides_nothing_where_it_is_cold_and_a_line_runs_around_half_of_it():
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    heat = np.zeros((32, 32))
+    heat[8:24, 8:24] = 1
+    shown = plot.glowing(picture, heat)
+    assert shown.shape == (256, 256, 3)
+    assert (shown[:40, :40] == 90).all()
+    assert (shown[128, 128] > 150).any() and (shown[128, 128] != 255).any()
+    row = (shown[128] == 255).all(axis=1)
+    assert row.sum() == 2 and np.flatnonzero(row).tolist() == [64, 191]
+    assert plot.glowing(np.zeros((300, 300, 3), np.uint8), np.zeros((300, 300))).shape == (300, 300, 3)
+
+
+def test_a_strip_of_heat_has_a_gap_between_its_pictures():
+    pictures, heats = np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 32, 32))
+    (strip, caption), _ = plot.heat(pictures, heats, checks=heats, captions=["a"]).rows[0]
+    assert strip.shape == (256, 3 * 256 + 2 * 8, 3) and caption == "a"
+    assert (strip[:, 256:264] == 255).all() and (strip[:, 264:] == 0).any()

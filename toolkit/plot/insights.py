@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from PIL import Image
 
 from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import Figure, figure_with_axes, plain
 from toolkit.plot.style import INK, Mark, as_percent, end_at_one, logarithmic, marks, shortened
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery, nothing
+
+LARGE, GAP = 256, 8  # pixels: least height of a picture under heat, and room beside it
 
 
 def heat(
@@ -20,10 +23,12 @@ def heat(
     *,
     checks: Sequence[np.ndarray] | None = None,
     captions: Sequence[str] = (),
-    columns: int = 3,
-    side: float = 2.6,
+    columns: int = 2,
+    side: float = 4.2,
 ) -> Gallery:
     """Heat maps: pictures, and beside each the same with heat over it; what spoke for the answer glows.
+
+    A line runs around what has at least half of the highest heat.
 
     Args:
         pictures: uint8, shape (n, size, size, 3).
@@ -39,26 +44,42 @@ def heat(
         maps.append([check / max(check.max(), 1e-9) for check in checks])
     cells: list[Cell] = []
     for index, picture in enumerate(pictures):
-        strip = np.hstack([picture, *(glowing(picture, heat_map[index]) for heat_map in maps)])
+        panels = [_large(picture), *(glowing(picture, heat_map[index]) for heat_map in maps)]
+        gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
+        strip = np.hstack([part for panel in panels for part in (gap, panel)][1:])
         cells.append((strip, captions[index] if index < len(captions) else ""))
     columns = min(columns, max(1, len(pictures)))
     return flowing(cells, columns=columns, side=side, aspect=1 / (1 + len(maps)))
 
 
 def glowing(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A picture in grey under its heat.
+    """A picture under its heat, which hides nothing where it is cold; a line runs around half of the highest heat.
 
     Args:
         picture: uint8 array of shape (rows, columns, 3).
         heat: shape (rows, columns), 0 to 1; what is outside is clipped.
 
     Returns:
-        uint8 array of the picture's shape.
+        uint8 array of shape (rows, columns, 3), enlarged to 256 rows at least.
     """
-    grey = picture.astype(np.float32).mean(axis=-1, keepdims=True)
-    share = 0.75 * heat[..., None].clip(0, 1)
-    colours = colormaps["inferno"](heat.clip(0, 1))[..., :3] * 255
-    return (grey * (1 - share) + colours * share).clip(0, 255).astype(np.uint8)
+    large = _large(picture).astype(np.float32)
+    size = large.shape[1::-1]
+    smooth = np.asarray(Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+    share = 0.8 * smooth[..., None]
+    mixed = large * (1 - share) + colormaps["inferno"](smooth)[..., :3] * 255 * share
+    hot = np.pad(smooth >= 0.5, 1, mode="edge")
+    inside = hot[1:-1, 1:-1] & hot[:-2, 1:-1] & hot[2:, 1:-1] & hot[1:-1, :-2] & hot[1:-1, 2:]
+    mixed[hot[1:-1, 1:-1] & ~inside] = 255
+    return mixed.clip(0, 255).astype(np.uint8)
+
+
+def _large(picture: np.ndarray) -> np.ndarray:
+    """A picture enlarged smoothly until it can be looked at; a larger one stays as it is."""
+    times = LARGE / len(picture)
+    if times <= 1:
+        return picture
+    size = (round(picture.shape[1] * times), LARGE)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
 def disagreements(table: pd.DataFrame, manifest: Manifest, *, count: int = 12, columns: int = 6) -> Gallery:

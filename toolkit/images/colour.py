@@ -102,7 +102,7 @@ def _on_ground(clear: Image.Image) -> tuple[Image.Image, str]:
         return over_white, ""
     if not is_plain(over_black):
         return over_black, "shown on black, since nothing is to be seen on white"
-    if clear.getchannel("A").getextrema()[1] < SEEN and not is_plain(clear.convert("RGB")):
+    if np.asarray(clear.getchannel("A")).max() < SEEN and not is_plain(clear.convert("RGB")):
         return clear.convert("RGB"), "shown without its transparency, which is all over"
     return over_white, ""
 

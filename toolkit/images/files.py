@@ -119,6 +119,11 @@ def judged(name: str, head: Callable[[], IO[bytes]]) -> str:
         return "no ending, and cannot be read"
 
 
+def opened(file: Path) -> IO[bytes]:
+    """The bytes of a file, to be closed by whoever reads them."""
+    return file.open("rb")
+
+
 def _judged(entry: os.DirEntry, parts: tuple[str, ...], also: tuple[str, ...]) -> Found | Passed:
     name = "/".join(parts)
     try:
@@ -127,7 +132,7 @@ def _judged(entry: os.DirEntry, parts: tuple[str, ...], also: tuple[str, ...]) -
         return Passed(TO_NOTHING, name, entry.path if kinds.is_named(entry.name) else "")
     if not stat.S_ISREG(status.st_mode):
         return Passed("pipe or device", name, entry.path if kinds.is_named(entry.name) else "")
-    said = "" if entry.name in also else judged(entry.name, partial(Path(entry).open, "rb"))
+    said = "" if entry.name in also else judged(entry.name, partial(opened, Path(entry)))
     return Passed(said, name) if said else Found(parts, entry.path, status, entry.is_symlink())
 
 

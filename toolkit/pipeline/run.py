@@ -15,6 +15,7 @@ from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
 from toolkit.scrape import Options
 from toolkit.training import train
+from toolkit.training.config import Resolved
 from toolkit.training.recipes import configs_for
 
 __all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all", "usual_networks"]
@@ -139,7 +140,7 @@ def train_all(
     return table, tuple(bundles)
 
 
-def _checked(configs: Sequence[train.Config]) -> list[train.Config]:
+def _checked(configs: Sequence[train.Config]) -> list[Resolved]:
     """The configs, resolved, if their networks can be built."""
     settings = [config.resolved() for config in configs]
     for config in settings:

@@ -121,7 +121,7 @@ def of_bucket(place: Path) -> list[Member]:
     """The objects below a URL."""
     members = []
     for name, facts in sorted(place.fs.find(place.path, detail=True).items()):  # type: ignore[attr-defined]
-        below = PurePosixPath(name).relative_to(PurePosixPath(place.path)).as_posix()
+        below = PurePosixPath(name).relative_to(PurePosixPath(place.path)).as_posix()  # type: ignore[attr-defined]
         changed = next((facts[key] for key in CHANGED if facts.get(key)), "")
         opened = partial(place.fs.open, name, "rb")  # type: ignore[attr-defined]
         if facts.get("type") != "directory":

@@ -93,7 +93,7 @@ def _here(found: Found | Passed) -> File | Passed:
     version = f"{status.st_size}-{status.st_mtime_ns}"
     if not Path(file).as_posix().endswith("/".join(parts)):
         version += archives.AS_WRITTEN
-    return File(parts, version, status.st_size, partial(Path(file).open, "rb"))
+    return File(parts, version, status.st_size, partial(files.opened, Path(file)))
 
 
 def _there(place: Path, also: tuple[str, ...]) -> Iterator[File | Passed]:

@@ -135,7 +135,6 @@ def test_no_dataset_is_an_error_that_says_how_to_make_one():
         lambda text: text.replace(",cat,0,", ",cat,2,", 1),
         lambda text: text + text.splitlines()[-1] + "\n",
         lambda text: text + 'raw/x,"open quote\n',
-        lambda text: text.encode("utf-16"),
         lambda text: b"\xff\xfe\xfa" * 50,
     ],
 )

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from toolkit.core import text
 from toolkit.errors import ImageError
 
 STANDARD_INPUT = "-"
@@ -45,8 +46,9 @@ def _fetch_addresses(allow: Sequence[str] = ()) -> None:
 
 
 def _listed(name: str) -> Iterator[str]:
-    with open(0 if name == STANDARD_INPUT else name, errors="surrogateescape", closefd=name != STANDARD_INPUT) as lines:
-        yield from (line.rstrip("\r\n") for line in lines if line.strip())
+    """The lines of a list; names of files may be bytes that are no text, and stay what they are."""
+    content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+    yield from text.lines(content, errors="surrogateescape")
 
 
 def _matching(name: str) -> Iterator[str]:

@@ -59,12 +59,42 @@ def dataset(name: str | Path) -> Path:
 
 
 def run(name: str | Path) -> Path:
-    """The folder of a trained run, `models/<dataset>/<run>`; `cars_tanks/vgg` may leave out `models/`."""
+    """The folder of a trained run, `models/<dataset>/<run>`; `cars_tanks/vgg` may leave out `models/`.
+
+    A path that is there is taken as it is, unless there is a run of that name and none at that path.
+    """
     path = Path(name).expanduser()
-    if path.is_absolute() or path.exists():
+    below = home() / "models"
+    named = [below / path, below.joinpath(*path.parts[1:])] if path.parts[:1] == ("models",) else [below / path]
+    if path.is_absolute() or is_run(path):
         return path.resolve()
-    parts = path.parts[1:] if path.parts[:1] == ("models",) else path.parts
-    return home().joinpath("models", *parts)
+    there = [folder for folder in named if is_run(folder)]
+    return there[0] if there else path.resolve() if path.exists() else named[-1]
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is a file, such as an exported model, or the folder of a complete run."""
+    return path.is_file() or (path / "bundle.json").is_file()
+
+
+def run_name(folder: Path) -> str:
+    """What `run` finds a run by: DATASET/RUN below `models/`, the path of one elsewhere.
+
+    >>> run_name(home() / "models" / "cars_tanks" / "vgg")
+    'cars_tanks/vgg'
+    """
+    below = (home() / "models").resolve()
+    return folder.relative_to(below).as_posix() if folder.is_relative_to(below) else str(folder)
+
+
+def dataset_name(folder: Path) -> str:
+    """What `dataset` finds a dataset by: its name below `data/`, the path or URL of one elsewhere.
+
+    >>> dataset_name(home() / "data" / "cars_tanks")
+    'cars_tanks'
+    """
+    is_below = isinstance(folder, Path) and folder.resolve().parent == (home() / "data").resolve()
+    return folder.name if is_below else str(folder)
 
 
 def file(name: str | Path) -> Path:
@@ -83,8 +113,9 @@ def models(dataset_root: Path) -> Path:
 
 
 def dataset_of(run_folder: Path) -> Path:
-    """The folder of the dataset that a run was trained on."""
-    in_dataset = run_folder.parent.name == "models"
+    """The folder of the dataset that a run was trained on, as the place of the run says it."""
+    is_below = run_folder.parent.parent == (home() / "models").resolve()
+    in_dataset = run_folder.parent.name == "models" and not is_below  # a dataset may be called so
     return run_folder.parent.parent if in_dataset else home() / "data" / run_folder.parent.name
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toolkit.core import paths, remote
+from toolkit.core import paths, remote, text
 from toolkit.dataset import by_hand, schema
 from toolkit.dataset.counting import in_general, tally
 from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES
@@ -237,14 +237,14 @@ def load(root: str | Path) -> Manifest:
     folder = paths.dataset(root)
     file = folder / FILE
     if not remote.exists(file):
-        there = ", ".join(sorted(file.parent.name for file in paths.home().glob(f"data/*/{FILE}")))
+        there = ", ".join(sorted(file.parent.name for file in paths.home().glob(f"data/*/{FILE}"))) or "none yet"
         raise DatasetError(
-            f"expected a dataset at {folder}, found no {FILE}; there are: {there or 'none yet'}; make one with "
-            "`toolkit scrape SOURCE`"
+            f"expected a dataset at {folder}, found no {FILE}; there are: {there}; make one with `toolkit scrape`"
         )
     types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
     try:
-        table = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=types, keep_default_na=False)
+        content = file.read_bytes()
+        table = pd.read_csv(io.BytesIO(content), encoding=text.encoding(content), dtype=types, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"expected a readable table in {file}, got: {error}; restore it, or delete it and scrape again"

@@ -42,10 +42,10 @@ def from_array(array: np.ndarray, *, white: float | None = None) -> Image.Image:
     if most == 65_535 and channels == 1:  # as in a file, whose conversion to 8 bits is one for all
         return Image.fromarray(np.ascontiguousarray(values.astype(np.uint16)))
     if most == 65_535:
-        scaled: np.ndarray = values.astype(np.uint16) >> 8  # as Pillow reads colours of 16 bits from a file
+        scaled = (values.astype(np.uint16) >> 8).astype(np.uint8)  # as Pillow reads colours of 16 bits from a file
     else:
-        scaled = (values.astype(np.float64) * (255 / most)).round()
-    return Image.fromarray(np.ascontiguousarray(scaled.astype(np.uint8)), MODES.get(channels))
+        scaled = (values.astype(np.float64) * (255 / most)).round().astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(scaled), MODES.get(channels))
 
 
 def upright_rgb(source: Image.Image | np.ndarray, max_pixels: int) -> tuple[Image.Image, str]:

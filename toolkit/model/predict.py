@@ -236,7 +236,7 @@ def write_rows(
             if writer:
                 writer.writerow(cells)
             if lines:
-                empty = {name: None if cell == "" else cell for name, cell in cells.items()}
+                empty = {name: None if cell == "" or cell != cell else cell for name, cell in cells.items()}
                 lines.write(json.dumps(empty) + "\n")
             answer = "not sure" if cells["abstained"] is True else cells["label"]
             counted[answer if cells["status"] == "ok" else cells["status"]] += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
+from toolkit.core.text import decoded
 from toolkit.errors import SourceError
 
 INSTEAD = "use wikimedia:, openverse:, flickr: or folder: instead"
@@ -90,7 +91,7 @@ def _text(name: str) -> tuple[str, str]:
     names = sorted(Path(entry.name).stem for entry in shipped.iterdir() if entry.name.endswith(".toml"))
     file = shipped / f"{name}.toml" if name in names else Path(name).expanduser()
     try:
-        return file.read_text(encoding="utf-8"), str(file)
+        return decoded(file.read_bytes()), str(file)
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"expected the profile of a result page, {', '.join(names)} or the path of a TOML file, got {name!r}; copy "

@@ -255,7 +255,7 @@ def stored(file: Path) -> dict[str, Any]:
     2
     """
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_bytes())  # which knows byte order marks and UTF-16
     except (OSError, ValueError) as error:
         raise ValueError(f"expected a JSON file of settings at {file}, got: {error}") from error
     values = values.get("config", values) if isinstance(values, dict) else values

@@ -41,3 +41,16 @@ def test_a_run_of_another_identity_is_refused_and_replaced_only_if_allowed(file)
     runs.claim(file, IDENTITY | {"seed": 8}, kind="search", overwrite=True)
     assert json.loads(file.read_text())["seed"] == 8
     assert not (file.parent / "result.csv").exists()
+
+
+def test_a_record_without_anything_beside_it_is_in_nobodys_way(file):
+    (file.parent / "result.csv").unlink()
+    (file.parent / "fold-1").mkdir()
+    runs.check(file, IDENTITY | {"seed": 8}, kind="search", overwrite=False)
+    assert json.loads(file.read_text())["seed"] == 7  # looking changes nothing
+    runs.claim(file, IDENTITY | {"seed": 8}, kind="search", overwrite=False)
+    assert json.loads(file.read_text())["seed"] == 8
+    (file.parent / "fold-1").mkdir()
+    (file.parent / "fold-1" / "history.csv").write_text("begun")
+    with pytest.raises(BundleError, match="expected no search"):
+        runs.check(file, IDENTITY, kind="search", overwrite=False)

@@ -11,7 +11,7 @@ from helpers import fake_table, ready_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit import bundle, crossval, evaluate, plot, train
+from toolkit import bundle, crossval, evaluate, paths, plot, train
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.training import probe
 from toolkit.training.train import Config
@@ -79,6 +79,32 @@ def test_large_groups_leave_pictures_of_every_class_to_learn_from():
 def test_groups_too_large_to_leave_any_are_refused_with_the_class_and_the_fold():
     with pytest.raises(DatasetError, match="in fold 2 of 2, got none of '(cars|tanks)'.*near-duplicates"):
         crossval.divided(of_groups(cars=[5, 5, 2], tanks=[2, 5, 2, 2]), folds=2, seed=7)
+
+
+def test_too_few_pictures_are_not_called_copies_of_one_another():
+    with pytest.raises(DatasetError, match="got none of 'class [012]': 3 pictures of it are too few; take another"):
+        crossval.divided(fake_table("nowhere", [(f"class {n % 3}", "") for n in range(9)]), folds=2, seed=7)
+
+
+@pytest.mark.parametrize("wrong", [{"folds": 50}, {"ask": 2}, {"folds": 1}])
+def test_what_is_refused_leaves_no_record_that_the_mended_call_would_meet(table, config, wrong):
+    with pytest.raises((DatasetError, ValueError)):
+        crossval.run(table, config, name="mended", **{"folds": 2, **wrong})
+    assert not (paths.models(table.root) / "crossval" / "mended").exists()
+
+
+def test_what_fails_before_it_has_a_result_does_not_block_other_settings(table, config, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ToolkitError, match="fold 1 of 2 stopped: ValueError: no"):
+        patch.setattr(probe, "learn", lambda *_: (_ for _ in ()).throw(ValueError("no")))
+        crossval.run(table, config, folds=2, name="failed")
+    assert len(crossval.run(table, replace(config, C=0.1), folds=3, name="failed").folds) == 3
+
+
+def test_an_earlier_result_is_not_lost_to_one_that_is_refused(table, config):
+    kept = crossval.run(table, config, folds=2, name="kept").report.accuracy
+    with pytest.raises(DatasetError):
+        crossval.run(table, config, folds=50, name="kept", overwrite=True)
+    assert crossval.load(table, "kept").report.accuracy == kept
 
 
 @pytest.mark.slow

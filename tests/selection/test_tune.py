@@ -3,6 +3,7 @@
 import json
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -260,3 +261,52 @@ def test_what_is_usually_varied_can_be_varied(network):
         train.config_from(vars(search_space.with_settings(config, {name: choice[0]})))
         for name, choice in search_space.usual(config).items()
     )
+
+
+def counted(monkeypatch, fails):
+    """How often a trial is tried, each of which fails in this way."""
+    tried = []
+
+    def fail(used, config, **_):
+        tried.append(config)
+        raise ValueError(fails(config))
+
+    monkeypatch.setattr(crossval, "run", fail)
+    return tried
+
+
+@pytest.mark.parametrize("space", [{"views": [1, 2, 4]}, {"C": (1e-3, 1.0)}, {"views": [1, 2], "C": (1e-3, 1.0)}])
+def test_a_search_that_fails_for_one_reason_whatever_is_set_stops_and_leaves_nothing(table, config, space, monkeypatch):
+    tried = counted(monkeypatch, lambda config: "no such weights")
+    with pytest.raises(
+        ToolkitError, match="no settings (of these can work|can work, . trials failed for one reason): no such weights"
+    ):
+        tune.search(table, config, space=space, trials=30, folds=2, name="hopeless", method="random")
+    assert 2 <= len(tried) <= 8
+    assert not (paths.models(table.root) / "tune" / "hopeless").exists()
+
+
+def test_a_search_stops_where_all_its_settings_have_failed_each_for_a_reason_of_its_own(table, config, monkeypatch):
+    tried = counted(monkeypatch, lambda config: f"not {config.views} views")
+    with pytest.raises(ToolkitError, match="no settings of these can work: not [12] views"):
+        tune.search(table, config, space={"views": [1, 2]}, trials=30, folds=2, name="all", method="random")
+    assert {config.views for config in tried} == {1, 2} and len(tried) < 12
+
+
+def test_settings_that_fail_for_one_reason_are_no_proof_while_others_are_left():
+    space = {"views": [1, 2, 4], "C": (1e-3, 1.0)}
+
+    def failed(**params):
+        return SimpleNamespace(user_attrs={"reason": "no"}, params=params, state=SimpleNamespace(name="FAIL"))
+
+    trials = [failed(views=1, C=C) for C in (0.1, 0.2, 0.3)]
+    tune._check_hope(trials, space)
+    trials += [failed(views=views, C=0.1) for views in (2, 4)]
+    with pytest.raises(ToolkitError, match="5 trials failed for one reason: no"):
+        tune._check_hope(trials, space)
+
+
+def test_folds_that_cannot_be_made_are_refused_before_a_trial_and_block_nothing(table, config, monkeypatch):
+    with pytest.raises(DatasetError, match="expected more than 50 pictures of every class for 50 folds"):
+        tune.search(table, config, space=SPACE, trials=2, folds=50, name="mended")
+    assert not (paths.models(table.root) / "tune" / "mended").exists()

@@ -18,7 +18,7 @@ from helpers import ready_dataset
 from toolkit import bundle, networks, paths, train
 from toolkit.core.framework import tf
 from toolkit.core.runs import as_stored
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, DatasetError
 from toolkit.training import batches, tensorboard
 from toolkit.training.augment import Augmentation
 from toolkit.training.train import Config, config_from
@@ -139,6 +139,23 @@ def test_a_damaged_run_can_be_trained_again(table):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("network", ["vgg", "xception"])
+def test_a_class_that_is_gone_from_train_is_named_whatever_the_network(table, network):
+    gone = table.table["split"].where(~((table.table["label"] == "tanks") & (table.table["split"] == "train")), "")
+    options = {"weights": "cifar10"} if network == "xception" else {"width": 0.1}
+    config = Config(network, style="modern", size=32, epochs=1, options=options)
+    with pytest.raises(DatasetError, match="of every class to learn from, and some to choose by, got none of 'tanks'"):
+        train.fit(config, table.assign(split=gone), name="gone")
+    assert not (paths.models(table.root) / "gone").exists()
+
+
+@pytest.mark.slow
+def test_a_class_that_is_not_in_val_is_told(table):
+    splits = table.table["split"].where(~((table.table["label"] == "tanks") & (table.table["split"] == "val")), "")
+    with pytest.warns(UserWarning, match="val has no picture of tanks: the epoch and the temperature are chosen"):
+        train.fit(Config(**{**SMALL, "epochs": 1}), table.assign(split=splits), name="lacking")
+
+
 def test_training_stops_when_it_gets_no_better_and_keeps_the_best(hard):
     config = {**SMALL, "epochs": 40, "patience": 2, "augmentation": None, "learning_rate": 5e-3}
     run = train.fit(Config(**config), hard, name="stops")

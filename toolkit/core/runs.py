@@ -51,8 +51,21 @@ def changes(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
+def check(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool) -> None:
+    """Raise BundleError where `claim` would, before anything is done.
+
+    Args:
+        file, identity, kind, overwrite: see `claim`.
+    """
+    stored = json.loads(file.read_text()) if file.exists() else identity
+    if not is_same(stored, identity) and _has_begun(file):
+        check_overwrite(file.parent, kind=kind, differs=changes(stored, identity), overwrite=overwrite)
+
+
 def claim(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool) -> None:
     """Take a folder for a run: write its identity, unless it is there already.
+
+    A record alone, of a run that was refused or failed before it had anything to keep, is in nobody's way.
 
     Args:
         file: JSON record of the run, in the folder to be taken.
@@ -65,13 +78,18 @@ def claim(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool
 
     >>> claim(folder / "tune.json", {"seed": 7}, kind="search", overwrite=False)  # doctest: +SKIP
     """
+    check(file, identity, kind=kind, overwrite=overwrite)
     if file.exists():
         stored = json.loads(file.read_text())
         if is_same(stored, identity):
             return
-        check_overwrite(file.parent, kind=kind, differs=changes(stored, identity), overwrite=overwrite)
         shutil.rmtree(file.parent)
     paths.write(file, json.dumps(identity, indent=2) + "\n")
+
+
+def _has_begun(file: Path) -> bool:
+    """Whether a folder holds more than the record of its run."""
+    return any(other.is_file() and other != file for other in file.parent.rglob("*"))
 
 
 def check_overwrite(folder: Path, *, kind: str, differs: str, overwrite: bool) -> None:

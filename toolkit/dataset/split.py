@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +19,18 @@ from toolkit.dataset import lost, schema
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import DatasetError
 
+PARTS = ("train", "val", "test")
 
-def assign(manifest: Dataset, *, val: float = 0.15, test: float = 0.15, seed: int, again: bool = False) -> Manifest:
+
+def assign(
+    manifest: Dataset,
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int,
+    again: bool = False,
+    given: Mapping[str, Collection[str]] | None = None,
+) -> Manifest:
     """Split a dataset: fill the column `split` of all pictures in use.
 
     Args:
@@ -28,12 +39,16 @@ def assign(manifest: Dataset, *, val: float = 0.15, test: float = 0.15, seed: in
         test: share of the pictures for the test, 0 to 1, exclusive; val + test below 1.
         seed: any integer; another one gives another split.
         again: replace an existing split. Results on the old test set can then not be compared with new ones.
+        given: the parts that a source put each picture in, by its path, see `scrape.given.files`; in place of the split
+            there is. A picture in several, or whose near-duplicate is in another, is in the first of train, val and
+            test alone, so that the test has nothing that was learned from. None keeps the split there is.
 
     Returns:
         The manifest with "train", "val" or "test" for every picture in use and "" for the others.
 
     Raises:
-        DatasetError: nothing is verified yet, a class has no picture in use, or too few to be in all three.
+        DatasetError: nothing is verified yet, a class has no picture in use, or too few to be in all three, or no split
+            was given.
 
     >>> assign(manifest, seed=7).counts("split")  # doctest: +SKIP
     """
@@ -43,6 +58,7 @@ def assign(manifest: Dataset, *, val: float = 0.15, test: float = 0.15, seed: in
     schema.check_verified(manifest.table, dataset=manifest.name, to="split")
     used = manifest.table["status"] == "ok"
     before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
+    before = before if given is None else _given(manifest, given)
     if gone := lost.classes(manifest):
         label, why = next(iter(gone.items()))
         raise DatasetError(
@@ -59,13 +75,26 @@ def assign(manifest: Dataset, *, val: float = 0.15, test: float = 0.15, seed: in
         rows = manifest.table[used & (manifest.table["label"] == label)]
         splits.update(_one_class(rows, splits[rows.index], shares={"test": test, "val": val}, seed=seed))
         counts = splits[rows.index].value_counts()
-        missing = [name for name in ("train", "val", "test") if not counts.get(name)]
+        missing = [name for name in PARTS if not counts.get(name)]
         if missing:
             raise DatasetError(
                 f"expected pictures of {label!r} for train, val and test, got {len(rows)}, none for "
                 f"{' and '.join(missing)}; add pictures or change the shares"
             )
     return manifest.assign(split=splits)
+
+
+def _given(manifest: Manifest, given: Mapping[str, Collection[str]]) -> pd.Series:
+    """The given part of each picture: the first of train, val and test that it or one of its group is in."""
+    if not any(given.values()):
+        raise DatasetError(
+            f"expected pictures of {manifest.name} that came in folders such as train, val and test, got none; split "
+            "it without that"
+        )
+    places = {path: [PARTS.index(part) for part in parts] for path, parts in given.items()}
+    own = [min(places.get(path, ()), default=len(PARTS)) for path in manifest.table["path"]]
+    first = pd.Series(own, index=manifest.table.index).groupby(groups(manifest.table)).transform("min")
+    return first.map(lambda place: PARTS[place] if place < len(PARTS) else "")
 
 
 def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = None) -> Path:
@@ -103,6 +132,16 @@ def groups(rows: pd.DataFrame) -> pd.Series:
     ['aa', 'g1']
     """
     return rows["group"].where(rows["group"] != "", rows["sha256"])
+
+
+def missing_classes(manifest: Manifest, split: str) -> list[str]:
+    """The classes that have no picture in use in a split, in the order of the dataset.
+
+    >>> missing_classes(manifest, "val")  # doctest: +SKIP
+    []
+    """
+    there = set(manifest.where(split=split, status="ok").table["label"])
+    return [label for label in manifest.classes if label not in there]
 
 
 def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:

@@ -118,9 +118,12 @@ def run(
     folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
     views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry
     identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views}
-    runs.claim(folder / FACTS, {"identity": identity}, kind="cross-validation", overwrite=overwrite)
+    record = {"identity": identity}
+    runs.check(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
     parts = divided(used, folds=folds, seed=seed)
     judge = _judge(config, used, ask, log)
+    # only now, as what is refused before should leave nothing behind
+    runs.claim(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
     result = _gather(folder, manifest.classes, _fold_results(config, parts, folder, judge, jobs, log))
     _write(result)
     return result

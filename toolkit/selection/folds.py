@@ -1,5 +1,7 @@
 """The folds of a cross-validation: stratified, and near-duplicates stay together."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
@@ -33,13 +35,21 @@ def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
         splits[rest[_validation_rows(labels[rest], groups[rest], seed)]] = "val"
         missing = sorted(set(labels) - set(labels[splits == "train"]))
         if missing:
+            reason = _why(missing[0], labels, groups)
             raise DatasetError(
                 f"expected pictures of every class to learn from in fold {number} of {folds}, got none of "
-                f"{missing[0]!r}: too many of them are near-duplicates of one another, which stay together; take "
-                "another seed or number of folds, or add pictures"
+                f"{missing[0]!r}: {reason}; take another seed or number of folds, or add pictures"
             )
         parts.append(manifest.assign(split=splits))
     return parts
+
+
+def _why(label: str, labels: np.ndarray, groups: np.ndarray) -> str:
+    """Why a class cannot be divided: most of its pictures stay together, or there are too few."""
+    count, apart = int((labels == label).sum()), len(set(groups[labels == label]))
+    if apart < count:
+        return "too many of them are near-duplicates of one another, which stay together"
+    return f"{count} pictures of it are too few"
 
 
 def _check_groups(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
@@ -57,7 +67,8 @@ def _validation_rows(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.nd
     Large groups may allow none: then of the first one with every class in train, or else of the very first.
     """
     fewest = int(pd.Series(groups).groupby(labels).nunique().min())
-    divisions = list(_folds(max(2, min(VAL_PARTS, fewest)), seed).split(labels, labels, groups))
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a class of one picture, which is refused
+        divisions = list(_folds(max(2, min(VAL_PARTS, fewest)), seed).split(labels, labels, groups))
     classes = len(set(labels))
 
     def lacks_a_class(division: tuple[np.ndarray, np.ndarray]) -> tuple[bool, bool]:

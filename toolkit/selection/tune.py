@@ -8,7 +8,9 @@ killed.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,10 +24,11 @@ from toolkit.core import parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.selection import search_space, study
+from toolkit.selection.folds import divided
 from toolkit.selection.search_space import Space
 from toolkit.selection.study import Asked
-from toolkit.selection.trial import TrialResult, key, run_trial
-from toolkit.training import train
+from toolkit.selection.trial import NO_MEMORY, TrialResult, key, run_trial
+from toolkit.training import probe, train
 from toolkit.training.config import Config
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ def search(
         The trials and the best settings, which are stored too.
 
     Raises:
-        ToolkitError: Optuna is not installed, or no trial came to an end.
+        ToolkitError: Optuna is not installed, no trial came to an end, or none can, as two show.
         BundleError: there is a search of that name with other settings or other pictures.
 
     >>> search(table, Config("xception"), space={"views": [1, 2], "C": (0.001, 1)}).config  # doctest: +SKIP
@@ -116,7 +119,10 @@ def search(
     search_space.check(config, space)
     folder = paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
     identity = {**train.identity(config.resolved(), used), "space": space, "method": method, "folds": folds}
-    runs.claim(folder / FACTS, {**identity, "seed": seed}, kind="search", overwrite=overwrite)
+    record = {**identity, "seed": seed}
+    runs.check(folder / FACTS, record, kind="search", overwrite=overwrite)
+    _check_possible(config, used, folds, seed)
+    runs.claim(folder / FACTS, record, kind="search", overwrite=overwrite)
     journal = study.open_journal(folder / JOURNAL)
     if method == "grid":
         points = _grid(space, trials, seed, log)
@@ -124,15 +130,73 @@ def search(
         trials = len(points)
     attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
     runner = _Runner(attempt, jobs, trains=not config.uses_cached_features)
+    try:
+        _run_trials(journal, runner, config, space, trials=trials, method=method, seed=seed, log=log)
+        return _gather(folder, config, space, journal)
+    except ToolkitError:
+        if not _succeeded(study.finished(journal)):  # nothing that a search with other settings would overwrite
+            shutil.rmtree(folder)
+        raise
+
+
+def _check_possible(config: Config, used: Manifest, folds: int, seed: int) -> None:
+    """Raise DatasetError where no settings could make a trial come to an end."""
+    if config.uses_cached_features:
+        divided(used, folds=folds, seed=seed)
+    else:
+        probe.check_classes(used)
+
+
+def _run_trials(
+    journal: "optuna.Study",
+    runner: "_Runner",
+    config: Config,
+    space: Space,
+    *,
+    trials: int,
+    method: str,
+    seed: int,
+    log: Callable[[str], None],
+) -> None:
+    """Try settings until there are so many trials.
+
+    Raises:
+        ToolkitError: trials fail whatever their settings are.
+    """
     with parallel.progress(None, total=trials, description=f"tune {config.network}", unit=" trials") as bar:
-        while (done := len(study.finished(journal))) < trials:
+        while (done := len(finished := study.finished(journal))) < trials:
+            _check_hope(finished, space)
             bar.update(done - bar.n)
             batch = range(done, min(trials, (done // runner.at_once + 1) * runner.at_once))  # the same if it was killed
             asked = [study.ask(journal, space, method=method, seed=seed + number) for number in batch]
             results = study.record(journal, asked, runner.run(asked))
             for number, (_, values), result in zip(batch, asked, results, strict=True):
                 log(f"trial {number + 1} of {trials}: {_line(result, values)}")
-    return _gather(folder, config, space, journal)
+
+
+def _check_hope(finished: list["optuna.trial.FrozenTrial"], space: Space) -> None:
+    """Raise ToolkitError where trials failed for one reason whatever their settings were, or with all there are."""
+    if not finished or _succeeded(finished):
+        return
+    by_reason: dict[str, list[Mapping[str, object]]] = {}
+    for trial in finished:
+        by_reason.setdefault(trial.user_attrs.get("reason", ""), []).append(trial.params)
+    different = {key(trial.params) for trial in finished}
+    is_finite = not any(map(search_space.is_range, space.values()))
+    if is_finite and len(different) >= math.prod(map(len, space.values())):
+        raise ToolkitError(f"no settings of these can work: {finished[0].user_attrs.get('reason', '')}")
+    for reason, tried in by_reason.items():
+        if reason != NO_MEMORY and all(_seen_enough(choice, name, tried) for name, choice in space.items()):
+            raise ToolkitError(f"no settings can work, {len(tried)} trials failed for one reason: {reason}")
+
+
+def _seen_enough(choice: search_space.Choice, name: str, tried: Sequence[Mapping[str, object]]) -> bool:
+    """Whether a setting had all its choices in these trials, or of a range two values."""
+    return len({str(values[name]) for values in tried}) >= (2 if search_space.is_range(choice) else len(choice))
+
+
+def _succeeded(finished: list["optuna.trial.FrozenTrial"]) -> bool:
+    return any(study.state(trial) != "failed" for trial in finished)
 
 
 def _grid(space: Space, trials: int, seed: int, log: Callable[[str], None]) -> list[tuple]:

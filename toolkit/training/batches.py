@@ -72,7 +72,7 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
         mode = f" --mode {resize_mode}" if resize_mode != "crop" else ""
         raise DatasetError(
             f"expected squares of {size} pixels, {len(missing)} are missing, such as {missing[0].name}; run "
-            f"`toolkit resize {manifest.name} --size {size}{mode}`"
+            f"`toolkit resize {paths.dataset_name(manifest.root)} --size {size}{mode}`"
         )
     labels = manifest.class_indices(chosen.table["label"])
     pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None

@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from toolkit import networks
+from toolkit.core import paths
 from toolkit.core.framework import keras
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
@@ -120,7 +121,7 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
         raise DatasetError(f"expected the features of {manifest.name}, got none")
     labels = manifest.class_indices(table["label"])
     train, val = (np.flatnonzero(table["split"] == part) for part in ("train", "val"))
-    _check_classes(manifest, labels[train], val)
+    check_classes(manifest)
 
     used = np.union1d(train, val) if config.refit else train
     folds = (_folds(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
@@ -144,11 +145,15 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
     return ProbeFit(chosen, history, best, val_answers[best], val_labels)
 
 
-def _check_classes(manifest: Manifest, train_labels: np.ndarray, val: np.ndarray) -> None:
-    missing = sorted(set(range(len(manifest.classes))) - set(train_labels))
-    if missing or not len(val):
-        lacking = f"none of {manifest.classes[missing[0]]!r} in train" if missing else "none in val"
-        raise DatasetError(f"expected pictures of every class to learn from, and some to choose by, got {lacking}")
+def check_classes(manifest: Manifest) -> None:
+    """Raise DatasetError unless every class has pictures to learn from, and there are some to choose by."""
+    missing = split.missing_classes(manifest, "train")
+    if missing or not len(manifest.where(split="val", status="ok")):
+        lacking = f"none of {missing[0]!r} in train" if missing else "none in val"
+        raise DatasetError(
+            f"expected pictures of every class to learn from, and some to choose by, got {lacking}; add pictures, and "
+            f"run `toolkit split {paths.dataset_name(manifest.root)} --again`"
+        )
 
 
 def _scores(prefix: str, answers: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:

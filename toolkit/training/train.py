@@ -3,6 +3,7 @@
 import platform
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import toolkit
 from toolkit import networks
 from toolkit.core import framework, paths, runs
 from toolkit.core.framework import keras
+from toolkit.dataset import split
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
@@ -64,6 +66,7 @@ def fit(
 
     Raises:
         BundleError: there is a run of that name that was trained differently.
+        DatasetError: a class has no picture to learn from.
         ValueError: a setting is out of range, or has no effect, see `Config.resolved`.
 
     >>> fit(Config("vgg", epochs=5), manifest.load("cars_tanks")).history  # doctest: +SKIP
@@ -74,6 +77,7 @@ def fit(
     finished = _finished(folder, this, overwrite)
     if finished:
         return finished
+    _check_classes(manifest)
     is_linear_probe = config.is_linear_probe
     if is_linear_probe:
         log(probe.IN_WORDS)
@@ -100,6 +104,15 @@ def fit(
 def identity(config: Config, manifest: Manifest) -> dict[str, object]:
     """What makes a training the same as another one: its settings, resolved, and its pictures, labels and splits."""
     return {"config": config.plain(), "manifest": manifest.fingerprint(), "dataset": manifest.name}
+
+
+def _check_classes(manifest: Manifest) -> None:
+    """Raise DatasetError where a class cannot be learned; warn where one is not there to choose by."""
+    probe.check_classes(manifest)
+    missing = split.missing_classes(manifest, "val")
+    if missing:
+        names = ", ".join(missing)
+        warnings.warn(f"val has no picture of {names}: the epoch and the temperature are chosen without", stacklevel=3)
 
 
 def _start_from_probe(trainer: Trainer) -> ProbeFit:

@@ -215,7 +215,7 @@ def test_a_model_of_something_else_is_refused(tmp_path, shape, layers):
 
 
 def test_predictions_before_an_evaluation_say_what_to_run(saved):
-    with pytest.raises(BundleError, match="run `toolkit evaluate`"):
+    with pytest.raises(BundleError, match="run `toolkit evaluate set/small`"):
         _ = saved.predictions
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import class_indices
 from toolkit.evaluation import receptive_fields
+from toolkit.images import Picture
 from toolkit.model.bundle import Bundle
+from toolkit.model.sources import Sources, several
 
 GREY = 127.5
 BATCH = 16
@@ -24,7 +26,7 @@ _KEEPS_POSITIONS = (  # layers whose output is as good a map as their input, or 
 )
 
 
-def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | None = None) -> np.ndarray:
+def grad_cam(trained: Bundle, pictures: Sources, *, labels: Sequence[str] | None = None) -> np.ndarray:
     """Grad-CAM heat maps: what spoke for a class (Selvaraju et al., 2017, arXiv:1610.02391).
 
     The last feature maps are weighted by the mean gradient of the class's score and summed; what speaks against the
@@ -32,7 +34,8 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
 
     Args:
         trained: the model.
-        pictures: shape (n, size, size, 3), RGB, 0 to 255, as `trained.prepare` gives them.
+        pictures: shape (n, size, size, 3), RGB, 0 to 255, as `trained.prepare` gives them; or what `predict.stream`
+            takes.
         labels: the class to explain for each picture; None explains the model's own answers.
 
     Returns:
@@ -43,7 +46,7 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
 
     >>> heat = grad_cam(trained, trained.prepare("mine.jpg")[None])  # doctest: +SKIP
     """
-    _check(trained, pictures)
+    pictures = _prepared(trained, pictures)
     classes = _classes(trained, pictures, labels)
     trunk, head = _halves(trained.model)
     grids = receptive_fields.of(maps(trained.model))
@@ -57,7 +60,7 @@ def grad_cam(trained: Bundle, pictures: np.ndarray, *, labels: Sequence[str] | N
 
 def occlusion(
     trained: Bundle,
-    picture: np.ndarray,
+    picture: Picture,
     *,
     label: str | None = None,
     patch: float = 0.25,
@@ -67,7 +70,7 @@ def occlusion(
 
     Args:
         trained: the model.
-        picture: shape (size, size, 3), RGB, 0 to 255.
+        picture: shape (size, size, 3), RGB, 0 to 255; or what `predict.picture` takes.
         label: the class; None takes the model's own answer.
         patch: side of the grey square that covers, as a share of the picture's side, above 0 up to 1.
         step: from one position of the square to the next, likewise.
@@ -77,15 +80,15 @@ def occlusion(
 
     >>> occlusion(trained, trained.prepare("mine.jpg")).max()  # doctest: +SKIP
     """
-    _check(trained, picture[None])
+    (pixels,) = _prepared(trained, picture[None] if isinstance(picture, np.ndarray) else picture)
     if not 0 < patch <= 1 or not 0 < step <= 1:
         raise ValueError(f"expected a patch and a step above 0 and up to 1 of the side, got {patch} and {step}")
-    (index,) = _classes(trained, picture[None], None if label is None else [label])
+    (index,) = _classes(trained, pixels[None], None if label is None else [label])
     squares = _squares(trained.size, patch, step)
-    covered = np.repeat(picture[None].astype(np.float32), len(squares), axis=0)
+    covered = np.repeat(pixels[None].astype(np.float32), len(squares), axis=0)
     for copy, square in zip(covered, squares, strict=True):
         copy[square] = GREY
-    before = trained.probabilities(picture[None])[0, index]
+    before = trained.probabilities(pixels[None])[0, index]
     losses = before - trained.probabilities(covered)[:, index]
     total, count = np.zeros((2, trained.size, trained.size), np.float32)
     for square, loss in zip(squares, losses, strict=True):
@@ -112,10 +115,14 @@ def agreement(heat: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     return inside, outside
 
 
-def _check(trained: Bundle, pictures: np.ndarray) -> None:
+def _prepared(trained: Bundle, pictures: Sources) -> np.ndarray:
+    """Pictures as the network takes them, opened where they are not."""
+    if not isinstance(pictures, np.ndarray) or pictures.ndim < 4:
+        pictures = np.stack([trained.prepare(picture) for picture in several(pictures)])
     expected = (trained.size, trained.size, 3)
     if pictures.ndim != 4 or pictures.shape[1:] != expected:
         raise ValueError(f"expected pictures of shape (n, {', '.join(map(str, expected))}), got {pictures.shape}")
+    return pictures
 
 
 def _squares(size: int, patch: float, step: float) -> list[tuple[slice, slice]]:
@@ -141,7 +148,7 @@ def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     trunk = keras.Model(model.inputs, features)
     if not isinstance(last, keras.layers.Dense) or getattr(last.activation, "__name__", "") != "softmax":
         # A model from elsewhere: the logarithm of a probability is a score too.
-        return trunk, keras.Model(features, keras.ops.log(keras.ops.maximum(model.output, 1e-12)))
+        return trunk, keras.Model(features, keras.ops.log(keras.ops.maximum(model.outputs[0], 1e-12)))
     scores = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
     outputs = scores(last.input)
     scores.set_weights(last.get_weights())
@@ -157,10 +164,15 @@ def maps(model: keras.Model) -> keras.KerasTensor:
     spatial = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
     while spatial and isinstance(spatial[-1], _KEEPS_POSITIONS):
         spatial.pop()
-    if not spatial or isinstance(spatial[-1], keras.layers.InputLayer):
+    if not any(map(_is_convolution, spatial)):  # what only scales a picture has no map of what is on it
         raise ValueError(f"expected a network of convolutions, {model.name} has no feature maps to look at")
     following = model.layers[model.layers.index(spatial[-1]) + 1]
     return following.input  # and not `spatial[-1].output`, which for a backbone is a tensor inside of it
+
+
+def _is_convolution(layer: keras.layers.Layer) -> bool:
+    """Whether a layer, or one within it, looks at neighbouring pixels: its kernel has four axes."""
+    return any(len(weight.shape) == 4 for weight in layer.weights)
 
 
 def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:

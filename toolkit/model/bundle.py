@@ -8,11 +8,12 @@ metrics.json       what `evaluate` measured
 predictions.csv    its answer for every test picture
 """
 
+import contextlib
 import hashlib
 import json
-import zipfile
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,8 @@ import pandas as pd
 
 from toolkit import images
 from toolkit.core import paths
-from toolkit.errors import BundleError, in_one_line
+from toolkit.errors import BundleError
+from toolkit.model import keras_file
 from toolkit.model.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
 HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
-
+LISTED = 12  # runs that are named where one is not found
 
 Row = Mapping[str, Any]  # of a history: epoch, loss, accuracy, val_loss, …, and the name of the phase
 
@@ -85,7 +87,7 @@ class Bundle(Classifier):
             from toolkit.core import framework
 
             framework.hub()
-        return _read_model(self.folder / MODEL if self.folder.is_dir() else self.folder)
+        return keras_file.read(self.folder / MODEL if self.folder.is_dir() else self.folder)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -109,7 +111,10 @@ class Bundle(Classifier):
     def metrics(self) -> dict:
         """What `evaluate` measured last; empty before."""
         file = self.folder / METRICS
-        return json.loads(file.read_text()) if file.exists() else {}
+        try:
+            return json.loads(file.read_text()) if file.exists() else {}
+        except ValueError:  # damaged: as if it had not been evaluated
+            return {}
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -120,7 +125,10 @@ class Bundle(Classifier):
         """
         file = self.folder / PREDICTIONS
         if not file.exists():
-            raise BundleError(f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate`")
+            raise BundleError(
+                f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate "
+                f"{paths.run_name(self.folder)}`"
+            )
         return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
@@ -178,8 +186,8 @@ def load(run: str | Path) -> Bundle:
     """A trained run from disk.
 
     Args:
-        run: its folder, its name below `models/` such as "cars_tanks/xception", or a plain `.keras` file from
-            elsewhere, whose classes are then just numbered.
+        run: its folder, its name below `models/` such as "cars_tanks/xception", its `.keras` file, or a plain one from
+            elsewhere, whose classes are then just numbered, and which is given a softmax if it has none.
 
     Raises:
         BundleError: nothing there, damaged, or a kind of file that may run code when it is read.
@@ -188,57 +196,69 @@ def load(run: str | Path) -> Bundle:
     ('cars', 'tanks')
     """
     path = paths.run(run)
-    path = path.parent if path.name == MODEL and (path.parent / FACTS).exists() else path  # which knows its classes
     if path.is_file():
-        return _plain(path)
+        return _of_file(path)
     if not (path / FACTS).exists():
-        near = sorted(file.parent for file in [*path.glob(f"*/{FACTS}"), *path.parent.glob(f"*/{FACTS}")])
-        near = near or sorted(file.parent for file in paths.home().glob(f"models/*/*/{FACTS}"))
-        names = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in near)
-        raise BundleError(f"expected a trained run at {path}, found none; there are: {names or 'none yet'}")
-    try:
-        facts = json.loads((path / FACTS).read_text())
-        classes, size, sha256 = tuple(facts["classes"]), int(facts["size"]), facts["sha256"]
-        mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path / FACTS} is damaged ({error!r}); train the run again (--overwrite)") from error
-    if not (path / MODEL).exists() or fingerprint(path / MODEL) != sha256:
+        raise BundleError(f"expected a trained run at {path}, found {_what_is_there(path)}; there are: {known(path)}")
+    loaded = _stored(path)
+    if not (path / MODEL).exists() or fingerprint(path / MODEL) != loaded.facts["sha256"]:
         raise BundleError(
             f"{path / MODEL} is missing or not the file that was saved; train the run again (--overwrite)"
         )
+    return loaded
+
+
+def _stored(folder: Path) -> Bundle:
+    """The run that a `bundle.json` describes; its model is not looked at yet."""
+    file = folder / FACTS
+    try:
+        facts = json.loads(file.read_bytes())
+        classes, size = tuple(facts["classes"]), int(facts["size"])
+        mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
+        facts["sha256"] + ""  # raises where it is missing, or no text
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{file} is damaged ({error!r}); train the run again (--overwrite)") from error
     if mode not in images.MODES:
-        raise BundleError(f"expected a resize_mode of {', '.join(images.MODES)} in {path / FACTS}, got {mode!r}")
-    return Bundle(path, classes, size, facts, mode)
+        raise BundleError(f"expected a resize_mode of {', '.join(images.MODES)} in {file}, got {mode!r}")
+    return Bundle(folder, classes, size, facts, mode)
+
+
+def _of_file(file: Path) -> Bundle:
+    """A `.keras` file: the run it lies in, if it is the model of that, or else a plain model."""
+    beside = file.with_name(FACTS)
+    if file.suffix == ".keras" and beside.is_file():
+        with contextlib.suppress(BundleError):  # damaged facts are of no model
+            run = _stored(file.parent)
+            if run.facts["sha256"] == fingerprint(file):
+                return run if file.name == MODEL else replace(run, _model=keras_file.read(file))
+        warnings.warn(
+            f"{beside} is of another model than {file.name}, whose classes are therefore numbered", stacklevel=3
+        )
+    model = keras_file.classifier(file)
+    classes = tuple(f"class {number}" for number in range(model.output_shape[-1]))
+    return Bundle(file, classes, int(model.input_shape[1]), {"network": file.stem}, _model=model)
+
+
+def _what_is_there(path: Path) -> str:
+    """What is in place of a run, in words."""
+    if (path / "saved_model.pb").exists():
+        return "a SavedModel, which is for TensorFlow Serving; ask the run itself, or its .tflite or .onnx file"
+    return "none"
+
+
+def known(near: Path) -> str:
+    """The runs that there are, in words: those near a path first, then all below `models/`."""
+    beside = sorted(file.parent for file in [*near.glob(f"*/{FACTS}"), *near.parent.glob(f"*/{FACTS}")])
+    everywhere = sorted(file.parent for file in (paths.home() / "models").glob(f"*/*/{FACTS}"))
+    names = list(dict.fromkeys(paths.run_name(folder) for folder in [*beside, *everywhere]))
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more if names else "none yet"
 
 
 def runs(dataset_root: Path) -> list[Path]:
     """The complete runs of a dataset, by name."""
     folder = paths.models(dataset_root)
     return sorted(run for run in folder.glob("*") if (run / FACTS).exists())
-
-
-def _plain(path: Path) -> Bundle:
-    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
-        raise BundleError(f"expected a run's folder or a .keras file, got {path.name}; other kinds may run code")
-    model = _read_model(path)
-    shape: tuple = getattr(model, "input_shape", ())
-    outputs: tuple = getattr(model, "output_shape", ())
-    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] != 3:
-        raise BundleError(f"expected a model of square RGB pictures, got the input shape {shape}")
-    if len(outputs) != 2 or not isinstance(outputs[-1], int) or outputs[-1] < 2:
-        raise BundleError(f"expected a model that gives one probability per class, got the output shape {outputs}")
-    classes = tuple(f"class {number}" for number in range(outputs[-1]))
-    return Bundle(path, classes, int(shape[1]), {"network": path.stem}, _model=model)
-
-
-def _read_model(file: Path) -> "keras.Model":
-    from toolkit.core.framework import keras
-
-    try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # a damaged or hostile file fails in many ways
-        reason = in_one_line(error)
-        raise BundleError(f"{file} cannot be read as a model: {reason}") from error
 
 
 def fingerprint(*files: Path) -> str:

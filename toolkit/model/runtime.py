@@ -75,9 +75,11 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
 
         return bundle.load(name)
     if not path.is_file():
+        near = sorted(file for ending in OPENERS for file in path.parent.glob(f"*{ending}"))
+        there = f"; there are: {', '.join(paths.run_name(file) for file in near)}" if near else ""
         raise BundleError(
-            f"expected an exported model at {Path(name).expanduser().resolve()} or {path}, found no file; make it with "
-            "`toolkit export RUN`"
+            f"expected an exported model at {Path(name).expanduser().resolve()} or {path}, found no file{there}; make "
+            "it with `toolkit export RUN`"
         )
     threads = workers.cores() if threads is None else threads
     if threads < 1:
@@ -97,10 +99,12 @@ def exported(model: str | Path) -> Path:
         return path
     files = [folder / name for name in ORDER if (folder / name).is_file()]
     if not files:
-        raise BundleError(f"expected exported files in {folder}, found none; run `toolkit export {model}`")
-    made_from, now = json.loads((folder / "export.json").read_text()), json.loads((path / "bundle.json").read_text())
+        advice = f"run `toolkit export {paths.run_name(path)}`"
+        raise BundleError(f"expected exported files in {folder}, found none; {advice}")
+    made_from, now = (json.loads(file.read_bytes()) for file in (folder / "export.json", path / "bundle.json"))
     if made_from.get("model") != now.get("sha256"):
-        raise BundleError(f"expected {folder} from {path.name} as it is now; run `toolkit export {model}` again")
+        advice = f"run `toolkit export {paths.run_name(path)}` again"
+        raise BundleError(f"expected {folder} from {path.name} as it is now; {advice}")
     return files[0]
 
 

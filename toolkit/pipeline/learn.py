@@ -62,6 +62,7 @@ def learn(
     *,
     into: str | Path | None = None,
     network: str = NETWORK,
+    name: str | None = None,
     overwrite: bool = False,
     options: Options | None = None,
     log: Callable[[str], None] = print,
@@ -75,6 +76,7 @@ def learn(
         pictures: a folder with a folder of pictures per class, a zip or tar of that, or sources as in `scrape.collect`.
         into: name of the dataset in `data/`, or the path of its folder; None takes the name of the pictures' folder.
         network: one of `networks.names()`, or "auto" for the best of the pretrained ones at hand, see `auto.choose`.
+        name: of the run; None takes the network's.
         overwrite: train the run again if its settings or pictures have changed.
         options: of the sources.
         log: takes a line on each stage when it is done.
@@ -93,7 +95,7 @@ def learn(
     _sources(pictures)  # a wrong path is told before a wrong setting
     configured = partial(_configured, settings)
     config = configured if network == auto.NAME else configured(network, {})
-    return with_config(config, pictures, into=into, overwrite=overwrite, options=options, log=log)
+    return with_config(config, pictures, into=into, name=name, overwrite=overwrite, options=options, log=log)
 
 
 def with_config(
@@ -101,16 +103,17 @@ def with_config(
     pictures: str | Path | Sequence[str],
     *,
     into: str | Path | None = None,
+    name: str | None = None,
     overwrite: bool = False,
     options: Options | None = None,
     log: Callable[[str], None] = print,
 ) -> Learned:
     """The same as `learn`, with settings that are made already, or with what makes them for each network of `auto`."""
     sources = _sources(pictures)
-    name = Path(sources[0].partition(":")[2].partition("=")[0]).resolve().name.partition(".")[0]
+    folder = Path(sources[0].partition(":")[2].partition("=")[0]).resolve().name.partition(".")[0]
     configs = [config] if isinstance(config, Config) else partial(_chosen, config, log)
     table, (trained,) = run.train_all(
-        sources, into=into or name, configs=configs, options=options, overwrite=overwrite, log=log
+        sources, into=into or folder, configs=configs, name=name, options=options, overwrite=overwrite, log=log
     )
     return Learned(trained, table, evaluate.load(trained))
 

@@ -60,6 +60,7 @@ def pipeline(
     *,
     into: str | Path,
     configs: Sequence[train.Config],
+    name: str | None = None,
     options: Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
@@ -74,6 +75,7 @@ def pipeline(
         sources: see `scrape.collect`.
         into: name of the dataset in `data/`, or the path of its folder.
         configs: one for each network to train, see `configs_for`.
+        name: of the run, if there is one network; None takes the network's.
         options: of the sources.
         seed: of the split.
         overwrite: train a run again that was trained differently.
@@ -89,7 +91,15 @@ def pipeline(
     >>> pipeline("practice:100", into="practice", configs=configs_for(["vgg"]))  # doctest: +SKIP
     """
     table, bundles = train_all(
-        sources, into=into, configs=configs, options=options, seed=seed, overwrite=overwrite, cluster=cluster, log=log
+        sources,
+        into=into,
+        configs=configs,
+        name=name,
+        options=options,
+        seed=seed,
+        overwrite=overwrite,
+        cluster=cluster,
+        log=log,
     )
     log(f"report    asks each network about {report.DISTURBED} test pictures again, made worse step by step, and draws")
     return Run(table, bundles, report.write(table, bundles))
@@ -100,6 +110,7 @@ def train_all(
     *,
     into: str | Path,
     configs: Sequence[train.Config] | Choose,
+    name: str | None = None,
     options: Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
@@ -109,7 +120,7 @@ def train_all(
     """The pipeline without its page: from sources to networks that were asked about the test pictures.
 
     Args:
-        sources, into, options, seed, overwrite, cluster, log: see `pipeline`.
+        sources, into, name, options, seed, overwrite, cluster, log: see `pipeline`.
         configs: those of `pipeline`, or what chooses them when the dataset is split.
 
     Returns:
@@ -117,6 +128,8 @@ def train_all(
     """
     sources = scrape.check(sources)
     settings = [] if callable(configs) else _checked(configs)
+    if name is not None and len(settings) > 1:
+        raise ValueError(f"expected one network for the name {name!r}, got {len(settings)}; leave the name out")
     table = scrape.collect(sources, into=into, options=options)
     if len(table.classes) < 2:
         raise DatasetError(
@@ -125,6 +138,8 @@ def train_all(
         )
     lost = scrape.in_words(table.root)
     log(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
+    for line in scrape.repeated(table):
+        log(f"          {line}")
     sizes, modes = [config.size for config in settings], [config.resize_mode for config in settings]
     table = prepare(table, sizes=sizes, modes=modes, seed=seed, cluster=cluster, log=log)
     if callable(configs):
@@ -133,7 +148,7 @@ def train_all(
             table = resize.write(table, size=config.size, mode=config.resize_mode).save()
     bundles = []
     for config in settings:
-        trained = train.fit(config, table, overwrite=overwrite)
+        trained = train.fit(config, table, name=name, overwrite=overwrite)
         log(f"train     {trained.name}: {_learned(trained)}")
         log(f"evaluate  {evaluate.measure(trained, table)}")
         bundles.append(trained)

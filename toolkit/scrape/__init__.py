@@ -33,7 +33,7 @@ from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
 from toolkit.images.files import Passed
-from toolkit.scrape import listing_progress, moved, passed
+from toolkit.scrape import given, listing_progress, moved, passed
 from toolkit.scrape.downloads import Downloads
 from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
@@ -55,8 +55,10 @@ __all__ = [
     "check",
     "collect",
     "failures",
+    "given",
     "in_words",
     "passed_over",
+    "repeated",
     "sources",
 ]
 
@@ -154,6 +156,12 @@ def collect(
         warnings.warn(f"left out a source: {reason}", stacklevel=2)
     table = _manifest(root, rows, _in_vain(ledger.records, {row["label"] for row in rows}))
     return moved.follow(table, ledger.records, set().union(*(listing.keys for listing in listings))).save()
+
+
+def repeated(table: Manifest) -> list[str]:
+    """What to know of files that are there several times, in words: how many, and how much of a given test they are."""
+    files = given.files(table.root)
+    return [words for words in (given.in_words(files), str(given.twins(files, table))) if words]
 
 
 @contextmanager

@@ -430,8 +430,8 @@ def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
     assert "vgg: most hesitant" in capsys.readouterr().out
     assert main(["robustness", "pets", "--into", str(tmp_path / "curves.png"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert {row["disturbance"] for row in told["vgg"]["curves"]} >= {"blur", "noise", "rotation"}
-    nonsense = told["vgg"]["nonsense"]
+    assert {row["disturbance"] for row in told["pets/vgg"]["curves"]} >= {"blur", "noise", "rotation"}
+    nonsense = told["pets/vgg"]["nonsense"]
     assert 0 <= nonsense["threshold"] <= 1
     assert (tmp_path / "curves.png").exists()
     assert main(["robustness", "pets"]) == 0

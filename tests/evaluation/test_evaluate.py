@@ -198,7 +198,7 @@ def test_measuring_on_val_writes_nothing(run, table):
 
 
 def test_no_report_before_a_measurement(run):
-    with pytest.raises(BundleError, match="run `toolkit evaluate`"):
+    with pytest.raises(BundleError, match="run `toolkit evaluate .*`"):
         evaluate.load(run)
 
 

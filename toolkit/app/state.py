@@ -11,7 +11,7 @@ import streamlit as st
 from toolkit.core import parallel, paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, ToolkitError
 from toolkit.model import bundle, predict, runtime
 from toolkit.model.bundle import Bundle
 from toolkit.model.classifier import Classifier
@@ -78,7 +78,7 @@ def find(
             raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
     else:
         models = [paths.run(name)]
-        dataset = _dataset_of(run_folder(models[0]))
+        dataset = _dataset_of(run_folder(models[0]).resolve())
         if models[0].suffix in runtime.OPENERS:
             runtime.load(models[0])  # says at once what is wrong with it
         else:
@@ -172,9 +172,26 @@ def _table(root: str, _changed: int) -> Manifest:
 
 
 def _best_first(runs: Sequence[Path]) -> list[Path]:
-    return sorted(runs, key=lambda folder: -bundle.load(folder).metrics.get("accuracy", 0))
+    """The runs that can be opened, the most accurate first; one that is damaged does not stop the others."""
+    loaded, problems = [], []
+    for folder in runs:
+        try:
+            loaded.append(bundle.load(folder))
+        except BundleError as error:
+            problems.append(error)
+    if not loaded and problems:
+        raise problems[0]
+    return [run.folder for run in sorted(loaded, key=lambda run: -run.metrics.get("accuracy", 0))]
 
 
 def _dataset_of(folder: Path) -> Path | None:
+    """The dataset of a run, wherever it was moved; of an exported file without its run, the one beside it."""
+    if (folder / bundle.FACTS).is_file():
+        from toolkit.evaluation import stored  # here, as an exported model needs no TensorFlow
+
+        try:
+            return stored.dataset_of(bundle.load(folder)).root
+        except ToolkitError:
+            return None
     root = paths.dataset_of(folder)
     return root if (root / manifest.FILE).is_file() else None

@@ -7,12 +7,12 @@ What a verb needs is loaded when it is asked for, so `toolkit --help` answers at
 """
 
 import argparse
-import json
 import os
 import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -25,6 +25,7 @@ from toolkit.cli import (
     dataset,
     evaluation,
     inference,
+    output,
     pipeline,
     serving,
     sources,
@@ -69,6 +70,8 @@ VERBS = {verb.name: verb for verbs in STORY.values() for verb in verbs}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code.
 
+    With `--json` a failure is a document on standard output, too: {"error": message}.
+
     Args:
         argv: what follows `toolkit`; None takes it from the command line.
 
@@ -79,20 +82,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _answer(argv)
     except KeyboardInterrupt:
-        return _complain("interrupted; the same command goes on where this one stopped", code=130)
+        return _complain("interrupted; the same command goes on where this one stopped", argv, code=130)
     except BrokenPipeError:  # `toolkit … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
         if "--debug" in argv or _package(error) in ("", "toolkit"):
             raise
-        return _complain(
-            f"expected the package {error.name}, which is not installed; {extras.remedy(error.name or '')}"
-        )
+        message = f"expected the package {error.name}, which is not installed; {extras.remedy(error.name or '')}"
+        return _complain(message, argv)
     except (ToolkitError, ValueError, OSError) as error:
         if "--debug" in argv:
             raise
-        return _complain(str(error))
+        return _complain(str(error), argv)
 
 
 def _package(error: ModuleNotFoundError) -> str:
@@ -111,9 +113,10 @@ def _answer(argv: list[str]) -> int:
     arguments = parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-        result = verb.act(arguments)
-    if arguments.json:
-        print(json.dumps(result, indent=2, default=str))
+        with output.reserved() if arguments.json else nullcontext():
+            result = verb.act(arguments)
+            if arguments.json and result is not None:  # what runs long has said all it has to say
+                output.write(result)
     sys.stdout.flush()
     return 0
 
@@ -167,6 +170,9 @@ def parser(verb: Verb, made: argparse.ArgumentParser | None = None) -> argparse.
     return made
 
 
-def _complain(message: str, *, code: int = 2) -> int:
-    print(f"toolkit: {' '.join(message.split())}", file=sys.stderr)
+def _complain(message: str, argv: Sequence[str], *, code: int = 2) -> int:
+    line = " ".join(message.split())
+    if "--json" in argv:
+        output.write({"error": line}, indent=None)
+    print(f"toolkit: {line}", file=sys.stderr)
     return code

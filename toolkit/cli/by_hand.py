@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, output
 from toolkit.cli.verb import Verb
 
 
@@ -74,13 +74,14 @@ def _review_options(parser: ArgumentParser) -> None:
     options.browser(parser, default=True)
 
 
-def _review(arguments: Namespace) -> dict:
+def _review(arguments: Namespace) -> None:
     import webbrowser
 
     from toolkit import review
 
     def announce(address: str) -> None:
-        common.log(arguments)(f"{address}\nstop with Ctrl-C; every mark is saved at once")
+        text = f"{address}\nstop with Ctrl-C; every mark is saved at once"
+        common.announce(arguments, {"url": address, "address": address}, text)
         if arguments.browser:
             webbrowser.open(address)
 
@@ -89,7 +90,9 @@ def _review(arguments: Namespace) -> dict:
     marked = int((table.table["mark"] > before.table["mark"].max()).sum())
     if marked:
         common.log(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
-    return {**common.counted(table, arguments), "marked": marked}
+    result = {**common.counted(table, arguments), "marked": marked}
+    if arguments.json:  # the second line, after that of the address
+        output.write(result, indent=None)
 
 
 REVIEW = Verb(

@@ -1,6 +1,7 @@
 """What the verbs share: printing, and opening the datasets and runs that were named."""
 
 import json
+import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import output
 from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
 from toolkit.errors import BundleError
 
@@ -50,6 +52,20 @@ def log(arguments: Namespace) -> Callable[[str], None]:
     return (lambda line: None) if arguments.json else (lambda line: print(line, flush=True))
 
 
+def announce(arguments: Namespace, facts: Mapping[str, object], text: str) -> None:
+    """Say at once where something that runs long can be asked: a line of JSON for programs, or text for people.
+
+    Args:
+        arguments: of a verb.
+        facts: for programs.
+        text: for people.
+    """
+    if arguments.json:
+        output.write(facts, indent=None)
+    else:
+        print(text, flush=True)
+
+
 def provided(arguments: Namespace, *names: str) -> dict[str, Any]:
     """The values of those of the named options that were given, of any type: argparse has made them."""
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
@@ -60,14 +76,6 @@ def dataset(arguments: Namespace) -> "Manifest":
     from toolkit.dataset import manifest
 
     return manifest.load(arguments.dataset)
-
-
-def dataset_of(run: "Bundle") -> "Manifest":
-    """The dataset that a run was trained on."""
-    from toolkit.core import paths
-    from toolkit.dataset import manifest
-
-    return manifest.load(paths.dataset_of(run.folder))
 
 
 def named(rows: "pd.DataFrame", table: "Manifest") -> "pd.DataFrame":
@@ -130,7 +138,8 @@ def configs(
     recipe, file = (getattr(arguments, name, None) for name in ("recipe", "config"))
     stored = {**(usual or {}), **(config.stored(paths.file(file)) if file else {})}
     if not names and not recipe and not stored.get("network"):
-        raise ValueError("expected at least one network, got none; give --networks vgg, for example")
+        option = "--networks" if hasattr(arguments, "networks") else "--network"
+        raise ValueError(f"expected at least one network, got none; give {option} vgg, for example")
     settings, mixing = provided(arguments, *TRAINING_OPTIONS), provided(arguments, *MIXING_OPTIONS)
     made = recipes.configs_for(
         names,
@@ -183,33 +192,6 @@ def _option(text: str) -> tuple[str, object]:
         return name, value
 
 
-def bundles(names: Sequence[str]) -> list["Bundle"]:
-    """The runs of these names; the name of a dataset stands for all its runs."""
-    from toolkit.core import paths
-    from toolkit.dataset import manifest
-    from toolkit.model import bundle
-
-    folders: list[Path] = []
-    for name in names:
-        is_dataset = (paths.dataset(name) / manifest.FILE).exists()
-        runs = bundle.runs(paths.dataset(name)) if is_dataset else [paths.run(name)]
-        if not runs:
-            raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
-        folders += [run for run in runs if run not in folders]
-    return [bundle.load(folder) for folder in folders]
-
-
-def evaluated(names: Sequence[str], arguments: Namespace) -> list["Bundle"]:
-    """The runs of these names; those that were not evaluated yet are now, and their metrics saved."""
-    from toolkit.evaluation import evaluate
-
-    runs = bundles(names)
-    for run in runs:
-        if not run.metrics:
-            log(arguments)(str(evaluate.measure(run, dataset_of(run))))
-    return runs
-
-
 def counted(table: "Manifest", arguments: Namespace, by: str = "status", *, done: str = "") -> dict:
     """How many pictures of each class and status there are, printed below what was done, and returned."""
     from toolkit.dataset import lost
@@ -223,18 +205,25 @@ def counted(table: "Manifest", arguments: Namespace, by: str = "status", *, done
 
 def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     """A comparison of runs, printed and returned."""
-    from toolkit.evaluation import compare, memory
+    from toolkit.evaluation import compare, memory, names
 
-    memory.measure(runs)
+    try:
+        memory.measure(runs)
+    except BundleError as error:  # the table has a gap there
+        print(f"warning: {error}", file=sys.stderr)
     table, pairs = compare.table(runs), compare.pairs(runs)
     summary = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
     blocks = [_formatted(table, forms) for forms in FORMS]
     log(arguments)("\n" + "\n\n".join([*blocks, summary]))
-    rows = table.reset_index().astype(object)
+    full = dict(zip(names.short(runs), names.full(runs), strict=True))
+    of_run = dict(zip(full.values(), runs, strict=True))
+    rows = [{**row, "run": full[row["run"]]} for row in table.reset_index().to_dict(orient="records")]
     return {
-        "comparison": rows.where(rows.notna(), None).to_dict(orient="records"),
-        "pairs": pairs.to_dict(orient="records"),
-        "runs": {run.name: {name: run.metrics.get(name) for name in ("per_class", "confusion")} for run in runs},
+        "comparison": [{**row, "dataset": names.dataset(of_run[row["run"]])} for row in rows],
+        "pairs": pairs.replace({"first": full, "second": full}).to_dict(orient="records"),
+        "runs": {
+            name: {part: run.metrics.get(part) for part in ("per_class", "confusion")} for name, run in of_run.items()
+        },
         "in_words": summary,
     }
 

@@ -173,20 +173,32 @@ def _split_options(parser: ArgumentParser) -> None:
     options.add(parser, "--val", "share of the pictures for validation (default: 0.15)", type=float)
     options.add(parser, "--test", "share of the pictures for the test (default: 0.15)", type=float)
     options.add(parser, "--again", "divide anew, whatever the split is now", action="store_true")
+    given = "keep the train, val and test that the pictures came in, with what stands in train or val out of test"
+    parser.add_argument("--given", action="store_true", help=given)
     parser.add_argument("--seed", type=int, default=7, help="another seed gives another split (default: 7)")
     parser.add_argument("--folders", metavar="PATH", help="also lay out train|val|test/LABEL as links there")
 
 
 def _split(arguments: Namespace) -> dict:
     from toolkit.dataset import split
+    from toolkit.scrape import given
 
-    before = common.dataset(arguments)
-    table = split.assign(before, seed=arguments.seed, **common.provided(arguments, "val", "test", "again")).save()
-    if before.table["split"].equals(table.table["split"]):
+    before, files = common.dataset(arguments), given.files(arguments.dataset)
+    settings = common.provided(arguments, "val", "test", "again")
+    if arguments.given and "again" in arguments:
+        raise ValueError("expected --given or --again, got both")
+    settings |= {"given": files.splits} if arguments.given else {}
+    table = split.assign(before, seed=arguments.seed, **settings).save()
+    twins = given.twins(files, table)
+    if str(twins):
+        kept = "they are not in the test" if arguments.given else "--given keeps that split without them"
+        common.log(arguments)(f"{twins}; {kept}")
+    if not arguments.given and before.table["split"].equals(table.table["split"]):
         warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
     if arguments.folders:
         split.write_folders(table, arguments.folders)
-    return common.counted(table, arguments, by="split")
+    told = {"test": twins.test, "identical": twins.identical, "near": twins.near} if files.is_split else None
+    return {**common.counted(table, arguments, by="split"), "given": told}
 
 
 SPLIT = Verb(

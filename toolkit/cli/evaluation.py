@@ -1,25 +1,35 @@
 """Verbs that measure trained networks, and show where they fail."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, runs
 from toolkit.cli.verb import Verb
+from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from toolkit.evaluation.evaluate import Report
+
 
 def _evaluate(arguments: Namespace) -> dict:
-    from toolkit.evaluation import evaluate
+    from toolkit.evaluation import evaluate, names, stored
 
-    metrics, log = {}, common.log(arguments)
-    for trained in common.bundles(arguments.runs):
-        report = evaluate.measure(trained, common.dataset_of(trained))
-        log(f"{report}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
-        metrics[f"{trained.folder.parent.name}/{trained.name}"] = trained.metrics
-    return metrics
+    used, log = (
+        runs.each(arguments.runs, lambda run, table: (evaluate.measure(run, table), table)),
+        common.log(arguments),
+    )
+    full = names.full(used["runs"])
+    for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
+        told = replace(report, run=name)
+        log(f"{told}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
+        for note in filter(None, (stored.unjudged(table), stored.added(run, table))):
+            runs.warn(note)
+    return {name: run.metrics for name, run in zip(full, used["runs"], strict=True)}
 
 
 EVALUATE = Verb(
@@ -42,10 +52,27 @@ def _compare_options(parser: ArgumentParser) -> None:
 def _compare(arguments: Namespace) -> dict:
     from toolkit.evaluation import compare
 
-    runs = common.evaluated(arguments.runs, arguments)
-    comparison = common.compared(runs, arguments)
-    common.draw(arguments.show, lambda plot: plot.trade_off(compare.table(runs)))
-    return comparison
+    used = _comparable(runs.evaluated(arguments.runs, arguments))
+    comparison = common.compared(used["runs"], arguments)
+    common.draw(arguments.show, lambda plot: plot.trade_off(compare.table(used["runs"])))
+    return {**comparison, "left_out": used["left_out"]}
+
+
+def _comparable(used: runs.Used) -> runs.Used:
+    """The runs that were judged on the pictures of most of them; the others are left out, and said."""
+    from toolkit.core import paths
+
+    tests = [run.metrics["test"] for run in used["runs"]]
+    most = max(tests, key=tests.count)
+    if tests.count(most) == 1 < len(tests):
+        return used  # the comparison says what is wrong
+    kept = [run for run, test in zip(used["runs"], tests, strict=True) if test == most]
+    others = [run for run in used["runs"] if run not in kept]
+    reason = "it was judged on other test pictures than the others"
+    left = [runs.LeftOut(run=paths.run_name(run.folder), reason=reason) for run in others]
+    for run in left:
+        runs.warn(f"left out {run['run']}: {reason}")
+    return runs.Used(runs=kept, results=[], left_out=[*used["left_out"], *left])
 
 
 COMPARE = Verb(
@@ -61,7 +88,7 @@ COMPARE = Verb(
 
 
 def _explain_options(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="DATASET/RUN, a folder, or a .keras file")
+    parser.add_argument("run", metavar="RUN", help="DATASET/RUN, DATASET RUN, a folder, or a .keras file")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files")
     options.drawing(parser, "path of the picture (default: explained.png)", default=Path("explained.png"))
     options.add(parser, "--label", "the class to look for (default: the network's own answer)")
@@ -74,8 +101,14 @@ def _explain(arguments: Namespace) -> dict:
     from toolkit.evaluation import explain
     from toolkit.model import bundle
 
-    trained = bundle.load(arguments.run)
-    pixels = np.stack([trained.prepare(picture) for picture in arguments.pictures])
+    run, pictures = runs.one([arguments.run, *arguments.pictures])
+    if not pictures:
+        raise ValueError(
+            f"expected pictures to explain, got none after {' '.join([arguments.run, *arguments.pictures])}"
+        )
+    arguments.pictures = pictures
+    trained = bundle.load(run)
+    pixels = np.stack([trained.prepare(picture) for picture in pictures])
     probabilities = trained.probabilities(pixels)
     answers = [trained.classes[index] for index in probabilities.argmax(axis=1)]
     labels = [arguments.label] * len(pixels) if "label" in arguments else answers
@@ -120,11 +153,13 @@ def _failures_options(parser: ArgumentParser) -> None:
 
 
 def _failures(arguments: Namespace) -> dict:
-    from toolkit.evaluation import evaluate, failures
+    from toolkit.evaluation import evaluate, failures, names
 
-    runs = common.evaluated(arguments.runs, arguments)
-    reports = [evaluate.load(run) for run in runs]
-    log, result, pictures = common.log(arguments), {}, common.dataset_of(runs[0])
+    used = runs.evaluated(arguments.runs, arguments)
+    full = names.full(used["runs"])
+    reports = [replace(evaluate.load(run), run=name) for run, name in zip(used["runs"], full, strict=True)]
+    log, pictures = common.log(arguments), used["results"][0]
+    result: dict[str, object] = {}
     columns = ["path", "label", "predicted", "probability"]
     for report in reports:
         parts = {
@@ -136,11 +171,25 @@ def _failures(arguments: Namespace) -> dict:
             log(f"\n{report.run}: {title}\n{told}")
         result[report.run] = {title: table.to_dict(orient="records") for title, table in parts.items()}
     if len(reports) > 1:
-        disagreements = failures.disagreements(reports)
-        first = common.named(disagreements.head(arguments.count), pictures).to_string(index=False)
-        log(f"\ndisagreements, {len(disagreements)} in all\n{first}")
-        result["disagreements"] = disagreements.to_dict(orient="records")
+        result["disagreements"] = _disagreements(reports, used, arguments)
     return result
+
+
+def _disagreements(reports: "Sequence[Report]", used: runs.Used, arguments: Namespace) -> list[dict]:
+    """The disagreements of those that were judged on the pictures of the first, printed and returned."""
+    from toolkit.evaluation import failures
+
+    tests = [run.metrics["test"] for run in used["runs"]]
+    same = [report for report, test in zip(reports, tests, strict=True) if test == tests[0]]
+    if len(same) < len(reports):
+        told = ", ".join(report.run for report in same)
+        runs.warn(f"disagreements are those of {told}; the others have other test pictures")
+    table = failures.disagreements(same) if len(same) > 1 else None
+    if table is None:
+        return []
+    first = common.named(table.head(arguments.count), used["results"][0]).to_string(index=False)
+    common.log(arguments)(f"\ndisagreements, {len(table)} in all\n{first}")
+    return table.to_dict(orient="records")
 
 
 FAILURES = Verb(
@@ -159,16 +208,17 @@ def _robustness_options(parser: ArgumentParser) -> None:
 
 
 def _robustness(arguments: Namespace) -> dict:
-    from toolkit.evaluation import robustness
+    from toolkit.evaluation import names, robustness
 
     curves, result, log = {}, {}, common.log(arguments)
-    for run in common.evaluated(arguments.runs, arguments):
-        table, advice = robustness.measure(run, common.dataset_of(run), again=arguments.again)
-        curves[run.name] = table
+    used = runs.evaluated(arguments.runs, arguments)
+    for run, dataset, name in zip(used["runs"], used["results"], names.full(used["runs"]), strict=True):
+        table, advice = robustness.measure(run, dataset, again=arguments.again)
+        curves[name] = table
         wide = table.assign(place=table.groupby("disturbance").cumcount())
-        log(f"\n{run.name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
+        log(f"\n{name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
         log(_advice(advice))
-        result[run.name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
+        result[name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
     common.draw(arguments.show, lambda plot: plot.robustness(curves))
     return result
 
@@ -192,17 +242,26 @@ ROBUSTNESS = Verb(
 
 
 def _report_options(parser: ArgumentParser) -> None:
-    options.dataset(parser)
+    options.runs(parser)
     options.file(parser, "--into", "path of the page (default: models/DATASET/report.html)")
 
 
 def _report(arguments: Namespace) -> dict:
     from toolkit import report
 
-    table = common.dataset(arguments)
-    page = report.write(table, common.evaluated([arguments.dataset], arguments), into=arguments.into)
+    used = runs.evaluated(arguments.runs, arguments)
+    table = used["results"][0]
+    own = [run for run, dataset in zip(used["runs"], used["results"], strict=True) if dataset.root == table.root]
+    others = [run for run in used["runs"] if run not in own]
+    if others:
+        raise BundleError(
+            f"expected runs of one dataset for a page, got one of {table.name} and {others[0].name} of another; write "
+            "a page for each"
+        )
+    notes = [f"{left['run']} is left out: {left['reason']}" for left in used["left_out"]]
+    page = report.write(table, own, into=arguments.into, notes=notes)
     common.log(arguments)(str(page))
-    return {"report": page}
+    return {"report": page, "runs": [run.name for run in own], "left_out": used["left_out"]}
 
 
 REPORT = Verb(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import common, options, pictures
+from toolkit.cli import common, options, pictures, runs
 from toolkit.cli.verb import Verb
 from toolkit.errors import BundleError, ImageError
 
@@ -24,7 +24,8 @@ FEW = 5
 
 
 def _predict_options(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="MODEL", help="DATASET/RUN, a folder, or a .tflite, .onnx or .keras file")
+    which = "DATASET/RUN, DATASET RUN, a folder, or a .tflite, .onnx or .keras file"
+    parser.add_argument("run", metavar="MODEL", help=which)
     what = "files, folders, patterns such as 'photos/**/*.jpg', addresses; - for the bytes of one on standard input"
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=what)
     listed = "also the pictures this file names, one per line; - for standard input"
@@ -50,13 +51,14 @@ def _predict_options(parser: ArgumentParser) -> None:
 def _predict(arguments: Namespace) -> list[dict] | dict:
     from toolkit.model import runtime
 
+    run, arguments.pictures = runs.one([arguments.run, *arguments.pictures])
     if len(arguments.pictures) == 1 and arguments.pictures[0].lower().endswith(VIDEOS):
         arguments.video = arguments.pictures.pop()
     live = [name for name in ("camera", "video") if name in arguments]
     listed = [*arguments.pictures, *(["--list"] if "list" in arguments else [])]
     if len(live) + bool(listed) != 1:
         raise ValueError("expected pictures, --camera or --video, one of them; see `toolkit predict --help`")
-    trained = runtime.load(arguments.run)
+    trained = runtime.load(run)
     if live:
         return _watch(trained, getattr(arguments, live[0]), arguments)
     sources = list(pictures.named(arguments))
@@ -192,7 +194,7 @@ def _files(arguments: Namespace) -> dict[str, Any]:
 
 
 def _export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="DATASET/RUN, or a folder")
+    parser.add_argument("run", metavar="RUN", nargs="+", help="DATASET/RUN, DATASET RUN, or a folder")
     formats = "litert-float32, litert-float16 (default), litert-dynamic, litert-int8, onnx, savedmodel, browser"
     options.add(parser, "--format", f"{formats}; may be repeated", action="append", dest="to", metavar="FORMAT")
     parser.add_argument("--all", action="store_true", help="write all formats but browser, which is fetched in part")
@@ -203,16 +205,17 @@ def _export_options(parser: ArgumentParser) -> None:
 
 def _export(arguments: Namespace) -> dict:
     from toolkit import export
+    from toolkit.evaluation import stored
     from toolkit.model import bundle
 
     if "runtime" in arguments:
         export.package.adopt(Path(arguments.runtime))
-    trained = bundle.load(arguments.run)
+    trained = bundle.load(runs.only(arguments.run))
     if arguments.all and "to" in arguments:
         raise ValueError("expected --format or --all, got both")
     settings = common.provided(arguments, "to", "max_loss", "abstain_below")
     settings |= {"to": export.OFFLINE} if arguments.all else {}
-    done = export.write(trained, common.dataset_of(trained), **settings)
+    done = export.write(trained, stored.dataset_of(trained), **settings)
     log = common.log(arguments)
     refused = [f"{result.format} is refused: {result.reason}" for result in done.outcomes if not result.file]
     if len(refused) == len(done.outcomes):

@@ -152,7 +152,9 @@ def folds(parser: ArgumentParser, *, named: bool = True, at_once: str = "folds")
 
 def runs(parser: ArgumentParser) -> None:
     """Add the runs."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="DATASET/RUN, or a dataset for all its runs")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="DATASET/RUN, DATASET RUN, or a dataset for all its runs"
+    )
 
 
 def sources(parser: ArgumentParser) -> None:

@@ -14,6 +14,7 @@ def _learn_options(parser: ArgumentParser) -> None:
     parser.add_argument("--into", metavar="DATASET", help="name of the dataset (default: that of the folder)")
     name = "its name, or auto for the best of the backbones at hand (default: efficientnet_lite0)"
     parser.add_argument("--network", default="efficientnet_lite0", help=name)
+    parser.add_argument("--name", help="of the run (default: the network's)")
     options.training(parser)
     options.overwrite(parser)
 
@@ -23,7 +24,12 @@ def _learn(arguments: Namespace) -> dict:
 
     config = partial(common.configure, arguments) if common.chooses(arguments) else common.configure(arguments)
     model = learn.with_config(
-        config, arguments.pictures, into=arguments.into, overwrite=arguments.overwrite, log=common.log(arguments)
+        config,
+        arguments.pictures,
+        into=arguments.into,
+        name=arguments.name,
+        overwrite=arguments.overwrite,
+        log=common.log(arguments),
     )
     run, report = f"{model.manifest.name}/{model.bundle.name}", model.evaluation
     common.log(arguments)(
@@ -52,6 +58,7 @@ def _run_options(parser: ArgumentParser) -> None:
     usual = "vgg,dual_stack,efficientnet_lite0; with --weights xception in place of the last"
     listed = f"names, with commas (default: {usual})"
     parser.add_argument("--networks", "--network", dest="networks", type=options.names, help=listed)
+    parser.add_argument("--name", help="of the run, if there is one network (default: the network's)")
     options.training(parser)
     options.overwrite(parser)
     options.cluster(parser)
@@ -67,6 +74,7 @@ def _run(arguments: Namespace) -> dict:
         arguments.sources,
         into=arguments.into,
         configs=common.configs(arguments, names),
+        name=arguments.name,
         options=scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS)),
         overwrite=arguments.overwrite,
         cluster=arguments.cluster,

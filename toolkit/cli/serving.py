@@ -6,7 +6,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, runs
 from toolkit.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ def _serve_options(parser: ArgumentParser) -> None:
     from toolkit.serve import TOKEN, config
 
     parser.epilog = f"If the environment variable {TOKEN} is set, requests have to bring it as a bearer token."
-    parser.add_argument("model", metavar="MODEL", help="a .tflite or .onnx file, or DATASET/RUN that was exported")
+    which = "a .tflite or .onnx file, or DATASET/RUN or DATASET RUN that was exported"
+    parser.add_argument("model", metavar="MODEL", nargs="+", help=which)
     for name, kind, help in config.options():
         options.add(parser, f"--{name.replace('_', '-')}", help, type=kind, metavar=name.split("_")[-1].upper())
 
 
-def _serve(arguments: Namespace) -> dict:
+def _serve(arguments: Namespace) -> None:
     from PIL import Image
 
     from toolkit import serve
@@ -34,15 +35,14 @@ def _serve(arguments: Namespace) -> dict:
     settings = serve.Config(**provided, token=os.environ.get(serve.TOKEN, ""))
     if settings.host not in HERE and not settings.token:
         print(f"warning: whoever reaches {settings.host} may ask; set {serve.TOKEN} for a token", file=sys.stderr)
-    result: dict[str, object] = {}
 
     def announce(service: "Service") -> None:
-        result.update(url=service.url, model=service.name, classes=list(service.classes))
-        common.log(arguments)(f"{service.url}/docs\n{service.name}: {', '.join(service.classes)}; stop with Ctrl-C")
+        facts = {"url": service.url, "model": service.name, "classes": list(service.classes)}
+        text = f"{service.url}/docs\n{service.name}: {', '.join(service.classes)}; stop with Ctrl-C"
+        common.announce(arguments, facts, text)
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # such a picture is refused, with a message
-    serve.run(arguments.model, settings, on_start=announce)
-    return result
+    serve.run(runs.only(arguments.model), settings, on_start=announce)
 
 
 SERVE = Verb(

@@ -23,7 +23,22 @@ def _scrape(arguments: Namespace) -> dict:
     lost = "; ".join(filter(None, [scrape.in_words(arguments.into), passed.in_words(arguments.into)]))
     if lost:
         common.log(arguments)(f"{lost}; `toolkit show {arguments.into}` says more")
-    return counts | {"passed_over": scrape.passed_over(arguments.into).to_dict(orient="records")}
+    passed_over = scrape.passed_over(arguments.into).to_dict(orient="records")
+    return {**counts, "passed_over": passed_over, **_given(arguments, arguments.into)}
+
+
+def _given(arguments: Namespace, dataset: str) -> dict:
+    """The files that are there several times, and how much of a given test is; printed and returned."""
+    from toolkit import scrape
+    from toolkit.dataset import manifest
+    from toolkit.scrape import given
+
+    files, table = given.files(dataset), manifest.load(dataset)
+    for line in scrape.repeated(table):
+        common.log(arguments)(line)
+    twins = given.twins(files, table)
+    told = {"test": twins.test, "identical": twins.identical, "near": twins.near} if files.is_split else None
+    return {"identical": files.identical, "given": told}
 
 
 SCRAPE = Verb(
@@ -58,6 +73,7 @@ def _show(arguments: Namespace) -> dict:
         log(f"\n{title}\n{part.to_string(index=False) if len(part) else 'none'}")
     sheets = [] if arguments.no_sheets else _sheets(table)
     log("\n" + "\n".join(map(str, sheets)) if sheets else "")
+    counts |= _given(arguments, arguments.dataset)
     return counts | {name: part.to_dict(orient="records") for name, part in parts.items()} | {"sheets": sheets}
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from toolkit import networks
+from toolkit.core import paths
 from toolkit.errors import BundleError
-from toolkit.evaluation import evaluate, memory, significance
+from toolkit.evaluation import evaluate, memory, names, significance
 from toolkit.model import bundle
 from toolkit.model.bundle import Bundle
 
@@ -23,11 +24,11 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
         runs: at least one bundle; all evaluated on the same test pictures.
 
     Returns:
-        A row per run: accuracy with its 95 % interval (`low`, `high`), `balanced_accuracy`, `macro_f1`, `log_loss`,
-        `ece` (expected calibration error), number of test `pictures`, `size` in pixels, `start` (the weights it began
-        with), `parameters`, `train_seconds`, `milliseconds` per picture (median; 95 of 100 stay below
-        `milliseconds_p95`), `memory` in megabytes (see `memory.measure`) and `megabytes` on disk. What was not measured
-        is NaN.
+        A row per run, by its name, or by DATASET/RUN if they are of several datasets: accuracy with its 95 % interval
+        (`low`, `high`), `balanced_accuracy`, `macro_f1`, `log_loss`, `ece` (expected calibration error), number of test
+        `pictures`, `size` in pixels, `start` (the weights it began with), `parameters`, `train_seconds`, `milliseconds`
+        per picture (median; 95 of 100 stay below `milliseconds_p95`), `memory` in megabytes (see `memory.measure`) and
+        `megabytes` on disk. What was not measured is NaN.
 
     Raises:
         BundleError: a run was not evaluated, or on other pictures than the first.
@@ -37,8 +38,7 @@ def table(runs: Sequence[Bundle]) -> pd.DataFrame:
     if not runs:
         raise BundleError("expected at least one trained run, got none; run `toolkit train` first")
     _check(runs)
-    rows = [_row(run) for run in runs]
-    columns = pd.DataFrame(rows).set_index("run")
+    columns = pd.DataFrame([_row(run) for run in runs], index=pd.Index(names.short(runs), name="run"))
     return columns.sort_values(["accuracy", "parameters"], ascending=[False, True])
 
 
@@ -52,9 +52,8 @@ def pairs(runs: Sequence[Bundle]) -> pd.DataFrame:
         BundleError: a run was not evaluated, or on other pictures than the first.
     """
     _check(runs)
-    ordered = sorted(runs, key=lambda run: run.name)
-    right = {run.name: evaluate.load(run).right.sort_index() for run in ordered}
-    return significance.pairs(right)
+    named = sorted(zip(names.short(runs), runs, strict=True), key=lambda pair: pair[0])
+    return significance.pairs({name: evaluate.load(run).right.sort_index() for name, run in named})
 
 
 def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -83,7 +82,8 @@ def untrained(comparison: pd.DataFrame) -> str:
         "nothing": "xception began without pretrained weights, and so is only a small network of its kind.",
         "CIFAR-10": "xception stands on the small backbone that comes with the toolkit, in place of Xception's own.",
     }
-    return words.get(comparison.loc["xception", "start"], "") if "xception" in comparison.index else ""
+    starts = [start for name, start in comparison["start"].items() if str(name).rpartition("/")[2] == "xception"]
+    return next((words[start] for start in starts if start in words), "")
 
 
 def _start(run: Bundle) -> str:
@@ -99,13 +99,14 @@ def _start(run: Bundle) -> str:
 
 def _check(runs: Sequence[Bundle]) -> None:
     """Raise BundleError unless all were evaluated on the same pictures under the same labels."""
-    for run in runs:
+    for run, name in zip(runs, names.short(runs), strict=True):
         if "test" not in run.metrics:
-            raise BundleError(f"expected evaluated runs, {run.name} is not; run `toolkit evaluate {run.name}` first")
+            advice = f"run `toolkit evaluate {paths.run_name(run.folder)}` first"
+            raise BundleError(f"expected evaluated runs, {name} is not; {advice}")
         if run.metrics["test"] != runs[0].metrics["test"]:
             raise BundleError(
-                f"expected all runs judged on the same pictures, {run.name} and {runs[0].name} were not; evaluate both "
-                "again on today's test split"
+                f"expected all runs judged on the same pictures, {name} and {names.short(runs)[0]} were not; evaluate "
+                "both on one dataset as it is today"
             )
 
 
@@ -113,7 +114,6 @@ def _row(run: Bundle) -> dict[str, object]:
     metrics = run.metrics
     size = (run.folder / bundle.MODEL).stat().st_size
     return {
-        "run": run.name,
         "accuracy": metrics["accuracy"],
         "low": metrics["low"],
         "high": metrics["high"],

@@ -37,6 +37,7 @@ class Report:
         milliseconds: median time for one picture, from pixels to probabilities.
         milliseconds_p95: the time that 95 of 100 pictures stay below.
         split: what it was measured on.
+        dataset: name of the dataset of the run; "" where it has none.
     """
 
     run: str
@@ -45,6 +46,7 @@ class Report:
     milliseconds: float = math.nan
     milliseconds_p95: float = math.nan
     split: str = "test"
+    dataset: str = ""
 
     @property
     def accuracy(self) -> float:
@@ -155,9 +157,9 @@ def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "te
     probabilities = trained.probabilities(pixels)
     table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
     median, p95 = _milliseconds(trained, pixels) if record else (math.nan, math.nan)
-    report = Report(trained.name, trained.classes, table, median, p95, split=split)
+    report = Report(trained.name, trained.classes, table, median, p95, split=split, dataset=manifest.name)
     if split == "test":
-        metrics = _metrics(report, chosen)
+        metrics = {**_metrics(report, chosen), "model": trained.facts.get("sha256")}
         paths.write(trained.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
         paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")
         if record:
@@ -179,7 +181,8 @@ def load(trained: Bundle) -> Report:
     """
     metrics = trained.metrics
     median, p95 = metrics.get("milliseconds", math.nan), metrics.get("milliseconds_p95", math.nan)
-    return Report(trained.name, trained.classes, trained.predictions, median, p95)
+    dataset = paths.dataset_of(trained.folder).name
+    return Report(trained.name, trained.classes, trained.predictions, median, p95, dataset=dataset)
 
 
 def test_looks(manifest: Manifest) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
+from toolkit.evaluation import names
 from toolkit.evaluation.evaluate import Report
 from toolkit.images.opening import prepare_all
 from toolkit.model.bundle import Bundle
@@ -48,7 +49,8 @@ def disagreements(reports: Sequence[Report]) -> pd.DataFrame:
         reports: at least two, of the same pictures.
 
     Returns:
-        `path`, `label`, a column per run with its answer, and `wrong`, the number of wrong answers.
+        `path`, `label`, a column per run with its answer, and `wrong`, the number of wrong answers. A run is known by
+        its name, or by DATASET/RUN where two have one name or it is that of another column.
 
     Raises:
         ValueError: fewer than two reports, or of other pictures.
@@ -56,7 +58,11 @@ def disagreements(reports: Sequence[Report]) -> pd.DataFrame:
     if len(reports) < 2:
         raise ValueError(f"expected at least two reports to disagree, got {len(reports)}")
     first = reports[0].predictions.set_index("path")
-    answers = {report.run: report.predictions.set_index("path")["predicted"] for report in reports}
+    runs, fuller = [report.run for report in reports], [f"{report.dataset}/{report.run}" for report in reports]
+    columns = names.distinct(runs, fuller, taken=("path", "label", "wrong"))
+    answers = {
+        name: report.predictions.set_index("path")["predicted"] for name, report in zip(columns, reports, strict=True)
+    }
     if any(set(predicted.index) != set(first.index) for predicted in answers.values()):
         raise ValueError("expected reports of the same pictures, got others; evaluate all runs again")
     table = first[["label"]].assign(**answers)

@@ -17,6 +17,7 @@ import numpy as np
 import toolkit
 from toolkit.core import parallel, paths
 from toolkit.errors import BundleError
+from toolkit.evaluation import names
 from toolkit.model import bundle
 from toolkit.model.bundle import Bundle
 
@@ -31,8 +32,9 @@ def measure(runs: Sequence[Bundle]) -> dict[str, float]:
         runs: the models.
 
     Returns:
-        By name of the run, the peak in megabytes (10⁶ bytes) of a process that only opens the model and answers one
-        picture at a time, Python and TensorFlow included; NaN where the operating system does not tell.
+        By name of the run, or DATASET/RUN if they are of several datasets, the peak in megabytes (10⁶ bytes) of a
+        process that only opens the model and answers one picture at a time, Python and TensorFlow included; NaN where
+        the operating system does not tell.
 
     Raises:
         BundleError: a model that cannot be asked.
@@ -41,11 +43,15 @@ def measure(runs: Sequence[Bundle]) -> dict[str, float]:
     {'vgg': 803.2}
     """
     todo = [run for run in runs if math.isnan(stored(run))]
+    failed = []
     for run, megabytes in zip(todo, parallel.map(_in_fresh_process, todo, jobs=2), strict=True):
         if isinstance(megabytes, parallel.Failure):
-            raise BundleError(f"expected {run.name} to answer in a process of its own, got: {megabytes.reason}")
+            failed.append(f"expected {run.name} to answer in a process of its own, got: {megabytes.reason}")
+            continue
         paths.write(run.folder / FILE, json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}) + "\n")
-    return {run.name: stored(run) for run in runs}
+    if failed:  # only now, so that one does not stop the others
+        raise BundleError("; ".join(failed))
+    return dict(zip(names.short(runs), map(stored, runs), strict=True))
 
 
 def stored(run: Bundle) -> float:

@@ -12,7 +12,7 @@ from toolkit.core import parallel, paths
 from toolkit.core.runs import is_same
 from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
-from toolkit.evaluation import corruptions, evaluate
+from toolkit.evaluation import corruptions, stored
 from toolkit.evaluation.evaluate import wilson
 from toolkit.evaluation.ood import out_of_distribution
 from toolkit.images.opening import prepare_all
@@ -90,19 +90,19 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
         again: measure although this model was measured on the same test pictures before.
 
     Returns:
-        The curves, and the confidence below which to abstain.
+        The curves, and the confidence below which to abstain. A run whose answers are not about today's test pictures
+        is evaluated first.
 
     Raises:
-        BundleError: the run was not evaluated.
+        BundleError: the run cannot be evaluated.
 
     >>> measure(trained, manifest, count=50).abstention["threshold"]  # doctest: +SKIP
     0.97
     """
-    answers = evaluate.load(trained).predictions
+    answers = stored.report(trained, manifest).predictions
     identity = {"test": trained.metrics["test"], "model": trained.facts.get("sha256")}
     wanted = len(answers) if count is None else min(count, len(answers))
-    file = trained.folder / FILE
-    record = json.loads(file.read_text()) if file.exists() else None
+    record = _record(trained)
     if again or record is None or not is_same(record, identity) or min(record["curves"]["pictures"]) < wanted:
         right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
         unknown = confidence(trained, out_of_distribution(trained.size))
@@ -111,17 +111,22 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
             "curves": curves(trained, manifest, count=count).to_dict(orient="list"),
             "nonsense": threshold(right, unknown) if len(right) else {},
         }
-        paths.write(file, json.dumps(record, indent=2) + "\n")
+        paths.write(trained.folder / FILE, json.dumps(record, indent=2) + "\n")
     return Robustness(pd.DataFrame(record["curves"]), record["nonsense"])
 
 
 def load(trained: Bundle) -> Robustness | None:
     """What `measure` stored last; None if nothing was measured."""
+    record = _record(trained)
+    return Robustness(pd.DataFrame(record["curves"]), record["nonsense"]) if record else None
+
+
+def _record(trained: Bundle) -> dict | None:
     file = trained.folder / FILE
-    if not file.exists():
+    try:
+        return json.loads(file.read_text()) if file.exists() else None
+    except ValueError:  # damaged: it is measured again
         return None
-    record = json.loads(file.read_text())
-    return Robustness(pd.DataFrame(record["curves"]), record["nonsense"])
 
 
 def confidence(trained: Bundle, pictures: np.ndarray) -> np.ndarray:

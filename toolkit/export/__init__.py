@@ -100,8 +100,13 @@ def write(
     names = chosen(tuple(to))
     if not (0 <= max_loss <= 1 and 0 <= abstain_below <= 1):
         raise ValueError(f"expected max_loss and abstain_below from 0 to 1, got {max_loss} and {abstain_below}")
-    if not trained.folder.is_dir() or trained.classes != manifest.classes:
-        raise BundleError(f"expected a run of {', '.join(manifest.classes)}, got {trained.name}; export the run itself")
+    if not trained.folder.is_dir():
+        raise BundleError(f"expected a run, got the file {trained.name}; export a run that was trained here")
+    if trained.classes != manifest.classes:
+        raise BundleError(
+            f"expected a run of {', '.join(manifest.classes)}, got {trained.name} of {', '.join(trained.classes)}: "
+            f"{manifest.name} has other classes now; train it again"
+        )
     for name in names:
         FORMATS[name].prepare()  # before anything that takes long
     drawn = partial(check.draw, trained, manifest, seed=seed)

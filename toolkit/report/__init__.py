@@ -1,7 +1,7 @@
 """One HTML page with all of it: the dataset, the cleaning, the networks, the comparison, and where they fail."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.evaluation import compare, embedding, evaluate, failures, memory, robustness
+from toolkit.evaluation import compare, embedding, evaluate, failures, memory, names, robustness, stored
 from toolkit.model.bundle import Bundle
 from toolkit.report import card, html, run_section
 from toolkit.report.run_section import EvaluatedRun
@@ -23,7 +23,7 @@ DISTURBED = 50  # pictures that are corrupted in every way; `toolkit robustness`
 PLACED = 1000  # pictures on the map
 
 
-def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None) -> Path:
+def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = None, notes: Sequence[str] = ()) -> Path:
     """Write the report on a dataset and the networks trained on it.
 
     The page needs nothing besides itself: pictures are inside, there are no scripts and no addresses to load from.
@@ -33,6 +33,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         manifest: the dataset.
         runs: evaluated runs; all on today's test pictures.
         into: path of the page; None is `models/<dataset>/report.html`.
+        notes: sentences on what is not on the page, such as runs that were left out.
 
     Returns:
         The path.
@@ -46,18 +47,20 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     _check_today(manifest, runs)
     memory.measure(runs)
     table = compare.table(runs)
-    evaluated = _evaluated(manifest, sorted(runs, key=lambda run: list(table.index).index(run.name)))
+    named = sorted(zip(names.short(runs), runs, strict=True), key=lambda pair: list(table.index).index(pair[0]))
+    evaluated = _evaluated(manifest, [run for _, run in named])
     differ = failures.disagreements([each.report for each in evaluated]) if len(runs) > 1 else pd.DataFrame()
     return html.write(
         into or paths.models(manifest.root) / FILE,
         "report.html",
         name=manifest.name,
-        made=datetime.now(UTC).strftime("%d %B %Y"),
+        made=datetime.now().astimezone().strftime("%d %B %Y"),
         version=toolkit.__version__,
         classes=manifest.classes,
         pictures=len(manifest),
         used=int((manifest.table["status"] == "ok").sum()),
         words=" ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip(),
+        notes=_notes(manifest, runs, notes),
         pairs=pairs.to_dict(orient="records"),
         looks=_looks(manifest),
         comparison=[{"run": name, **row} for name, row in table.to_dict(orient="index").items()],
@@ -84,13 +87,20 @@ def _evaluated(manifest: Manifest, runs: Sequence[Bundle]) -> list[EvaluatedRun]
 
 
 def _check_today(manifest: Manifest, runs: Sequence[Bundle]) -> None:
-    """Raise BundleError unless the runs were evaluated on the test pictures that the dataset has now."""
-    today = evaluate.test_fingerprint(manifest.where(split="test", status="ok"))
-    if runs[0].metrics["test"] != today:
-        raise BundleError(
-            f"expected runs judged on today's test pictures of {manifest.name}, these were asked about others (its "
-            f"pictures, labels or split changed since); run `toolkit evaluate {manifest.name}`"
-        )
+    """Raise BundleError unless the stored answers of all runs are about the dataset as it is now."""
+    for run in runs:
+        reason = stored.outdated(run, manifest)
+        if reason:
+            raise BundleError(
+                f"expected runs judged on today's test pictures of {manifest.name}, {run.name} was not: {reason}; run "
+                f"`toolkit evaluate {paths.run_name(run.folder)}`"
+            )
+
+
+def _notes(manifest: Manifest, runs: Sequence[Bundle], notes: Sequence[str]) -> list[str]:
+    """What a reader of the page must know besides: what is not on it, and what it cannot tell."""
+    own = [stored.unjudged(manifest), *(stored.added(run, manifest) for run in runs)]
+    return [f"{note[:1].upper()}{note[1:]}." for note in dict.fromkeys([*notes, *own]) if note]
 
 
 def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[EvaluatedRun]) -> dict[str, Markup]:
@@ -114,11 +124,12 @@ def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[Evaluat
 
 def _robustness(evaluated: Sequence[EvaluatedRun]) -> list[Markup]:
     """A chart per corruption, which flow with the page."""
-    curves = {each.run.name: each.robustness.curves for each in evaluated}
-    names = dict.fromkeys(name for table in curves.values() for name in table["disturbance"])
+    named = names.short([each.run for each in evaluated])
+    curves = {name: each.robustness.curves for name, each in zip(named, evaluated, strict=True)}
+    disturbances = dict.fromkeys(name for table in curves.values() for name in table["disturbance"])
     lowest = min(table["low"].min() for table in curves.values())
     charts = []
-    for name in names:
+    for name in disturbances:
         part = {run: table[table["disturbance"] == name] for run, table in curves.items()}
         charts.append(html.shown(plot.robustness(part, lowest=lowest), f"Accuracy under {name}"))
     return charts
@@ -126,7 +137,8 @@ def _robustness(evaluated: Sequence[EvaluatedRun]) -> list[Markup]:
 
 def _disturbed(evaluated: Sequence[EvaluatedRun]) -> str:
     """How many pictures the curves are about, which is more for a network that was measured on all of them before."""
-    counts = {each.run.name: int(each.robustness.curves["pictures"].min()) for each in evaluated}
+    named = names.short([each.run for each in evaluated])
+    counts = {name: int(each.robustness.curves["pictures"].min()) for name, each in zip(named, evaluated, strict=True)}
     if len(set(counts.values())) == 1:
         count, total = next(iter(counts.values())), len(evaluated[0].report.predictions)
         return f"{count} of the {total} test pictures, drawn by chance"

@@ -3,7 +3,7 @@
 Written in Markdown into the bundle, so that whoever is handed the model is handed its limits too.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import toolkit
@@ -47,7 +47,7 @@ def write(trained: Bundle, manifest: Manifest) -> Path:
             run=trained,
             summary=_summary(trained),
             version=toolkit.__version__,
-            made=datetime.now(UTC).strftime("%d %B %Y"),
+            made=datetime.now().astimezone().strftime("%d %B %Y"),
             used=int((manifest.table["status"] == "ok").sum()),
             total=len(manifest),
             sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),

@@ -162,7 +162,10 @@ def _answers(manifest: Manifest) -> pd.DataFrame:
     """The predictions of all evaluated runs for pictures in use, beside the label they have now."""
     used, parts = _used(manifest.table), []
     for file in sorted(paths.models(manifest.root).glob(f"*/{PREDICTIONS}")):
-        table = pd.read_csv(file, usecols=["path", "predicted", "probability"], keep_default_na=False)
+        try:
+            table = pd.read_csv(file, usecols=["path", "predicted", "probability"], keep_default_na=False)
+        except ValueError:  # damaged answers of one run are no reason to lose those of others
+            continue
         table = table[table["path"].isin(used)]
         parts.append(table.assign(run=file.parent.name, label=table["path"].map(used)))
     columns = ["path", "predicted", "probability", "run", "label"]

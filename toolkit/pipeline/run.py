@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import networks, report, scrape
 from toolkit.core import parallel
@@ -15,8 +16,10 @@ from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
 from toolkit.scrape import Options
 from toolkit.training import train
-from toolkit.training.config import Resolved
 from toolkit.training.recipes import configs_for
+
+if TYPE_CHECKING:
+    from toolkit.training.config import Resolved
 
 __all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all", "usual_networks"]
 
@@ -155,7 +158,7 @@ def train_all(
     return table, tuple(bundles)
 
 
-def _checked(configs: Sequence[train.Config]) -> list[Resolved]:
+def _checked(configs: Sequence[train.Config]) -> list["Resolved"]:
     """The configs, resolved, if their networks can be built."""
     settings = [config.resolved() for config in configs]
     for config in settings:

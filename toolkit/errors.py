@@ -9,6 +9,17 @@
 Wrong arguments stay `ValueError` and `TypeError`. Every message says what was expected, what came, and what to do.
 """
 
+import errno
+
+OF_THE_MACHINE = {  # a full or broken disk, a share that is gone, a right that is missing, too many open files
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ENOMEM", "EMFILE", "ENFILE", "EACCES", "EPERM"),
+        *("ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENODEV", "ENXIO", "EREMOTEIO"),
+    )
+    if hasattr(errno, name)
+}
+
 
 class ToolkitError(Exception):
     """Anything that goes wrong for a reason a person can do something about."""
@@ -33,6 +44,15 @@ class ImageError(ToolkitError):
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error is no fault of the picture, format or settings that were worked on: the next would fail alike.
+
+    >>> is_of_the_machine(OSError(errno.ENOSPC, "No space left on device")), is_of_the_machine(ValueError())
+    (True, False)
+    """
+    return isinstance(error, OSError) and error.errno in OF_THE_MACHINE
 
 
 def in_one_line(error: BaseException) -> str:

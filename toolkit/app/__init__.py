@@ -49,7 +49,8 @@ def serve(
             f"expected a page of {', '.join(PAGES)} and abstain_below from 0 to 1, got {page!r} and {abstain_below}"
         )
     from toolkit.app import server, state
+    from toolkit.core import sockets
 
-    private = server.is_loopback(host)
+    private = sockets.is_loopback(host)
     settings = state.find(name, page=page, abstain_below=abstain_below, private=private)
     server.run(settings, host=host, port=port, on_start=on_start)

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from toolkit.app import camera, model_page, quiz, review_page, state, upload
+from toolkit.core.words import markdown
 from toolkit.errors import ToolkitError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,4 +39,4 @@ def show() -> None:
     try:
         page.run()
     except (ToolkitError, OSError) as error:
-        st.error(str(error))
+        st.error(markdown(error))

@@ -7,6 +7,7 @@ import streamlit as st
 
 from toolkit.app import components, state
 from toolkit.core import extras
+from toolkit.core.words import markdown
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle
@@ -18,9 +19,9 @@ CARD, EXPORTED = "card.md", Path("export", "export.json")
 def show() -> None:
     """Show the page."""
     trained, run, table = state.model(), state.run(), state.dataset()
-    st.title(trained.name)
-    kind = "" if state.can_explain() else ", exported" + (f" from {run.name}" if run else "")
-    st.markdown(f"Names one of {len(trained.classes)} classes for a picture: {_some(trained.classes)}{kind}.")
+    st.title(markdown(trained.name))
+    kind = "" if state.can_explain() else ", exported" + (f" from {markdown(run.name)}" if run else "")
+    st.markdown(f"Names one of {len(trained.classes)} classes for a picture: {markdown(_some(trained.classes))}{kind}.")
     if run and run.metrics:
         _figures(run)
     elif run:
@@ -91,10 +92,10 @@ def _comparison(run: Bundle) -> None:
         st.caption(f"How it compares needs {error.name}: {extras.remedy(error.name or '')}.")
         return
     except BundleError as error:
-        st.caption(f"How it compares cannot be shown: {error}")
+        st.caption(f"How it compares cannot be shown: {markdown(error)}")
         return
     st.subheader("Beside the others")
-    st.markdown(summary)
+    st.markdown(markdown(summary))
     st.image(figure, width="stretch")
     components.table(rows, best=True)
 
@@ -148,9 +149,9 @@ def _row(name: str, facts: dict) -> dict[str, object]:
 def _card(run: Bundle) -> None:
     file = run.folder / CARD
     if not file.is_file():
-        st.caption(f"It has no card yet; `toolkit report {run.folder.parent.name}` writes one.")
+        st.caption(f"It has no card yet; `toolkit report {markdown(run.folder.parent.name)}` writes one.")
         return
     _, _, text = file.read_text().partition("\n")
     with st.expander("Its card: what it is, how it was trained, and where it fails"):
-        st.markdown(text.replace("\n## ", "\n#### "))
+        st.markdown(text.replace("\n## ", "\n#### ").replace("![", "!\\["))  # a picture would be fetched
         st.download_button("Download the card", file.read_bytes(), f"{run.name}.md", "text/markdown")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from toolkit import images
 from toolkit.app import components, state
+from toolkit.core.words import markdown
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.model.bundle import Bundle
@@ -128,12 +129,13 @@ def _buttons(game: Game, classes: tuple[str, ...]) -> None:
     with st.container(horizontal=True, horizontal_alignment="center"):
         for number, label in enumerate(classes, start=1):
             shortcut = str(number) if number < 10 else None
-            st.button(label, on_click=_guess, args=(game, label), key=f"say {label}", shortcut=shortcut)
+            st.button(markdown(label), on_click=_guess, args=(game, label), key=f"say {label}", shortcut=shortcut)
 
 
 def _outcome(game: Game, index: int) -> None:
-    captions = {"right": "You are right: it is", "wrong": f"You said {game.guesses[index]}; it is", "not sure": "It is"}
-    st.markdown(f"{captions[game.outcome(index, network=False)]} **{game.labels[index]}**.")
+    guess = markdown(game.guesses[index])
+    captions = {"right": "You are right: it is", "wrong": f"You said {guess}; it is", "not sure": "It is"}
+    st.markdown(f"{captions[game.outcome(index, network=False)]} **{markdown(game.labels[index])}**.")
     answer = game.answers[index]
     heat = state.heat(game.model, _content(game, index), answer.label)
     caption = f"{state.model().name} is {game.outcome(index, network=True)}"
@@ -176,7 +178,7 @@ def _end(game: Game) -> None:
         metrics = run.metrics
         share = f"{metrics['accuracy']:.1%} of the time ({metrics['low']:.1%} to {metrics['high']:.1%})"
         few, all_of_them = len(game.pictures), f"all {metrics['pictures']:,} test pictures"
-        st.caption(f"{few} pictures say little: on {all_of_them} {run.name} is right {share}.")
+        st.caption(f"{few} pictures say little: on {all_of_them} {markdown(run.name)} is right {share}.")
     st.button("Another round", type="primary", on_click=lambda: st.session_state.pop(GAME, None))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit.app import state
+from toolkit.core.words import markdown
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 
@@ -63,13 +64,13 @@ def show() -> None:
         st.info("There is no dataset here to review: start the app with a dataset, or with one of its runs.")
         return
     st.markdown(
-        f"Go through what looks wrong in **{table.name}** with the keyboard: one picture under two labels, confident "
-        "mistakes, copies, then all pictures, the odd ones first. Every mark is on disk before it counts, and can be "
-        "undone. No file is moved."
+        f"Go through what looks wrong in **{markdown(table.name)}** with the keyboard: one picture under two labels, "
+        "confident mistakes, copies, then all pictures, the odd ones first. Every mark is on disk before it counts, "
+        "and can be undone. No file is moved."
     )
     _counts(table)
     if not settings.private:
-        st.info(f"Reviewing is for the machine itself: run `toolkit review {table.name}` there.")
+        st.info(f"Reviewing is for the machine itself: run `toolkit review {markdown(table.name)}` there.")
     elif url := reviews.url(table.root):
         st.link_button("Open the review page", url, type="primary")
         st.button("End the review", on_click=reviews.end, args=(table.root,))
@@ -77,7 +78,7 @@ def show() -> None:
         st.button("Start the review", on_click=reviews.start, args=(table,), type="primary")
     problem = st.session_state.pop("problem", "")
     if problem:
-        st.error(problem)
+        st.error(markdown(problem))
 
 
 def _counts(table: Manifest) -> None:

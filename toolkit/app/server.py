@@ -1,15 +1,13 @@
 """The server of the app: Streamlit, kept to this machine."""
 
-import ipaddress
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 
@@ -18,6 +16,10 @@ from toolkit.core import sockets
 
 SCRIPT = Path(__file__).with_name("main.py")
 PORT = 8501  # if it is free
+POLICY = (
+    b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws: wss: data: blob:; "
+    b"form-action 'self'; frame-ancestors 'self'"
+)
 MEGABYTES = 25  # of a picture that is put in
 LIGHT = {"backgroundColor": "#f6f8fa", "secondaryBackgroundColor": "#ffffff", "textColor": "#24292f"}
 LIGHT |= {"borderColor": "#d8dee4", "primaryColor": "#2f6db3"}
@@ -51,19 +53,41 @@ class OriginCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
-        if scope["type"] == "lifespan" or self._is_ours(scope):
-            await self.app(scope, receive, send)
+        if scope["type"] == "lifespan" or (self._is_ours(scope) and not _is_too_large(scope)):
+            await self.app(scope, receive, _kept_here(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif self._is_ours(scope):
+            words = f"expected a file of at most {MEGABYTES} MB"
+            await PlainTextResponse(words, 413, {"Connection": "close"})(scope, receive, send)
         else:
             await PlainTextResponse("expected the address that `toolkit app` printed", 403)(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return False
-        return not self.private or is_loopback(urlsplit(f"//{host}").hostname or "")
+        return not self.private or sockets.is_loopback(sockets.host_name(host))
+
+
+def _kept_here(send: Send) -> Send:
+    """A `send` that tells the browser to fetch nothing from anywhere else, whatever a page shows."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), (b"content-security-policy", POLICY)]
+        await send(message)
+
+    return sent
+
+
+def _is_too_large(scope: Scope) -> bool:
+    """Whether a body is longer than a file that may be put in, or does not say how long it is."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0")
+    unknown = b"transfer-encoding" in headers or not length.isdigit()
+    return scope["type"] == "http" and (unknown or int(length) > (MEGABYTES + 1) << 20)
 
 
 def run(settings: state.Settings, *, host: str, port: int | None, on_start: Callable[[str], object]) -> None:
@@ -87,20 +111,6 @@ def run(settings: state.Settings, *, host: str, port: int | None, on_start: Call
         on_start(sockets.url(listening, host))
         with suppress(KeyboardInterrupt):  # the way to end it
             uvicorn.Server(serving).run(sockets=[listening])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this address, or this name, means this machine to itself.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("10.0.0.7")
-    (True, True, False)
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import streamlit as st
 
 from toolkit import images
 from toolkit.app import components, state
+from toolkit.core.words import markdown
 from toolkit.model import predict
 from toolkit.model.predict import Answer, Prediction
 
@@ -71,7 +72,7 @@ def _summary(names: list[str], answers: list[Answer]) -> None:
     labels = [_label(answer) for answer in answers]
     counted = ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels))
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.markdown(f"**{len(answers)} pictures:** {counted}")
+    left.markdown(f"**{len(answers)} pictures:** {markdown(counted)}")
     right.download_button("As a table", _csv(names, answers), "answers.csv", "text/csv", width="stretch")
 
 

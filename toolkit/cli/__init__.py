@@ -33,7 +33,8 @@ from toolkit.cli import (
 )
 from toolkit.cli.verb import Verb
 from toolkit.core import extras
-from toolkit.errors import ToolkitError
+from toolkit.core.words import printable
+from toolkit.errors import ToolkitError, is_of_the_machine
 
 STORY = {  # the verbs in the order of the work, as `toolkit --help` tells them
     "all of it": (pipeline.LEARN, pipeline.RUN, pipeline.DEMO, pipeline.NOTEBOOKS),
@@ -91,10 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         message = f"expected the package {error.name}, which is not installed; {extras.remedy(error.name or '')}"
         return _complain(message, argv)
-    except (ToolkitError, ValueError, OSError) as error:
+    except (ToolkitError, ValueError, OSError, RecursionError, MemoryError) as error:
         if "--debug" in argv:
             raise
-        return _complain(str(error), argv)
+        return _complain(_in_words(error), argv)
 
 
 def _package(error: ModuleNotFoundError) -> str:
@@ -112,7 +113,7 @@ def _answer(argv: list[str]) -> int:
     verb = VERBS[argv[0]]
     arguments = parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: print(printable(f"warning: {message}"), file=sys.stderr)
         with output.reserved() if arguments.json else nullcontext():
             result = verb.act(arguments)
             if arguments.json and result is not None:  # what runs long has said all it has to say
@@ -174,5 +175,15 @@ def _complain(message: str, argv: Sequence[str], *, code: int = 2) -> int:
     line = " ".join(message.split())
     if "--json" in argv:
         output.write({"error": line}, indent=None)
-    print(f"toolkit: {line}", file=sys.stderr)
+    print(printable(f"toolkit: {line}"), file=sys.stderr)
     return code
+
+
+def _in_words(error: BaseException) -> str:
+    """What is said of an error; of one of the machine, such as a full disk, what it stopped, and that nothing is lost."""
+    if isinstance(error, RecursionError | MemoryError):  # of a file that is nested, or as large, as none is
+        return f"expected files of a usual size, got one that takes too much ({error or 'memory'})"
+    if not isinstance(error, OSError) or not is_of_the_machine(error):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}; nothing was lost: put that right, and the same command goes on"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import output
 from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
+from toolkit.core.words import printable
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ FORMS: tuple[dict[str, tuple[str, str]], ...] = (  # titles of the columns of a 
 
 def log(arguments: Namespace) -> Callable[[str], None]:
     """What takes lines for people: prints them, unless a program asked for JSON."""
-    return (lambda line: None) if arguments.json else (lambda line: print(line, flush=True))
+    return (lambda line: None) if arguments.json else (lambda line: print(printable(line), flush=True))
 
 
 def announce(arguments: Namespace, facts: Mapping[str, object], text: str) -> None:

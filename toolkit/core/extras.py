@@ -15,7 +15,7 @@ EXTRAS = {  # the extra that brings each module, the smallest one that does
     "optuna": "tune",
     **dict.fromkeys(("protego", "selenium"), "page"),
     **dict.fromkeys(("fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart"), "serve"),
-    **dict.fromkeys(("uvicorn", "uvloop"), "serve"),
+    **dict.fromkeys(("starlette", "uvicorn", "uvloop"), "serve"),
     "streamlit": "app",
     **dict.fromkeys(("streamlit_webrtc", "av"), "live"),
     "tensorboard": "tensorboard",

@@ -16,6 +16,7 @@ def surroundings(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TOOLKIT_PROGRESS", "0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "Agg")
 
 

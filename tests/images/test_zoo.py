@@ -12,7 +12,7 @@ from helpers import dataset
 from PIL import EpsImagePlugin
 
 from toolkit import images, manifest, parallel, resize, verify
-from toolkit.errors import ImageError
+from toolkit.errors import DatasetError, ImageError
 
 GOOD, BAD, CHOSEN = zoo.good(), zoo.bad(), zoo.chosen()
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged EXIF; the picture is read all the same
@@ -71,12 +71,18 @@ def test_what_cannot_be_used_says_why(table, kind):
         images.prepare(content, 16)
 
 
+NO_FILES = ("device.jpg", "pipe.jpg")
+
+
 @pytest.fixture
 def places(tmp_path):
     """Odd names, and what is no file, as a dataset; and what is expected of each."""
     folder = tmp_path / "raw" / "odd"
     folder.mkdir(parents=True)
     expected = {f"raw/odd/{name}": reason for name, reason in zoo.places(folder).items()}
+    for name in NO_FILES:  # with which no dataset is opened
+        (folder / name).unlink()
+        del expected[f"raw/odd/{name}"]
     return manifest.from_rows(tmp_path, [{"path": path, "label": "odd"} for path in expected]), expected
 
 
@@ -103,6 +109,17 @@ def test_odd_names_are_resized_or_rows(places):
     for raw, square in zip(usable.files, usable.sized(16), strict=True):
         assert np.array_equal(images.prepare(raw, 16), images.prepare(square, 16))
     assert not list(table.root.rglob("ran"))
+
+
+@pytest.mark.parametrize("name", NO_FILES)
+def test_a_dataset_with_a_pipe_or_a_link_to_a_device_is_not_opened(tmp_path, name):
+    (tmp_path / "raw" / "odd").mkdir(parents=True)
+    zoo.places(tmp_path / "raw" / "odd")
+    for other in {*NO_FILES} - {name}:
+        (tmp_path / "raw" / "odd" / other).unlink()
+    manifest.from_rows(tmp_path, [{"path": f"raw/odd/{name}", "label": "odd"}]).save()
+    with pytest.raises(DatasetError, match=f"got raw/odd/{name}, a"):
+        manifest.load(tmp_path)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from packs import archive, folder, picture
 from PIL import Image
 
-from toolkit import manifest, scrape
+from toolkit import manifest, paths, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape import Options
 
@@ -280,7 +280,7 @@ def test_a_picture_that_a_loss_of_power_left_empty_is_brought_again(tmp_path):
     assert file.read_bytes() == content
 
 
-def test_a_linked_class_folder_is_read_and_a_link_in_a_circle_is_not_followed(tmp_path):
+def test_a_link_that_leads_out_of_the_folder_is_followed_only_if_that_is_allowed(tmp_path):
     for label in ("cars", "tanks"):
         (tmp_path / "elsewhere" / label).mkdir(parents=True)
         Image.new("RGB", (40, 40), (len(label) * 30, 0, 0)).save(tmp_path / "elsewhere" / label / "1.png")
@@ -289,8 +289,21 @@ def test_a_linked_class_folder_is_read_and_a_link_in_a_circle_is_not_followed(tm
     for label in ("cars", "tanks"):
         (place / label).symlink_to(tmp_path / "elsewhere" / label)
     (tmp_path / "elsewhere" / "cars" / "loop").symlink_to(place)
-    table = scrape.collect(f"folder:{place}", into="mine")
-    assert sorted(table.table["label"]) == ["cars", "tanks"]
+    with pytest.raises(SourceError, match="in its own folder, got cars, a link to .*elsewhere/cars; put a copy there"):
+        scrape.collect(f"folder:{place}", into="mine")
+    table = scrape.collect(f"folder:{place}", into="mine", options=Options(follow_links=True))
+    assert sorted(table.table["label"]) == ["cars", "tanks"]  # the circle is not followed
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagefolder"])
+def test_no_file_from_elsewhere_comes_into_a_dataset_by_a_link(tmp_path, kind):
+    secret = tmp_path / "id_rsa"
+    secret.write_text("-----BEGIN PRIVATE KEY-----")
+    pets = folder(tmp_path / "pets", PETS)
+    (pets / "cat" / "key.png").symlink_to(secret)
+    with pytest.raises(SourceError, match="got cat/key.png, a link to .*id_rsa"):
+        scrape.collect(f"{kind}:{pets}", into="mine")
+    assert not (paths.dataset("mine") / "raw").exists()
 
 
 def test_a_file_that_was_too_large_is_told_of_and_tried_again_when_more_is_allowed(tmp_path):

@@ -180,7 +180,7 @@ def _complain(message: str, argv: Sequence[str], *, code: int = 2) -> int:
 
 
 def _in_words(error: BaseException) -> str:
-    """What is said of an error; of one of the machine, such as a full disk, what it stopped, and that nothing is lost."""
+    """What is said of an error; of one of the machine, such as a full disk, that nothing is lost by it."""
     if isinstance(error, RecursionError | MemoryError):  # of a file that is nested, or as large, as none is
         return f"expected files of a usual size, got one that takes too much ({error or 'memory'})"
     if not isinstance(error, OSError) or not is_of_the_machine(error):

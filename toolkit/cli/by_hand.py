@@ -15,10 +15,12 @@ def _exclude_options(parser: ArgumentParser) -> None:
 
 
 def _exclude(arguments: Namespace) -> dict:
+    from toolkit import review
+
     table = common.dataset(arguments)
     if arguments.undo:
         return common.counted(table.include(arguments.pictures).save(), arguments)
-    return common.counted(table.exclude(arguments.pictures, reason=arguments.reason).save(), arguments)
+    return common.counted(review.exclude(table, arguments.pictures, reason=arguments.reason), arguments)
 
 
 EXCLUDE = Verb(

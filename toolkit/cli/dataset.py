@@ -193,7 +193,8 @@ def _split(arguments: Namespace) -> dict:
     if str(twins):
         kept = "they are not in the test" if arguments.given else "--given keeps that split without them"
         common.log(arguments)(f"{twins}; {kept}")
-    if not arguments.given and before.table["split"].equals(table.table["split"]):
+    is_asked = arguments.given or "again" in arguments
+    if not is_asked and before.table["split"].equals(table.table["split"]):
         warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
     if arguments.folders:
         split.write_folders(table, arguments.folders)

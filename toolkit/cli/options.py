@@ -22,6 +22,7 @@ SOURCE_OPTIONS = (
     "browser",
     "driver",
     "allow",
+    "follow_links",
 )
 TRAINING_OPTIONS = (
     "style",
@@ -177,6 +178,7 @@ def sources(parser: ArgumentParser) -> None:
     add(group, "--browser", "path of Chromium, for pages (default: the one on the search path)", metavar="PATH")
     add(group, "--driver", "path of its ChromeDriver (default: the one on the search path)", metavar="PATH")
     add(group, "--retry-failed", "try again what failed before", action="store_true")
+    add(group, "--follow-links", "also take what links out of a folder lead to", action="store_true")
     add(group, "--allow", "a network that may be reached though it is not public", action="append", metavar="NETWORK")
     permission = "you have Reddit's approval, and the right to use the pictures as you will"
     add(group, "--i-have-permission", permission, action="store_true", dest="permission")

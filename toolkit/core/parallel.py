@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import toolkit
 from toolkit.core import extras, workers
-from toolkit.errors import ImageError, ToolkitError
+from toolkit.errors import ImageError, ToolkitError, is_of_the_machine
 
 PATIENCE = 5  # seconds to wait for a cluster to answer
 QUIET = 30  # seconds from one line of progress in a log to the next
@@ -61,6 +61,9 @@ def map(
 
     Yields:
         The function's result, or a `Failure` where it raised an `Exception`.
+
+    Raises:
+        OSError: of the machine, such as a full disk, which is no fault of the item.
 
     >>> list(map(lambda n: 10 // n, [5, 0, 2], jobs=1))
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
@@ -209,6 +212,8 @@ def _guarded(function: Function, item: Any) -> Any:
     except ImageError as error:
         return Failure(error.status, error.reason)
     except Exception as error:
+        if is_of_the_machine(error):
+            raise
         return Failure("failed", f"{type(error).__name__}: {error}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.core import remote
+from toolkit.core import contained, remote
 from toolkit.errors import DatasetError
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -62,14 +62,19 @@ def run(name: str | Path) -> Path:
     """The folder of a trained run, `models/<dataset>/<run>`; `cars_tanks/vgg` may leave out `models/`.
 
     A path that is there is taken as it is, unless there is a run of that name and none at that path.
+
+    Raises:
+        DatasetError: a link in it leads out of it.
     """
     path = Path(name).expanduser()
     below = home() / "models"
     named = [below / path, below.joinpath(*path.parts[1:])] if path.parts[:1] == ("models",) else [below / path]
     if path.is_absolute() or is_run(path):
-        return path.resolve()
+        return contained.folder(path.resolve())
     there = [folder for folder in named if is_run(folder)]
-    return there[0] if there else path.resolve() if path.exists() else named[-1]
+    chosen = there[0] if there else path.resolve() if path.exists() else named[-1]
+    contained.folder(chosen.parent if chosen in named else chosen)
+    return chosen
 
 
 def is_run(path: Path) -> bool:
@@ -104,12 +109,13 @@ def file(name: str | Path) -> Path:
 
 
 def models(dataset_root: Path) -> Path:
-    """The folder of all runs trained on one dataset: in `models/`, or in the dataset if that is a folder elsewhere."""
-    if not isinstance(dataset_root, Path):  # a URL: networks stay here
-        return home() / "models" / dataset_root.name
-    if dataset_root.resolve().parent == (home() / "data").resolve():
-        return home() / "models" / dataset_root.name
-    return dataset_root / "models"
+    """The folder of all runs trained on one dataset: in `models/`, or in the dataset if that is a folder elsewhere.
+
+    Raises:
+        DatasetError: a link in it leads out of it.
+    """
+    in_home = not isinstance(dataset_root, Path) or dataset_root.resolve().parent == (home() / "data").resolve()
+    return contained.folder(home() / "models" / dataset_root.name if in_home else dataset_root / "models")
 
 
 def dataset_of(run_folder: Path) -> Path:
@@ -137,7 +143,8 @@ def check_label(label: str) -> str:
         DatasetError: it is empty, too long, hidden, reserved, or holds a separator or control character.
     """
     label = label if label.isascii() else unicodedata.normalize("NFC", label)  # one é, however it is written
-    forbidden = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', label)  # the last are bytes that are no text
+    # the last are bytes that are no text
+    forbidden = re.search(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]', label)
     reserved = label.partition(".")[0].lower() in RESERVED
     if not label or forbidden or label.startswith((".", " ")) or label.endswith((".", " ")) or reserved:
         raise DatasetError(f"expected a label that can name a folder, such as 'cars', got {label!r}; choose another")
@@ -171,6 +178,9 @@ def atomic_write(path: Path, *, flush: bool = True) -> Iterator[Path]:
         if flush:
             _flush(temporary)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk says none
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

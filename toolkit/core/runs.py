@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.core import paths
+from toolkit.core import paths, records
 from toolkit.errors import BundleError
 
 
@@ -80,7 +80,7 @@ def claim(file: Path, identity: Mapping[str, Any], *, kind: str, overwrite: bool
     """
     check(file, identity, kind=kind, overwrite=overwrite)
     if file.exists():
-        stored = json.loads(file.read_text())
+        stored = records.read(file)
         if is_same(stored, identity):
             return
         shutil.rmtree(file.parent)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.core import paths
+from toolkit.core import contained, paths
 from toolkit.errors import DatasetError
 
 FILE = "suspects.csv"
@@ -35,6 +35,7 @@ def load(root: Path) -> pd.DataFrame:
         table = pd.read_csv(file, dtype=types, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise DatasetError(f"expected a readable table in {file}, got: {error}; check the labels again") from error
+    contained.paths(table.get("path", ()), of=file)
     return _checked(table)
 
 

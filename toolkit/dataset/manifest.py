@@ -4,20 +4,20 @@ A dataset is a folder. `manifest.csv` in it is read into a pandas table with a c
 manifest and give a new one; nothing is ever removed from it.
 """
 
-import csv
 import hashlib
+import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from toolkit.core import paths, remote, text
-from toolkit.dataset import by_hand, schema
+from toolkit.core import contained, locking, paths, remote, text
+from toolkit.dataset import by_hand, merging, schema
 from toolkit.dataset.counting import in_general, tally
-from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES
+from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES, class_indices
 from toolkit.errors import DatasetError
 
 __all__ = ["COLUMNS", "FILE", "Dataset", "Manifest", "class_indices", "from_rows", "load", "merge", "opened", "tally"]
@@ -33,11 +33,15 @@ class Manifest:
         root: folder of the dataset, a path or a URL.
         table: one row per image with the columns of `COLUMNS` (more are kept), sorted by path.
         partial: True for a selection of rows, which cannot be saved over the whole.
+        before: the columns that were changed since the table was read, see `merging`.
+        stamp: of the file when it was read; None for a table that was not, and is saved as it is.
     """
 
     root: Path
     table: pd.DataFrame
     partial: bool = False
+    before: merging.Before = field(default_factory=dict, repr=False)
+    stamp: merging.Stamp | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", remote.path(self.root))
@@ -102,7 +106,7 @@ class Manifest:
 
         >>> manifest.assign(split=["train"] * len(manifest))  # doctest: +SKIP
         """
-        return Manifest(self.root, self.table.assign(**columns), self.partial)
+        return self._changed(self.table.assign(**columns), columns)
 
     def update(self, rows: Mapping[str, Mapping[str, object]]) -> "Manifest":
         """A new manifest with single cells replaced: `{path: {column: value}}`."""
@@ -113,7 +117,12 @@ class Manifest:
         for column in changes:
             values = changes[column].dropna()
             table.loc[values.index, column] = values.astype(table[column].dtype)
-        return Manifest(self.root, table, self.partial)
+        return self._changed(table, changes)
+
+    def _changed(self, table: pd.DataFrame, columns: Iterable[str]) -> "Manifest":
+        read = self.stamp and not self.partial
+        before = merging.remembered(self.before, self.table, columns) if read else self.before
+        return replace(self, table=table, before=before)
 
     def exclude(self, pictures: Iterable[str], *, reason: str = "") -> "Manifest":
         """A new manifest in which these pictures are not used; the files stay where they are.
@@ -194,24 +203,32 @@ class Manifest:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def save(self) -> "Manifest":
-        """Write `manifest.csv`, whole or not at all, and give back the manifest.
+        """Write `manifest.csv`, whole or not at all, and give back what is in it now.
+
+        If it was written since this one was read, only the cells that this one has changed go into it; a mark that a
+        person made meanwhile stays.
 
         Raises:
             ValueError: this is a selection; saving it would lose the other rows.
         """
         if self.partial:
             raise ValueError("expected a whole manifest, got a selection; save the one it was taken from")
-        text = self.table.to_csv(index=False, lineterminator="\n")
-        if "\r" in text:  # which is left bare before Python 3.13, and read as the end of the line
-            text = self.table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        paths.write(self.root / FILE, text)
-        return self
+        with locking.locked(self.root):
+            table = self._as_of_now()
+            file = paths.write(self.root / FILE, schema.as_csv(table))
+            return replace(self, table=table, before={}, stamp=merging.stamp(file))
+
+    def _as_of_now(self) -> pd.DataFrame:
+        """The table, with what others have written since it was read."""
+        if self.stamp is None or merging.stamp(self.root / FILE) in (None, self.stamp):
+            return self.table
+        return schema.check(merging.merged(self.table, _read(self.root / FILE), self.before))
 
     def __repr__(self) -> str:
         return f"{self.name}: {len(self)} images\n{self.counts()}"
 
     def _repr_html_(self) -> str:
-        return f"<b>{self.name}</b>: {len(self)} images{self.counts()._repr_html_()}"
+        return f"<b>{html.escape(self.name)}</b>: {len(self)} images{self.counts()._repr_html_()}"
 
 
 Dataset = Manifest | str | Path
@@ -234,24 +251,30 @@ def load(root: str | Path) -> Manifest:
     >>> load("cars_tanks").classes  # doctest: +SKIP
     ('cars', 'tanks')
     """
-    folder = paths.dataset(root)
+    folder = contained.folder(paths.dataset(root))
     file = folder / FILE
     if not remote.exists(file):
         there = ", ".join(sorted(file.parent.name for file in paths.home().glob(f"data/*/{FILE}"))) or "none yet"
         raise DatasetError(
             f"expected a dataset at {folder}, found no {FILE}; there are: {there}; make one with `toolkit scrape`"
         )
+    stamp = merging.stamp(file)  # before it is read: if it is written meanwhile, that is seen
+    return Manifest(folder, _read(file), stamp=stamp)
+
+
+def _read(file: Path) -> pd.DataFrame:
     types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
     try:
         content = file.read_bytes()
         table = pd.read_csv(io.BytesIO(content), encoding=text.encoding(content), dtype=types, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError) as error:
         raise DatasetError(
             f"expected a readable table in {file}, got: {error}; restore it, or delete it and scrape again"
         ) from error
     if set(ESSENTIAL) <= set(table):
         table = schema.complete(table)  # an older table lacks what nobody wrote down then
-    return Manifest(folder, table)
+        contained.paths(table["path"], of=file)
+    return table
 
 
 def from_rows(root: Path, rows: Iterable[Mapping[str, object]]) -> Manifest:
@@ -274,27 +297,4 @@ def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
     if not added:
         return manifest
     table = pd.concat([manifest.table, schema.complete(pd.DataFrame(added))], ignore_index=True)
-    return Manifest(manifest.root, schema.number_classes(table))
-
-
-def class_indices(labels: Iterable[str], classes: Sequence[str]) -> np.ndarray:
-    """Class indices: the position of each label in the class order, which is that of a network's outputs.
-
-    Args:
-        labels: class names, one per picture.
-        classes: all class names in their order.
-
-    Returns:
-        int64 array of shape (labels,).
-
-    Raises:
-        DatasetError: a label is not among the classes.
-
-    >>> class_indices(["tanks", "cars", "tanks"], ["cars", "tanks"])
-    array([1, 0, 1])
-    """
-    order = {name: index for index, name in enumerate(classes)}
-    try:
-        return np.array([order[label] for label in labels], np.int64)
-    except KeyError as error:
-        raise DatasetError(f"expected labels among {', '.join(classes)}, got {error}; take the picture out") from error
+    return replace(manifest, table=schema.number_classes(table))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import images
-from toolkit.core import parallel, paths, remote
+from toolkit.core import contained, parallel, paths, remote
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 
 FORMATS = ("png", "jpeg")
@@ -53,6 +53,7 @@ def write(
     if not 1 <= quality <= 100:
         raise ValueError(f"expected a quality from 1 to 100, got {quality}")
     manifest = opened(manifest)
+    contained.inside(manifest.root / "sized", manifest.root)
     manifest = manifest.update(_enlarged(manifest, size, mode, enlarge))
     usable, quality_asked = manifest.where(status="ok"), quality if format == "jpeg" else None
     squares = usable.sized(size, mode=mode, quality=quality_asked)

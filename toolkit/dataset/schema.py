@@ -1,7 +1,12 @@
 """The schema of a manifest: its columns, what they may hold, and an empty cell of each."""
 
+import csv
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 import pandas as pd
 
+from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError
 
 STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
@@ -67,7 +72,7 @@ def number_classes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check(table: pd.DataFrame) -> pd.DataFrame:
-    """The table sorted by path.
+    """The table sorted by path, in which every label can name a folder.
 
     Raises:
         DatasetError: a column is missing, or holds what it may not.
@@ -88,4 +93,39 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
     pairs = table[["class_index", "label"]].drop_duplicates()
     if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
         raise DatasetError("expected one class_index per label, got two; restore the column class_index")
+    for label in pairs["label"]:
+        check_label(label)
+    if table.index.equals(pd.RangeIndex(len(table))) and table["path"].is_monotonic_increasing:
+        return table
     return table.reset_index(drop=True).sort_values("path", ignore_index=True)
+
+
+def class_indices(labels: Iterable[str], classes: Sequence[str]) -> np.ndarray:
+    """Class indices: the position of each label in the class order, which is that of a network's outputs.
+
+    Args:
+        labels: class names, one per picture.
+        classes: all class names in their order.
+
+    Returns:
+        int64 array of shape (labels,).
+
+    Raises:
+        DatasetError: a label is not among the classes.
+
+    >>> class_indices(["tanks", "cars", "tanks"], ["cars", "tanks"])
+    array([1, 0, 1])
+    """
+    order = {name: index for index, name in enumerate(classes)}
+    try:
+        return np.array([order[label] for label in labels], np.int64)
+    except KeyError as error:
+        raise DatasetError(f"expected labels among {', '.join(classes)}, got {error}; take the picture out") from error
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as it is stored, in text that is read back to the letter."""
+    text = table.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # which is left bare before Python 3.13, and read as the end of the line
+        text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return text

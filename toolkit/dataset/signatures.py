@@ -5,12 +5,13 @@ signature. New ones are added at the end, so that writing costs as much for the 
 of several with one sha256 the last counts. The file is mapped into memory, not read as a whole.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.core import paths
+from toolkit.core import contained, paths
 from toolkit.images.measure import SIDE
 
 FILE = "signatures.bin"
@@ -46,7 +47,7 @@ def find(root: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def add(root: Path, names: Sequence[str], grey: np.ndarray) -> None:
-    """Append signatures; half a record that a killed run left behind is overwritten.
+    """Append signatures; half a record that a killed run left behind is cut off.
 
     Where nothing can be added to a file, as at most URLs, it is written anew.
 
@@ -59,9 +60,9 @@ def add(root: Path, names: Sequence[str], grey: np.ndarray) -> None:
     if not isinstance(file, Path):
         paths.write(file, _records(root).tobytes() + _packed(names, grey).tobytes())
         return
-    with file.open("r+b" if file.exists() else "w+b") as stored:
+    with os.fdopen(contained.appendable(file), "r+b") as stored:
         end = stored.seek(0, 2)
-        stored.seek(end - end % RECORD.itemsize)
+        stored.truncate(end - end % RECORD.itemsize)
         stored.write(_packed(names, grey).tobytes())
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import images
-from toolkit.core import parallel
+from toolkit.core import contained, locking, parallel
 from toolkit.dataset import signatures
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.dataset.schema import COLUMNS
@@ -108,23 +108,25 @@ def check(
     if unknown := set(hashes) - set(measure.HASHES):
         raise ValueError(f"expected hashes of {', '.join(measure.HASHES)}, got {', '.join(sorted(unknown))}")
     manifest = opened(manifest)
-    before = manifest.table
-    wanted = before["status"] != "excluded" if again else before["status"] == "new"
-    todo = np.flatnonzero(wanted)
-    columns = {name: before[name].to_numpy(copy=True) for name in (*DECIDED, *MEASURED)}
-    columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
-    measured = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
-    next_save = time.monotonic() + SAVED_EVERY
-    for rows, records in _measured(manifest, todo, measured, jobs):
-        _fill(columns, rows, records, manifest)
-        if time.monotonic() > next_save and not again and not manifest.partial:
-            begun = time.monotonic()
-            _judged(_with(manifest, columns), rows=todo[: np.searchsorted(todo, rows[-1]) + 1], limits=asked).save()
-            next_save = time.monotonic() + max(SAVED_EVERY, (time.monotonic() - begun) / SAVING_SHARE)
-    if again and len(todo):
-        signatures.save(manifest.root, signatures.load(manifest.root))  # without those that were written anew
-    checked = _judged(_with(manifest, columns), rows=todo, limits=asked) if len(todo) else manifest
-    return _still_marked(checked, before) if again else checked
+    contained.inside(manifest.root / "raw", manifest.root)
+    with locking.alone(manifest.root / "raw", kind="verification"):
+        before = manifest.table
+        wanted = before["status"] != "excluded" if again else before["status"] == "new"
+        todo = np.flatnonzero(wanted)
+        columns = {name: before[name].to_numpy(copy=True) for name in (*DECIDED, *MEASURED)}
+        columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
+        measured = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
+        next_save = time.monotonic() + SAVED_EVERY
+        for rows, records in _measured(manifest, todo, measured, jobs):
+            _fill(columns, rows, records, manifest)
+            if time.monotonic() > next_save and not again and not manifest.partial:
+                begun = time.monotonic()
+                _judged(_with(manifest, columns), rows=todo[: np.searchsorted(todo, rows[-1]) + 1], limits=asked).save()
+                next_save = time.monotonic() + max(SAVED_EVERY, (time.monotonic() - begun) / SAVING_SHARE)
+        if again and len(todo):
+            signatures.save(manifest.root, signatures.load(manifest.root))  # without those that were written anew
+        checked = _judged(_with(manifest, columns), rows=todo, limits=asked) if len(todo) else manifest
+        return _still_marked(checked, before) if again else checked
 
 
 def judge(manifest: Manifest, **limits: Unpack[LimitOptions]) -> Manifest:

@@ -1,6 +1,7 @@
 """Evaluation: a trained model on pictures it has not seen, and the confidence interval of its accuracy."""
 
 import hashlib
+import html
 import json
 import math
 import time
@@ -13,7 +14,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
 from toolkit import images
-from toolkit.core import paths
+from toolkit.core import contained, paths
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
 from toolkit.evaluation.significance import wilson
@@ -127,7 +128,7 @@ class Report:
         return f"{right} (95 % interval {low:.1%} to {high:.1%})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self}</p>{self.per_class.round(3)._repr_html_()}"
+        return f"<p>{html.escape(str(self))}</p>{self.per_class.round(3)._repr_html_()}"
 
 
 def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "test", record: bool = True) -> Report:
@@ -279,5 +280,4 @@ def _metrics(report: Report, chosen: Manifest) -> dict[str, object]:
 def _record_look(run: str, chosen: Manifest) -> None:
     when = datetime.now(UTC).isoformat(timespec="seconds")
     look = {"when": when, "run": run, "pictures": len(chosen), "test": test_fingerprint(chosen)}
-    with (chosen.root / LOOKS).open("a") as stream:
-        stream.write(json.dumps(look) + "\n")
+    contained.append(chosen.root / LOOKS, json.dumps(look) + "\n")

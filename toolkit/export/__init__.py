@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit.core import parallel, paths
+from toolkit.core import locking, parallel, paths, records
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError, in_one_line
+from toolkit.errors import BundleError, in_one_line, is_of_the_machine
 from toolkit.export import check, files, package
 from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
 from toolkit.model.bundle import Bundle
@@ -120,18 +120,19 @@ def write(
         sample=cache(lambda: drawn(split="train", count=CALIBRATION)[0]),
         judge=partial(_judged, pictures=pictures, labels=labels, expected=expected, original=figures, loss=max_loss),
     )
-    _forget_another_model(trained)
-    outcomes = []
-    for name in parallel.progress(names, description="export", unit=" formats"):
-        outcomes.append(work.attempt(name))
-        _record(trained, original, outcomes[-1], pictures=len(pictures), max_loss=max_loss)
+    with locking.alone(trained.folder, kind="export"):
+        _forget_another_model(trained)
+        outcomes = []
+        for name in parallel.progress(names, description="export", unit=" formats"):
+            outcomes.append(work.attempt(name))
+            _record(trained, original, outcomes[-1], pictures=len(pictures), max_loss=max_loss)
     return Export(trained, original, tuple(outcomes), len(pictures))
 
 
 def load(trained: Bundle) -> dict:
     """The record of the formats written before, from `export.json`: a dict per format; empty if there are none."""
     file = trained.folder / FOLDER / RECORD
-    return json.loads(file.read_text())["artifacts"] if file.exists() else {}
+    return records.read(file).get("artifacts", {}) if file.exists() else {}
 
 
 class _Refused(Exception):
@@ -170,6 +171,8 @@ class _Work:
         except ImportError:
             raise
         except Exception as error:  # converters fail in many ways, and some only when the result is opened
+            if is_of_the_machine(error):
+                raise
             reason = f"cannot be made: {in_one_line(error)}{_instead(form)}"
             raise _Refused(FormatResult(name, None, reason)) from error
         figures, reason = self.judge(model)
@@ -231,7 +234,7 @@ def _row(outcome: FormatResult) -> dict:
 def _forget_another_model(trained: Bundle) -> None:
     """Remove what was exported from a model that this one has replaced."""
     file = trained.folder / FOLDER / RECORD
-    if file.exists() and json.loads(file.read_text())["model"] != trained.facts["sha256"]:
+    if file.exists() and records.read(file).get("model") != trained.facts["sha256"]:
         for form in FORMATS.values():
             files.remove(file.with_name(form.file))
         file.unlink()

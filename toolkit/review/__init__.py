@@ -2,7 +2,7 @@
 
 Likely wrong labels, pictures under two labels, confident mistakes, near-duplicates, what is only alike, and then all
 pictures, the odd ones first. A mark is on disk before it counts, survives a crash of the page or of the server, and can
-be undone. `relabel` and `undo` make and take back marks without the page:
+be undone. `exclude`, `relabel` and `undo` make and take back marks without the page:
 
     review.jsonl       every mark in its order, and what it changed
     manifest.csv       follows within half a second: status, reason, label, reviewed
@@ -12,19 +12,20 @@ The files stay where they are: a picture that was given another label keeps its 
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.core import extras, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
-from toolkit.review.journal import Journal
+from toolkit.review.journal import BY_HAND, Journal
 
 if TYPE_CHECKING:
     from toolkit.review.server import Server
 
 RELABELLED = "relabelled by hand, was"
 
-__all__ = ["open", "relabel", "serve", "undo"]
+__all__ = ["exclude", "open", "relabel", "serve", "undo"]
 
 
 def serve(
@@ -72,6 +73,31 @@ def open(manifest: Manifest, *, host: str = "127.0.0.1", port: int | None = None
     return _server()(manifest.root, host=host, port=port, queue=queue).start()
 
 
+def exclude(manifest: Manifest, pictures: Iterable[str], *, reason: str = "") -> Manifest:
+    """Take pictures out of use, written down in `review.jsonl`, so that no stage that runs meanwhile undoes it.
+
+    Args:
+        manifest, pictures: as in `relabel`.
+        reason: in words; "" keeps those about a picture that is out of use already.
+
+    Returns:
+        The manifest, saved. The files stay where they are.
+
+    Raises:
+        DatasetError: no such picture, or the dataset is under review on a page.
+
+    >>> exclude(manifest.load("cars_tanks"), ["3f9a0c.jpg"], reason="a boat")  # doctest: +SKIP
+    """
+    if not isinstance(manifest.root, Path):  # at a URL there is no journal
+        return manifest.exclude(pictures, reason=reason).save()
+
+    def mark(journal: Journal, path: str) -> dict[str, str]:
+        cells = journal.cells[path]
+        return {"mark": "exclude", "reason": reason or (cells["reason"] if cells["status"] == "excluded" else BY_HAND)}
+
+    return _marked(manifest, pictures, mark)
+
+
 def relabel(manifest: Manifest, pictures: Iterable[str], label: str, *, reason: str = "") -> Manifest:
     """Give pictures another label, written down in `review.jsonl` as a mark on the page is, so that it can be undone.
 
@@ -92,7 +118,8 @@ def relabel(manifest: Manifest, pictures: Iterable[str], label: str, *, reason: 
 
     def mark(journal: Journal, path: str) -> dict[str, str]:
         change = f"{RELABELLED} {journal.cells[path]['label']}"
-        return {"mark": "label", "label": label, "words": f"{change}: {reason}" if reason else change}
+        words = f"{change}: {reason}" if reason else change
+        return {"mark": "label", "label": label, "words": words, "reason": reason}
 
     return _marked(manifest, pictures, mark)
 
@@ -110,14 +137,18 @@ def undo(manifest: Manifest, pictures: Iterable[str]) -> Manifest:
 
 
 def _marked(manifest: Manifest, pictures: Iterable[str], marking: Callable[[Journal, str], Mapping]) -> Manifest:
-    """The manifest with one mark more per picture; all of them are refused if one is."""
+    """The manifest with one mark more per picture; all of them are refused if one is.
+
+    A mark that an earlier call wrote down, and could not save any more, is not made twice.
+    """
     chosen = manifest.find(pictures)
     journal = Journal(paths.local(manifest.root, to="review"), manifest.table)
     try:
         marks = [{"id": uuid.uuid4().hex, "path": path, **marking(journal, path)} for path in chosen]
-        for mark in marks:
+        fresh = [mark for mark in marks if not journal.is_made(mark, manifest.table)]
+        for mark in fresh:
             journal.check(mark)
-        journal.add(marks)
+        journal.add(fresh)
         return manifest.update(journal.missed(manifest.table)).save()
     finally:
         journal.close()

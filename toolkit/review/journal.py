@@ -7,25 +7,25 @@ it has missed.
 
 import json
 import os
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from toolkit.core import contained, locking
+from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError
-
-if sys.platform != "win32":  # there nothing keeps two servers of one dataset apart
-    import fcntl
 
 FILE = "review.jsonl"
 MARKS = ("keep", "use", "exclude", "label")
 CELLS = ("label", "class_index", "status", "reason", "reviewed")  # what marks change
 USABLE = ("duplicate", "label conflict", "poor quality", "excluded")  # a person may take these into use after all
 BY_HAND = "taken out by hand"
+MOST = 1 << 53  # marks, and classes
 
 
 class Refused(ValueError):
@@ -40,22 +40,32 @@ class Journal:
         table: that of its manifest.
 
     Raises:
-        DatasetError: another process has it open.
+        DatasetError: another process has it open, or a line of it is no mark.
     """
 
     def __init__(self, root: Path, table: pd.DataFrame):
         self.path = root / FILE
         self.lock = threading.RLock()
-        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        self._lock_file()
+        self._file = contained.appendable(self.path)
+        if not locking.is_free(self._file):
+            os.close(self._file)
+            raise DatasetError(
+                f"expected {root.name} to be reviewed on one page at a time, found another; stop that one, or open its "
+                "address in a second tab"
+            )
         self._numbers: dict[str, int] = {}  # of every mark, by its id
         self._live: dict[str, list[dict]] = defaultdict(list)  # marks of a path that are not undone
         self._changed: list[tuple[int, str]] = []  # number and path of every line
         self.cells: dict[str, dict] = {}
         self.classes: dict[str, int] = {}
-        for entry in self._entries():
-            self._play(entry)
-        self.adopt(table)
+        self._latest: dict[str, dict] = {}  # line of each path
+        try:
+            for entry in self._entries():
+                self._play(entry)
+            self.adopt(table)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self.close()
+            raise DatasetError(f"expected marks in {self.path}, got: {error!r}; mend or move the file") from error
 
     def close(self) -> None:
         """Close the file, which unlocks the dataset."""
@@ -78,6 +88,19 @@ class Journal:
         with self.lock:
             live = self._live.get(path)
             return live[-1]["id"] if live else ""
+
+    def is_made(self, mark: Mapping[str, str], table: pd.DataFrame) -> bool:
+        """Whether a mark is the last of its picture already: the command that made it was cut off before its end.
+
+        To undo once more is another mark, unless the manifest has missed the last one.
+        """
+        latest = self._latest.get(mark["path"])
+        if latest is None or latest["mark"] != mark["mark"]:
+            return False
+        if mark["mark"] == "undo":
+            return mark["path"] in self.missed(table)
+        is_same = latest["changes"].get("label") == (mark.get("label") if mark["mark"] == "label" else None)
+        return is_same and latest["changes"].get("reason", "").endswith(mark.get("reason", ""))
 
     def check(self, mark: Mapping[str, str]) -> None:
         """Raise DatasetError for a mark that `add` would refuse."""
@@ -116,8 +139,8 @@ class Journal:
         """Append marks, and return when they are on disk. A mark whose id is known is not applied again.
 
         Args:
-            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why, or the id
-                `of` what is to be undone.
+            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why, the whole
+                `reason` to exclude it, or the id `of` what is to be undone.
 
         Returns:
             Why marks were refused, by their id.
@@ -162,7 +185,8 @@ class Journal:
 
     def _changes(self, kind: str, cells: Mapping[str, object], mark: Mapping[str, str]) -> dict[str, object]:
         if kind == "exclude":
-            return {"status": "excluded", "reason": ": ".join(filter(None, (BY_HAND, mark.get("words", "").strip())))}
+            words = ": ".join(filter(None, (BY_HAND, mark.get("words", "").strip())))
+            return {"status": "excluded", "reason": mark.get("reason") or words}
         if kind == "use" and cells["status"] in USABLE:
             return {"status": "ok" if cells["verified"] else "new", "reason": ""}
         if kind == "label":
@@ -192,6 +216,7 @@ class Journal:
             cells = entry["before"] | entry["changes"]
         self._numbers[entry["id"]] = entry["number"]
         self._changed.append((entry["number"], entry["path"]))
+        self._latest[entry["path"]] = entry
         previous = self.cells.get(entry["path"], {})
         self.cells[entry["path"]] = previous | cells | {"mark": entry["number"]}
 
@@ -211,19 +236,24 @@ class Journal:
         end = content.rfind(b"\n") + 1
         if end < len(content):
             os.ftruncate(self._file, end)
-        try:
-            return [json.loads(line) for line in content[:end].splitlines()]
-        except ValueError as error:
-            raise DatasetError(f"expected JSON lines in {self.path}, got: {error}; mend or move the file") from error
+        return [_checked(json.loads(line)) for line in content[:end].splitlines()]
 
-    def _lock_file(self) -> None:
-        if sys.platform == "win32":
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise DatasetError(
-                f"expected {self.path.parent.name} to be reviewed on one page at a time, found another; stop that one, "
-                "or open its address in a second tab"
-            ) from error
+
+def _checked(entry: dict[str, Any]) -> dict[str, Any]:
+    """A line, if it is a mark: its label can name a folder, and it changes nothing but what marks change."""
+    texts = [entry[name] for name in ("id", "path", "mark", *(("of",) if entry["mark"] == "undo" else ()))]
+    parts = [entry[name] for name in ("changes", "before")] if entry["mark"] != "undo" else []
+    cells = [cell for part in parts for name, cell in part.items() if name != "class_index"]
+    numbers = [entry["number"], *(part["class_index"] for part in parts if "class_index" in part)]
+    if not all(isinstance(text, str) for text in (*texts, *cells)) or not all(
+        set(part) <= set(CELLS) for part in parts
+    ):
+        raise ValueError(f"a line that is no mark: {str(entry)[:80]}")
+    if not all(type(number) is int and 0 <= number < MOST for number in numbers):
+        raise ValueError(f"a number out of range: {numbers}")
+    try:
+        for part in parts:
+            check_label(part.get("label", "cars"))
+    except DatasetError as error:
+        raise ValueError(str(error)) from error
+    return entry

@@ -28,12 +28,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit.core import paths, remote
+from toolkit.core import contained, paths, remote
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, SourceError
 from toolkit.images.files import Passed
-from toolkit.scrape import given, listing_progress, moved, passed
+from toolkit.scrape import given, links, listing_progress, moved, passed
 from toolkit.scrape.downloads import Downloads
 from toolkit.scrape.failed import failures, in_words
 from toolkit.scrape.fetch import Fetcher
@@ -133,7 +133,7 @@ def collect(
 
     >>> collect(["reddit:carporn=cars", "reddit:tankporn=tanks"], into="cars_tanks")  # doctest: +SKIP
     """
-    root = paths.local(paths.dataset(into), to="scrape into")
+    root = contained.folder(paths.local(paths.dataset(into), to="scrape into"))
     names = check(wanted)
     with _practising(names, options or Options()) as (names, options):
         kinds, is_new = sources(root=root, sleep=sleep), not root.exists()
@@ -221,6 +221,8 @@ def _reader(kinds: Mapping[str, Reader], name: str, options: Options) -> tuple[C
     kind, what, label = _parts(name)
     ahead = options.limit and DEEPER * options.limit if kind == "flickr" else None
     label = paths.check_label(label) if label else ""
+    if kind in LOCAL and "://" not in what:
+        links.check(Path(what).expanduser(), options)
     return partial(kinds[kind], what, label, replace(options, limit=ahead)), kind in OF_FOLDERS and not label
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from toolkit import images
 from toolkit.core import parallel, paths
-from toolkit.errors import DatasetError, SourceError
+from toolkit.errors import DatasetError, SourceError, is_of_the_machine
 from toolkit.images.files import Passed
 from toolkit.scrape.fetch import Fetcher, Refused
 from toolkit.scrape.host_pool import HostPool
@@ -121,6 +121,8 @@ class Downloads:
         try:
             content = item.read() if item.read else self._download(item)
         except (Refused, SourceError, OSError, EOFError, ValueError, RuntimeError) as error:
+            if is_of_the_machine(error):
+                raise
             record |= {"status": "failed", "reason": str(error) or type(error).__name__}
             content = b""
         with self._room():

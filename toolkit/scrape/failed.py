@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.core import paths
+from toolkit.core import contained, paths
 from toolkit.scrape.ledger import FILE
 
 COLUMNS = ["label", "source", "reason", "url", "page_url", "source_id"]
@@ -25,13 +25,13 @@ def failures(dataset: str | Path) -> pd.DataFrame:
     HTTP 404    12
     empty        3
     """
-    file = paths.dataset(dataset) / FILE
+    file = contained.folder(paths.dataset(dataset)) / FILE
     last: dict[str, dict | None] = {}
     for line in file.read_bytes().splitlines() if file.exists() else []:
         try:
             record = json.loads(line)
             last[record["key"]] = record if record["status"] == "failed" else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # torn or damaged, which the next run mends
     return pd.DataFrame([record for record in last.values() if record], columns=COLUMNS).fillna("")
 

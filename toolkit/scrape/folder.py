@@ -15,7 +15,7 @@ from pathlib import Path
 
 from toolkit import images
 from toolkit.core.paths import check_label
-from toolkit.errors import SourceError
+from toolkit.errors import SourceError, is_of_the_machine
 from toolkit.images import files
 from toolkit.images.files import Passed
 from toolkit.scrape import places
@@ -94,6 +94,8 @@ def bounded(file: File, max_bytes: int) -> bytes:
         with file.open() as stream:
             content = stream.read(max_bytes + 1)  # a declared size may lie
     except BROKEN as error:
+        if is_of_the_machine(error):
+            raise
         raise SourceError(f"cannot be read: {error}") from error
     if len(content) > max_bytes:
         raise SourceError(f"more than the limit of {max_bytes:,} bytes")

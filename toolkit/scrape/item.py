@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 from toolkit import images
+from toolkit.core.paths import check_label
 
 SORTS = ("new", "hot", "top", "rising", "controversial", "all")
 TIME_FILTERS = ("hour", "day", "week", "month", "year", "all")
@@ -71,6 +72,8 @@ class Item:
             value = getattr(self, entry.name)
             if isinstance(value, str) and not value.isascii():
                 object.__setattr__(self, entry.name, mended(value))
+        if self.label:  # it is given one later, where it has none
+            check_label(self.label)  # which names a folder, wherever it came from
 
     @property
     def key(self) -> str:
@@ -108,6 +111,7 @@ class Options:
         retry_failed: try again what failed in an earlier run.
         licenses: licences to take where a source tells them, such as ("cc0", "by"); () takes all it calls free.
         allow: networks that may be reached although they are not public, such as ("127.0.0.1/32",).
+        follow_links: take what links in a folder of pictures lead to, wherever that is; False refuses such a folder.
         endpoints: address of a source's service by its kind, in place of the public one.
         browser, driver: paths of Chromium and ChromeDriver for pages; None looks for them on the search path.
     """
@@ -130,6 +134,7 @@ class Options:
     retry_failed: bool = False
     licenses: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    follow_links: bool = False
     endpoints: Mapping[str, str] = field(default_factory=dict)
     browser: str | None = None
     driver: str | None = None

@@ -87,11 +87,21 @@ def _pins(into: Path | None) -> dict[str, dict]:
     if not into:
         return {}
     try:
-        return json.loads((into / PINS).read_text(encoding="utf-8"))
+        pins = json.loads((into / PINS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"expected JSON in {into / PINS}, got: {error}; remove the file") from error
+    if not isinstance(pins, dict) or not all(map(_is_pin, pins.values())):
+        raise SourceError(f"expected a version of each set in {into / PINS}, got something else; remove the file")
+    return pins
+
+
+def _is_pin(pin: object) -> bool:
+    """A version and what is said of the set; it goes into the name that kagglehub is asked for."""
+    if not isinstance(pin, dict) or type(pin.get("version")) is not int:
+        return False
+    return all(isinstance(pin.get(name) or "", str) for name in ("title", "license", "creator"))
 
 
 def _metadata(handle: str, pin: dict) -> Metadata:

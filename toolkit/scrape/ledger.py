@@ -9,11 +9,14 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from toolkit.core import paths
+from toolkit.core import contained, locking, paths
+from toolkit.errors import DatasetError
 
 FILE = "ledger.jsonl"
 REMOVED = "removed"  # status of a picture that its author deleted
+NEEDED = ("path", "sha256", "source", "source_id", "url")  # texts of a picture that was had
 
 
 class Ledger:
@@ -26,6 +29,9 @@ class Ledger:
     Args:
         folder: folder of the dataset.
 
+    Raises:
+        DatasetError: another process has it open, or it is no file of the dataset's own.
+
     >>> with Ledger(Path("data/pets")) as ledger:  # doctest: +SKIP
     ...     ledger.add({"key": "a1", "status": "ok"})
     """
@@ -33,9 +39,14 @@ class Ledger:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
-        self.records = read(folder)
         self._lock = threading.Lock()
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = contained.appendable(self.path)
+        if not locking.is_free(self._file):
+            os.close(self._file)
+            raise DatasetError(
+                f"expected one collection into {folder.name} at a time, found another under way; wait until it is done"
+            )
+        self.records = read(folder)
 
     def __enter__(self) -> "Ledger":
         return self
@@ -84,15 +95,25 @@ def read(folder: Path) -> dict[str, dict]:
     content = path.read_bytes()
     end = content.rfind(b"\n") + 1
     if end < len(content):
-        os.truncate(path, end)
+        with os.fdopen(contained.appendable(path), "r+b") as file:
+            file.truncate(end)
     records: dict[str, dict] = {}
     for line in content[:end].splitlines():
         try:
             record = json.loads(line)
-            records |= {record["key"]: record} if record["label"] and record["status"] else {}
-        except (ValueError, KeyError, TypeError):
+            records |= {record["key"]: record} if _is_own(record) else {}
+        except (ValueError, KeyError, TypeError, RecursionError, DatasetError):
             continue  # a line damaged by something else than us costs one download, not the dataset
     return records
+
+
+def _is_own(record: Mapping[str, Any]) -> bool:
+    """Whether a line is one that a collection has written, and its file lies in the dataset."""
+    texts = ("key", "label", "status", *(NEEDED if record["status"] == "ok" else ()))
+    if not all(isinstance(record[name], str) for name in texts) or not record["status"]:
+        return False
+    paths.check_label(record["label"])
+    return contained.is_own(record["path"]) if record.get("path") else record["status"] != "ok"
 
 
 def _line(record: Mapping[str, object]) -> str:

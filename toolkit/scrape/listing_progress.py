@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict
 
+from toolkit.core import contained, paths
+from toolkit.errors import DatasetError
 from toolkit.scrape.item import Item
 
 PREFIX = "listing-"
@@ -49,8 +51,14 @@ class ListingProgress:
                 page = json.loads(line)
                 items = [Item(**{**item, "fallbacks": tuple(item["fallbacks"])}) for item in page["items"]]
                 position = Position(listing=page["place"]["listing"], after=page["place"]["after"])
-            except (ValueError, KeyError, TypeError):  # torn by a crash, or damaged: go on from the page before it
-                self.path.write_text("".join(lines[:number]), encoding="utf-8")
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                RecursionError,
+                DatasetError,
+            ):  # torn by a crash, or damaged: go on from the page before it
+                paths.write(self.path, "".join(lines[:number]))
                 return
             yield items, position
 
@@ -58,8 +66,7 @@ class ListingProgress:
         """Note a page, and the position from which to go on after it."""
         if self.path:
             records = [{name: value for name, value in asdict(item).items() if name != "read"} for item in items]
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"items": records, "place": position}) + "\n")
+            contained.append(self.path, json.dumps({"items": records, "place": position}) + "\n")
 
     def finish(self) -> None:
         """Remove the file: the next listing begins anew."""

@@ -56,13 +56,14 @@ def posts(
     >>> posts("cars_tanks")["reason"].value_counts()  # doctest: +SKIP
     """
     table = manifest.load(dataset)
-    records = ledger.read(table.root)
+    records = ledger.read(table.root)  # lines whose file lies elsewhere are left out
     asked = {key: _post(record) for key, record in records.items() if record.get("source") == "reddit"}
     subreddits = {post: _subreddit(records[key]) for key, post in asked.items() if post}
     reasons = _reasons(subreddits, options or Options(), sleep)
     gone = {key: records[key] | {"reason": reasons[post]} for key, post in asked.items() if post in reasons}
     if delete and gone:
-        _delete(table, records, gone)
+        with ledger.Ledger(table.root):  # so that nothing is collected meanwhile
+            _delete(table, records, gone)
     columns = {name: [str(record.get(name, "")) for record in gone.values()] for name in COLUMNS}
     return pd.DataFrame({"key": list(gone), **columns})
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import parallel, paths, runs
+from toolkit.core import contained, locking, parallel, paths, records, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.evaluation import evaluate
@@ -124,8 +124,9 @@ def run(
     judge = _judge(config, used, ask, log)
     # only now, as what is refused before should leave nothing behind
     runs.claim(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
-    result = _gather(folder, manifest.classes, _fold_results(config, parts, folder, judge, jobs, log))
-    _write(result)
+    with locking.alone(folder, kind="cross-validation"):
+        result = _gather(folder, manifest.classes, _fold_results(config, parts, folder, judge, jobs, log))
+        _write(result)
     return result
 
 
@@ -214,6 +215,7 @@ def _train_fold(config: Config, part: Manifest, into: Path) -> None:
 def _read(folder: Path) -> FoldResult:
     strings = {"path": str, "label": str, "predicted": str}
     predictions = pd.read_csv(folder / bundle.PREDICTIONS, keep_default_na=False, dtype=strings)
+    contained.paths(predictions["path"], of=folder / bundle.PREDICTIONS, anywhere=True)
     return FoldResult(predictions, pd.read_csv(folder / bundle.HISTORY))
 
 
@@ -230,7 +232,7 @@ def _gather(folder: Path, classes: tuple[str, ...], results: Iterable[FoldResult
 def _write(result: CrossValidation) -> None:
     report, file = result.report, result.folder / FACTS
     low, high = report.interval
-    facts = json.loads(file.read_text())
+    facts = records.read(file)
     facts |= {"accuracy": report.accuracy, "low": low, "high": high, "pictures": len(report.predictions)}
     facts["folds"] = result.folds.reset_index().to_dict(orient="records")
     paths.write(result.folder / bundle.HISTORY, result.history.to_csv(index=False))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.core import paths, runs
+from toolkit.core import paths, records, runs
 from toolkit.core.framework import keras
 from toolkit.model.bundle import Row
 from toolkit.training import distribution
@@ -94,9 +94,10 @@ class Checkpoint:
     def _stored(self) -> dict:
         """The state as it is on disk; empty if there is none of this training."""
         file = self.folder / STATE
-        stored = json.loads(file.read_text()) if file.exists() else {}
+        stored = records.read(file) if file.exists() else {}
         same = stored.get("identity") == runs.as_stored(self.identity) and isinstance(stored["phase"], str)
-        return stored if same else {}
+        names = [stored.get(kind, "") for kind in ("last", "best", "average")]
+        return stored if same and all(Path(name).name == name for name in names) else {}
 
     def _weights(self, name: str) -> list[np.ndarray]:
         with np.load(self.folder / name, allow_pickle=False) as stored:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit import images, networks
-from toolkit.core import framework, parallel, paths
+from toolkit.core import contained, framework, parallel, paths
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
@@ -75,7 +75,7 @@ def of(
     key = hashlib.sha256(repr((*settings, edition) if edition else settings).encode()).hexdigest()[:16]
     folder = manifest.root / FOLDER / f"{networks.label(network)}-{size}-{key}"  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
-    cached = _read(folder)
+    cached = _read(contained.inside(folder, manifest.root))
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
     missing = sorted({view: files[view[0]] for view in wanted if view not in cached}.items())
     if missing and not compute:

@@ -5,6 +5,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import __version__ as pillow_version
 
 import toolkit
 from toolkit import networks
-from toolkit.core import framework, paths, runs
+from toolkit.core import framework, locking, paths, runs
 from toolkit.core.framework import keras
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Dataset, Manifest, opened
@@ -90,7 +91,7 @@ def fit(
 
     checkpoint = Checkpoint(folder / CHECKPOINT, this, checkpoint_seconds)
     trainer = Trainer(config, manifest, checkpoint, head_is_fitted=is_linear_probe, on_epoch=report)
-    with distribution.worker_lost_in_one_line():
+    with distribution.worker_lost_in_one_line(), _alone(folder):
         trainer.resume()
         fitted = _start_from_probe(trainer) if is_linear_probe and not trainer.rows else None
         trainer.run()
@@ -99,6 +100,14 @@ def fit(
             shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
         distribution.check_same_state(trainer.strategy, "done")
     return bundle.load(folder)
+
+
+def _alone(folder: Path) -> AbstractContextManager:
+    """Nobody else trains in a folder; of several workers on one training, the chief alone writes there."""
+    if not distribution.is_chief():
+        return nullcontext()
+    folder.mkdir(parents=True, exist_ok=True)
+    return locking.alone(folder, kind="training")
 
 
 def identity(config: Config, manifest: Manifest) -> dict[str, object]:

@@ -47,3 +47,24 @@ def test_both_kinds_of_connections_are_guarded(scheme):
         pytest.raises(public_only.Blocked, match="192.168.1.1, which is not a public address"),
     ):
         session.get(f"{scheme}://192.168.1.1/")
+
+
+OTHERS = """
+    192.0.0.192 192.0.0.8 168.63.129.16 192.88.99.1 100.100.100.200 3fff::1 5f00::1 2001:20::1 100:0:0:1::7
+    2001:470::200:5efe:127.0.0.1 2001:470::5efe:10.0.0.1 2001:470::fdff:5efe:1.2.3.4
+"""
+
+
+@pytest.mark.parametrize("address", OTHERS.split())
+def test_the_guard_has_a_table_of_its_own_whatever_pythons_says(address, monkeypatch):
+    everything = property(lambda self: True)
+    monkeypatch.setattr(ipaddress.IPv4Address, "is_global", everything)
+    monkeypatch.setattr(ipaddress.IPv6Address, "is_global", everything)
+    assert public_only.public(address) == (address == "2001:470::fdff:5efe:1.2.3.4")  # which is no ISATAP address
+
+
+@pytest.mark.parametrize(
+    ("named", "allowed"), [("http://127.0.0.1:8000/wiki", ("127.0.0.1",)), ("http:///nothing", ())]
+)
+def test_the_host_that_a_person_named_may_be_reached_and_no_other(named, allowed):
+    assert public_only.named(named) == allowed

@@ -1,9 +1,13 @@
 """Pictures from a result page, with a real browser on the page of the practice world."""
 
 import base64
+import contextlib
+import gzip
 import shutil
 import sys
 import threading
+import time
+import tracemalloc
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -226,10 +230,15 @@ class served:
             def do_GET(handler):
                 self.asked.append(handler.path)
                 body = files.get(handler.path)
-                status, body = body if isinstance(body, tuple) else (404 if body is None else 200, body or b"")
+                status, body, *more = body if isinstance(body, tuple) else (404 if body is None else 200, body or b"")
                 handler.send_response(status)
+                for name, value in dict(*more).items():
+                    handler.send_header(name, value)
                 handler.end_headers()
-                handler.wfile.write(body)
+                with contextlib.suppress(OSError):  # whoever asked has heard enough
+                    for part in body if isinstance(body, list) else [body]:  # a list drips
+                        handler.wfile.write(part)
+                        time.sleep(0.05 if isinstance(body, list) else 0)
 
             def log_message(handler, *_):
                 pass
@@ -288,6 +297,43 @@ def test_what_robots_txt_does_not_forbid_is_allowed(answer):
     with served({"/robots.txt": answer}) as (address, asked):
         robots.check(f"{address}search")
     assert asked == ["/robots.txt"]
+
+
+LONG = b"User-agent: *\nDisallow: /private\n" + b"# and so on\n" * 3_000_000
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_an_endless_robots_txt_no_more_is_read_than_has_to_be(packed):
+    answer = gzip.compress(LONG) if packed else LONG
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    with served({"/robots.txt": (200, answer, headers)}) as (address, _):
+        tracemalloc.start()
+        robots.check(f"{address}search")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 20e6  # of 36 million bytes
+        with pytest.raises(SourceError, match="forbids"):
+            robots.check(f"{address}private")
+
+
+def test_a_robots_txt_that_leads_behind_the_firewall_is_not_followed():
+    files: dict = {}
+    with (
+        served({"/robots.txt": b""}, host="127.0.0.3") as (inner, asked),
+        served(files, host="127.0.0.2") as (outer, _),
+    ):
+        files["/robots.txt"] = (302, b"", {"Location": f"{inner}robots.txt"})
+        with pytest.raises(SourceError, match="to answer, got Blocked"):
+            robots.check(f"{outer}search")
+    assert asked == []
+
+
+def test_a_robots_txt_that_never_ends_is_given_up(monkeypatch):
+    with (
+        served({"/robots.txt": [b"#"] * 100}) as (address, _),
+        pytest.raises(SourceError, match="to answer, got Timeout"),
+    ):
+        robots.check(f"{address}search", timeout=0.3)
 
 
 def test_a_host_that_does_not_answer_is_a_clear_error():

@@ -135,6 +135,12 @@ def test_an_answer_that_drips_on_and_on_is_left_at_the_deadline(services, ask):
         ask("openverse", deadline=0.3, tries=2)
 
 
+def test_a_redirect_behind_the_firewall_is_not_followed(services, ask):
+    services.always = {"status": 302, "headers": {"Location": "http://127.0.0.9:9/latest/meta-data"}}
+    with pytest.raises(SourceError, match=r"expected Openverse at a public address, got: 127\.0\.0\.9 is at"):
+        ask("openverse")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_of_nothing_but_null_is_no_picture(kind, services, ask):
     for body in (b"null", b"[]", b'"text"'):

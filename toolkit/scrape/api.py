@@ -11,6 +11,7 @@ import urllib3
 
 from toolkit.errors import SourceError
 from toolkit.images.files import Passed
+from toolkit.scrape import public_only
 from toolkit.scrape.fetch import RETRIED, retry_after, user_agent
 from toolkit.scrape.item import Item, Options
 from toolkit.scrape.packing import Unpackable, unpacked
@@ -61,8 +62,8 @@ class Service:
         sleep: Callable[[float], None] = time.sleep,
     ):
         self.name, self.url, self.options, self.advice, self.sleep = name, url, options, advice, sleep
-        self.session = requests.Session()
-        self.session.trust_env, self.session.max_redirects = False, 5
+        allow = (*options.allow, *public_only.named(url))  # who is asked was named by a person, a redirect was not
+        self.session = public_only.session(allow, deadline=options.deadline)
         self.session.headers.update(
             {"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "identity"}
         )
@@ -85,7 +86,8 @@ class Service:
 
         Raises:
             Rejected: an HTTP status that another attempt would not change.
-            SourceError: no usable answer in `tries` attempts, or a wait longer than `max_wait`.
+            SourceError: no usable answer in `tries` attempts, a wait longer than `max_wait`, or a redirect to an
+                address that is not public.
         """
         return patiently(lambda: self._once(path, query, form, busy), self.name, self.options, sleep=self.sleep)
 
@@ -94,10 +96,10 @@ class Service:
     ) -> dict:
         method, timeout = "POST" if form else "GET", self.options.timeout
         try:
-            with self.session.request(
-                method, self.url + path, params=query, data=form, timeout=timeout, stream=True
-            ) as response:
+            with self.session.followed(method, self.url + path, params=query, data=form, timeout=timeout) as response:
                 body, wait = self._body(response), retry_after(response.headers.get("Retry-After"))
+        except public_only.Blocked as error:
+            raise SourceError(f"expected {self.name} at a public address, got: {error}; check its address") from error
         except NETWORK as error:
             raise Busy(f"connection: {type(error).__name__}") from error
         if response.status_code in RETRIED:

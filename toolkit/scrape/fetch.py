@@ -23,7 +23,7 @@ from toolkit.scrape.item import Options
 from toolkit.scrape.packing import Unpackable, unpacked
 
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
-REDIRECTS = 5
+REDIRECTS = public_only.REDIRECTS
 OPT_OUTS = re.compile(r"\b(noai|noimageai|noindex|noimageindex|none)\b", re.IGNORECASE)  # whoever is asked for it
 PLACEHOLDERS = ("i.imgur.com/removed.png",)  # where hosts send a request for a picture they no longer have
 

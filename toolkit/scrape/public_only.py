@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,10 +28,26 @@ if TYPE_CHECKING:
 else:
     _Mixin = object
 
+REDIRECTS = 5
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # the part of IPv6 in which public addresses lie
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # where networks without IPv4 put its addresses
+ISATAP = 0x5EFE  # of the last 64 bits, the second 16, behind 0 or 0x200; an IPv4 address follows (RFC 5214)
+# Beside the tables of Python, which were wrong in some of its versions (CVE-2024-4032): what is not "globally
+# reachable" in the IPv4 and IPv6 Special-Purpose Address Registries of the IANA, as of November 2026, and what clouds
+# put elsewhere.
+NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        "168.63.129.16/32",  # Azure's own services, reached from within it alone
+        *("::/8", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2002::/16"),
+        *("3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+    )
+)
 
 
 class Blocked(ValueError):
@@ -50,14 +67,20 @@ def public(address: str, allow: Iterable[Network] = ()) -> bool:
     number = ipaddress.ip_address(address)
     if any(number in network for network in allow):
         return True
-    if number.version == 4:
-        return number.is_global and not number.is_multicast
-    inner = number.ipv4_mapped or number.sixtofour or (number.teredo and number.teredo[1])
-    if number in NAT64:
-        inner = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+    inner = _inner(number) if number.version == 6 else None
     if inner:
         return public(str(inner), allow)
-    return number.is_global and number in GLOBAL_UNICAST
+    if any(number in network for network in NOT_PUBLIC):
+        return False
+    return number.is_global and not number.is_multicast and (number.version == 4 or number in GLOBAL_UNICAST)
+
+
+def _inner(number: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address holds, by which a relay would reach it."""
+    last = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+    if number in NAT64 or (int(number) >> 32 & 0xFDFFFFFF) == ISATAP:
+        return last
+    return number.ipv4_mapped or number.sixtofour or (number.teredo and number.teredo[1]) or None
 
 
 class Session(requests.Session):
@@ -72,6 +95,21 @@ class Session(requests.Session):
     def target(self, response: requests.Response) -> str | None:
         """Where a response redirects to, as it is written there; None if it does not."""
         return super().get_redirect_target(response)
+
+    def followed(self, method: str, url: str, **options: Any) -> requests.Response:
+        """The response at the end of at most `REDIRECTS` redirects, each of them checked like the first address.
+
+        Raises:
+            requests.TooManyRedirects: there are more.
+        """
+        for _ in range(REDIRECTS + 1):
+            response = self.request(method, url, stream=True, **options)
+            target = self.target(response)
+            if not target:
+                return response
+            response.close()
+            url, options["params"] = urljoin(url, target), None
+        raise requests.TooManyRedirects(f"more than {REDIRECTS}")
 
 
 def session(allow: Iterable[str] = (), *, deadline: float = 60.0) -> Session:
@@ -91,6 +129,38 @@ def session(allow: Iterable[str] = (), *, deadline: float = 60.0) -> Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def named(url: str) -> tuple[str, ...]:
+    """The addresses of the host in a URL that a person gave: that one may be reached, wherever it is.
+
+    >>> named("http://127.0.0.1:8000/wiki")
+    ('127.0.0.1',)
+    """
+    try:
+        entries = socket.getaddrinfo(urlsplit(url).hostname, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):  # connecting will say so
+        return ()
+    return tuple(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in entries))
+
+
+def within(response: requests.Response, *, most: int, seconds: float) -> bytes:
+    """The body of a response that was asked for as it is, however slowly it drips.
+
+    Args:
+        response: not read yet.
+        most: bytes; a longer body is cut off one byte later.
+        seconds: that reading it may take.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    started, body = time.monotonic(), bytearray()
+    while len(body) <= most and (chunk := response.raw.read1(1 << 16)):  # read1 gives what is there
+        body += chunk
+        if time.monotonic() - started > seconds:
+            raise TimeoutError(f"no end in {seconds:g} seconds")
+    return bytes(body[: most + 1])
 
 
 class _PublicOnly(_Mixin):

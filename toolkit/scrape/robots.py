@@ -4,10 +4,13 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from protego import Protego
 
 from toolkit.errors import SourceError
+from toolkit.scrape import public_only
 from toolkit.scrape.fetch import user_agent
+from toolkit.scrape.packing import unpacked
 
 AGENT = "image-classifier-toolkit"  # the product token of `user_agent`
 VERSION = re.compile(r"(?im)^(\s*user-agent\s*:\s*[a-z_-]+)[^\r\n]*")  # behind a name, which some write there
@@ -19,7 +22,7 @@ def check(address: str, *, timeout: float = 15.0) -> None:
 
     Args:
         address: of a page.
-        timeout: seconds to wait for robots.txt.
+        timeout: seconds to wait for robots.txt, in all.
 
     Raises:
         SourceError: they may not, or the host does not say.
@@ -28,15 +31,13 @@ def check(address: str, *, timeout: float = 15.0) -> None:
     """
     host = urlsplit(address).netloc
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(urljoin(address, "/robots.txt"), headers={"User-Agent": user_agent()}, timeout=timeout)
-    except (requests.exceptions.RequestException, ValueError) as error:
+        status, rules = _asked(urljoin(address, "/robots.txt"), timeout)
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
         raise SourceError(f"expected {host} to answer, got {type(error).__name__}; check the address") from error
-    forbidden = answer.status_code in (401, 403) or answer.status_code >= 500
-    if forbidden or (answer.ok and not allows(answer.content, address)):
+    forbidden = status in (401, 403) or status >= 500
+    if forbidden or (status < 400 and not allows(rules, address)):
         raise SourceError(
-            f"expected {host} to allow programs, got a robots.txt that forbids {address} (HTTP {answer.status_code}); "
+            f"expected {host} to allow programs, got a robots.txt that forbids {address} (HTTP {status}); "
             "take another source"
         )
 
@@ -48,9 +49,28 @@ def allows(rules: bytes, address: str) -> bool:
         rules: the file; a byte order mark, blank lines and patterns are read as RFC 9309 says.
         address: of a page.
 
-    >>> allows(b"User-agent: *\\n\\nDisallow: /*.php$", "https://example.org/search.php")
+    >>> allows(b"User-agent: *\n\nDisallow: /*.php$", "https://example.org/search.php")
     False
     """
     text = rules[:MOST].decode("utf-8-sig", "replace").replace("\0", "")
     text = VERSION.sub(r"\1", text)
     return Protego.parse(text).can_fetch(address, AGENT)
+
+
+def _asked(url: str, seconds: float) -> tuple[int, bytes]:
+    """Status and bytes of a robots.txt, as much of it as has to be read.
+
+    A person has named the host; where it redirects to has to be a public address.
+    """
+    headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
+    with (
+        public_only.session(public_only.named(url), deadline=seconds) as session,
+        session.followed("GET", url, headers=headers, timeout=seconds) as answer,
+    ):
+        packed = public_only.within(answer, most=MOST, seconds=seconds)
+        body = bytearray()
+        for piece in unpacked([packed], answer.headers.get("Content-Encoding", "")):
+            body += piece
+            if len(body) > MOST:
+                break
+    return answer.status_code, bytes(body)

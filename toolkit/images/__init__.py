@@ -3,7 +3,6 @@
 import io
 import math
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypedDict
@@ -12,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from toolkit.core import remote
-from toolkit.errors import ImageError
-from toolkit.images import arrays, colour, jpeg, kinds, mending
+from toolkit.errors import ImageError, is_of_the_machine
+from toolkit.images import arrays, bounds, colour, jpeg, kinds, mending
 from toolkit.images.arrays import from_array as from_array
 from toolkit.images.kinds import ENDINGS as ENDINGS
 from toolkit.images.kinds import FORMATS, sniff
@@ -157,6 +156,7 @@ def pixels(content: bytes) -> float:
     """
     _let_pillow(MAX_PIXELS)
     try:
+        bounds.check(content)
         with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             return image.width * image.height
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -176,7 +176,7 @@ class _Opened:
 
 def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Opened:
     """Open a picture; `enough` is the shortest side that will do, and that at 1/8; 0 for all of it."""
-    if not isinstance(source, str | Path | bytes):
+    if not isinstance(source, str | bytes) and not hasattr(source, "read_bytes"):  # no path, and no URL
         picture, note = arrays.upright_rgb(source, max_pixels)
         kind = getattr(source, "format", "") or ""
         facts = Info(width=picture.width, height=picture.height, format=kind, frames=1, note=note)
@@ -184,7 +184,8 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
     source = remote.content(source)
     _let_pillow(max_pixels)
     try:
-        _check_kind(source)
+        source = bounds.content(source)
+        bounds.check(source)
         try:
             return _opened(source, enough, max_pixels)
         except (ImageError, Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -198,6 +199,8 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(f"too many pixels: {error}") from error
     except Exception as error:  # each means the same to the row it becomes
+        if is_of_the_machine(error):
+            raise
         raise ImageError(kinds.reason(source, error)) from error
 
 
@@ -224,6 +227,8 @@ def _opened(source: Source, enough: tuple[int, int], max_pixels: int) -> _Opened
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats(source)) as image:
         if image.width * image.height > max_pixels:
             raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {max_pixels:,}")
+        if max(image.size) > bounds.MAX_SIDE:
+            raise ImageError(f"{image.width}x{image.height} pixels, a side of more than {bounds.MAX_SIDE:,}")
         width, height = image.size
         kind, frames = image.format or "", getattr(image, "n_frames", 1)
         loaded, part = _decoded(image, enough)
@@ -240,14 +245,6 @@ def _opened(source: Source, enough: tuple[int, int], max_pixels: int) -> _Opened
 def _formats(source: Source) -> tuple[str, ...]:
     """What a file may be, for Pillow: the reader of HEIC takes long to load, and is asked about its own files alone."""
     return kinds.heif() if isinstance(source, bytes) and sniff(source) == "heic" else FORMATS
-
-
-def _check_kind(source: Source) -> None:
-    """Refuse what would never end, or never begin, to be read."""
-    if not isinstance(source, bytes):
-        kind = Path(source).stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # what a folder is will be said when it is opened
-            raise ImageError("a pipe or device, not a file")
 
 
 def _decoded(image: Image.Image, enough: tuple[int, int]) -> tuple[Image.Image, tuple[float, float]]:

@@ -1,18 +1,21 @@
 """Colour conversion: any picture as 8-bit RGB in the colours of the web (sRGB)."""
 
+import hashlib
 import io
-from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
 
+from toolkit.core.caching import BoundedCache
 from toolkit.images import deep
 
 SPACES = {"RGB": "RGB ", "RGBA": "RGB ", "CMYK": "CMYK", "L": "GRAY", "LAB": "Lab "}  # mode: what its profile is for
+MAX_PROFILE = 4 << 20  # bytes; the largest of printers are half as large
 SEEN = 16  # levels of a channel from which on a shape is to be seen
 NEAR = 4  # levels by which a profile that calls itself sRGB may differ from it
 EVEN = 0.8  # share of neighbours in a mask that are equal, at least
 EXACT = ("PNG", "TIFF", "BMP", "GIF")  # formats that keep small differences, such as those of a mask
+_transforms = BoundedCache["ImageCms.ImageCmsTransform | None"](2 * MAX_PROFILE, entries=64)  # bytes of profiles
 LAB, SRGB = (ImageCms.createProfile(name) for name in ("LAB", "sRGB"))
 
 
@@ -53,7 +56,7 @@ def is_plain(picture: Image.Image) -> bool:
 
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    change = _transform(profile, picture.mode) if profile or picture.mode == "LAB" else None
+    change = _cached(profile, picture.mode) if profile or picture.mode == "LAB" else None
     return change.apply(picture) if change else picture
 
 
@@ -67,7 +70,14 @@ def _clear_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return picture
 
 
-@lru_cache(maxsize=64)
+def _cached(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The transform of a profile, made once for many pictures; one that is larger than any needs to be is no use."""
+    if len(profile) > MAX_PROFILE:
+        return None
+    key = hashlib.sha256(profile).digest(), mode
+    return _transforms.get(key, lambda: _transform(profile, mode), size=lambda made: len(profile) if made else 0)
+
+
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """From a profile to sRGB; None if it is sRGB already, or no use."""
     try:
@@ -94,17 +104,19 @@ def _is_srgb(source: ImageCms.ImageCmsProfile, mode: str) -> bool:
 
 def _on_ground(clear: Image.Image) -> tuple[Image.Image, str]:
     """A picture with transparency over white; over black where that shows something and white does not."""
-    over_white, over_black = (
-        Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB")
-        for ground in ("white", "black")
-    )
+    over_white = _over(clear, "white")
     if not is_plain(over_white):
         return over_white, ""
+    over_black = _over(clear, "black")
     if not is_plain(over_black):
         return over_black, "shown on black, since nothing is to be seen on white"
     if np.asarray(clear.getchannel("A")).max() < SEEN and not is_plain(clear.convert("RGB")):
         return clear.convert("RGB"), "shown without its transparency, which is all over"
     return over_white, ""
+
+
+def _over(clear: Image.Image, ground: str) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB")
 
 
 def _mask(picture: Image.Image) -> tuple[Image.Image, str]:

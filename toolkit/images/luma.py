@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit import images
-from toolkit.images import jpeg, mending
+from toolkit.images import bounds, jpeg, mending
 
 REDUCED = {
     1: cv2.IMREAD_GRAYSCALE,
@@ -32,6 +32,9 @@ def decoded(
         min_side: shortest side in pixels that is still enough.
         max_pixels: width times height above which nothing is decoded.
 
+    Raises:
+        ImageError: its structure would cost too much work, see `bounds`.
+
     Returns:
         A uint8 array of shape (height, width), and a dict as `images.inspect` gives it; None if this file has to be
         opened with more care.
@@ -39,6 +42,7 @@ def decoded(
     >>> decoded(b"no picture", min_side=256) is None
     True
     """
+    bounds.check(content)
     head = jpeg.head(content)
     if not head or head.width * head.height > max_pixels:
         return None

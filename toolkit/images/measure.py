@@ -13,8 +13,8 @@ from PIL import Image
 
 from toolkit import images
 from toolkit.core import remote
-from toolkit.errors import ImageError
-from toolkit.images import luma
+from toolkit.errors import ImageError, is_of_the_machine
+from toolkit.images import bounds, luma
 
 ENOUGH = 256  # pixels; a JPEG is decoded at a fraction of its size as long as the shortest side keeps this many
 SIDE = 32  # pixels of a signature
@@ -105,6 +105,8 @@ def quick(
         except ImageError as error:
             reasons[index] = error.reason
         except Exception as error:
+            if is_of_the_machine(error):
+                raise
             reasons[index] = f"{type(error).__name__}: {error}"
     for first, others in identical.items():
         rows[others] = rows[first]
@@ -165,6 +167,8 @@ def _guarded(file: Path, digest: str, options: dict[str, Any]) -> dict[str, Any]
     except ImageError as error:
         return identity | {"status": error.status, "reason": error.reason}
     except Exception as error:
+        if is_of_the_machine(error):
+            raise
         return identity | {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
 
 
@@ -173,7 +177,7 @@ def _content(file: Path) -> images.Source:
     if not isinstance(file, Path):
         return remote.content(file)
     try:
-        return file.read_bytes() if file.is_file() else file
+        return bounds.content(file) if file.is_file() else file
     except OSError:
         return file
 
@@ -186,7 +190,8 @@ def _quickly(file: str) -> images.Source:
         return Path(file)
     try:
         status = os.fstat(opened)
-        content = os.read(opened, status.st_size + 1) if stat.S_ISREG(status.st_mode) else b""
+        is_file = stat.S_ISREG(status.st_mode) and status.st_size <= bounds.MAX_BYTES
+        content = os.read(opened, status.st_size + 1) if is_file else b""
         return content if len(content) == status.st_size > 0 else _content(Path(file))
     finally:
         os.close(opened)

@@ -1,13 +1,22 @@
-"""Opening many pictures for a network: all of them, or an error that names the damaged one."""
+"""Opening pictures: many for a network, all of them or an error that names the damaged one; and one in another process.
 
+The latter are functions of one item that `core.deadline` can run, for pictures that strangers send or show.
+"""
+
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from toolkit import images
 from toolkit.core import parallel
-from toolkit.errors import DatasetError
+from toolkit.errors import DatasetError, ImageError
+
+TOO_MANY_PIXELS = "too many pixels"  # status of a picture above the limit
+SHOWN_QUALITY = 88  # of the JPEG that is shown to a person
 
 
 def prepare_all(
@@ -39,3 +48,36 @@ def prepare_all(
         if isinstance(picture, parallel.Failure):
             raise DatasetError(f"expected a picture that can be opened, {file} is damaged ({picture.reason}); {advice}")
         yield picture
+
+
+def prepared(task: tuple[bytes, int, str, int]) -> np.ndarray:
+    """A picture as a network takes it, see `images.prepare`.
+
+    Args:
+        task: the bytes of a file, side and mode of the square, and the pixels that it may have.
+
+    Raises:
+        ImageError: it cannot be opened, or has more pixels.
+    """
+    content, size, mode, max_pixels = task
+    pixels = images.pixels(content)
+    if pixels > max_pixels:
+        raise ImageError(f"expected at most {max_pixels:,} pixels, got {pixels:,}", status=TOO_MANY_PIXELS)
+    return images.prepare(content, size, mode)
+
+
+def shown(task: tuple[str, int]) -> bytes:
+    """A picture as a page shows it: the bytes of a JPEG that fits a square and was never enlarged.
+
+    Args:
+        task: path of a file, and side of the square in pixels.
+
+    Raises:
+        ImageError: it cannot be opened.
+    """
+    file, side = task
+    picture = images.read(file, min_side=side)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=SHOWN_QUALITY)
+    return buffer.getvalue()

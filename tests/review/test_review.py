@@ -505,3 +505,73 @@ def test_the_prune_of_a_picture_is_not_undone_by_its_marks(pets, monkeypatch):
     with Session(pets.root) as session:
         assert session.journal.cells[path]["status"] == "excluded"
     assert manifest.load(pets.root).table.equals(table.table)
+
+
+# Strangers
+
+
+def test_a_secret_that_came_with_a_dataset_is_not_taken(pets):
+    (pets.root / ".review-token").write_text("A" * 43)
+    with review.open(pets, port=FREE) as page:
+        assert "A" * 43 not in page.url
+        (kept,) = (paths.cache() / "review").iterdir()
+        assert page.url.split("/")[3] == kept.read_text() and kept.stat().st_mode & 0o77 == 0
+    assert not kept.exists()
+
+
+def test_a_secret_that_a_crash_left_behind_is_taken_again(pets):
+    with review.open(pets, port=FREE) as page:
+        (kept,) = (paths.cache() / "review").iterdir()
+        before, secret = page.url.split("/")[3], kept.read_text()
+    kept.write_text(secret)  # as if it had not been closed
+    with review.open(pets, port=FREE) as page:
+        assert page.url.split("/")[3] == before
+
+
+def raw(page, head):
+    """The status of an answer to a request whose body never comes."""
+    host, _, port = page.url.split("/")[2].rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(head.encode())
+        return int(line.recv(1000)[9:12])
+
+
+def test_size_host_and_secret_are_looked_at_before_a_body_is_read(served):
+    path = "/" + "/".join(served.url.split("/")[3:]) + "marks"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    assert raw(served, head + "Content-Length: 100000000\r\n\r\n") == 413
+    assert raw(served, head.replace("localhost", "evil.example") + "Content-Length: 9\r\n\r\n") == 403
+    assert raw(served, head.replace(path, "/x/marks") + "Content-Length: 9\r\n\r\n") == 403
+    chunk = f"{5 << 20:x}\r\n" + "x" * (5 << 20)
+    assert raw(served, head + f"Transfer-Encoding: chunked\r\n\r\n{chunk}") == 413
+
+
+def test_half_a_character_in_a_mark_is_stored_as_text_and_nothing_is_sent_again_for_ever(served, pets):
+    row = row_id(pets.table["path"][0])
+    status, answer = send(served, {"id": "1", "row": row, "mark": "exclude", "words": "\ud83d"})
+    assert status == 200 and answer["refused"] == {}
+    assert answer["rows"][0]["reason"] == "taken out by hand: ?"
+    for wrong in ({"id": "2", "row": row, "mark": "\ud83d"}, {"id": "3", "row": row, "mark": "keep", "\ud83d": ""}):
+        assert ask(f"{served.url}marks", {"marks": [wrong], "since": 0})[0] == 422
+
+
+def test_pictures_that_were_shown_are_kept_up_to_some_bytes(pets, monkeypatch):
+    monkeypatch.setattr("toolkit.review.session.CACHED", 1500)
+    with Session(pets.root) as session:
+        for path in pets.table["path"]:
+            session.picture(row_id(path), 320)
+        assert 0 < session._pictures._bytes <= 1500
+
+
+def test_a_full_disk_at_the_end_is_a_warning_and_the_marks_are_there_later(pets, monkeypatch):
+    path = pets.table["path"][0]
+    with (
+        pytest.warns(UserWarning, match="could not be saved: .*full; the marks are kept"),
+        monkeypatch.context() as patch,
+    ):
+        session = Session(pets.root)
+        patch.setattr(manifest.Manifest, "save", lambda self: (_ for _ in ()).throw(OSError(28, "full")))
+        session.mark([{"id": "1", "row": row_id(path), "mark": "exclude"}])
+        session.close()
+    Session(pets.root).close()
+    assert rows(manifest.load(pets.root))[path]["status"] == "excluded"

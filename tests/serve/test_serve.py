@@ -456,3 +456,115 @@ def test_the_model_is_opened_as_often_as_the_cpu_quota_of_a_container_allows(exp
     workers.QUOTA.write_text("200000 100000\n")
     sessions, _ = server._opened(exported / "small.tflite", serve.Config(threads=1))
     assert len(sessions) == 2
+
+
+# Strangers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example:8000"}, 403),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "[::1]:7"}, 200),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Host": "127.0.0.1.nip.io"}, 403),
+    ],
+)
+def test_a_name_that_somebody_pointed_here_is_not_answered(service, headers, status):
+    assert ask(service, "/v2/models/small", method="GET", headers=headers).status_code == status
+    assert ask(service, "/healthz", method="GET", headers=headers).status_code == 200  # of which nothing can be learned
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://public.example", "Sec-Fetch-Site": "same-origin"}, 200),  # a proxy has changed the Host
+        ({}, 200),
+    ],
+)
+def test_a_page_from_elsewhere_cannot_make_it_work(service, headers, status):
+    answer = ask(service, content=KINDS["png"], headers={"Content-Type": "text/plain", **headers})
+    assert answer.status_code == status
+    if status == 403:
+        assert error(answer) == (403, "forbidden")
+
+
+def test_its_own_page_names_that_were_given_and_origins_that_were_allowed_are_answered(serving, service):
+    own = service.url
+    assert ask(service, content=KINDS["png"], headers={"Origin": own}).status_code == 200
+    named = serving(hosts=("classifier.example",), allow_origins=("https://app.example",))
+    assert ask(named, "/v2", method="GET", headers={"Host": "Classifier.example:80"}).status_code == 200
+    assert ask(named, "/v2", method="GET", headers={"Host": "other.example"}).status_code == 403
+    assert ask(named, content=KINDS["png"], headers={"Origin": "https://app.example"}).status_code == 200
+    assert ask(named, content=KINDS["png"], headers={"Origin": "https://other.example"}).status_code == 403
+    guarded = serving(token="secret")  # which no page from elsewhere knows
+    headers = {"Host": "any.example", "Origin": "http://evil.example"}
+    assert ask(guarded, content=KINDS["png"], headers=headers).status_code == 401
+    assert ask(guarded, content=KINDS["png"], headers=headers | {"Authorization": "Bearer secret"}).status_code == 200
+
+
+def tensor(data, shape=(1, 1, 1, 3)):
+    return {"inputs": [{"name": "x", "shape": list(shape), "datatype": "UINT8", "data": data}]}
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "status"),
+    [
+        ([1, 2, 3], (1, 1, 1, 3), 200),
+        ([[[[1, 2, 3]]]], (1, 1, 1, 3), 200),
+        (["A" * 20_000, *[""] * 1500], (1, 1, 1, 3), 422),
+        ([1, 2, "3"], (1, 1, 1, 3), 422),
+        ([1, 2, 3.0], (1, 1, 1, 3), 422),
+        ([True, 2, 3], (1, 1, 1, 3), 422),
+        ([1, 2, 10**30], (1, 1, 1, 3), 422),
+        ([1, 2, 256], (1, 1, 1, 3), 422),
+        ([1, 2, -1], (1, 1, 1, 3), 422),
+        ([[1, 2], [3]], (1, 1, 1, 3), 422),
+        ([[], []], (1, 1, 1, 3), 422),
+        ([], (1, 1, 1, 3), 422),
+        ([[1, 2, [3]]], (1, 1, 1, 3), 422),
+        ([1, 2, 3], (1, 1, 1, 10**12), 422),
+    ],
+)
+def test_a_tensor_is_looked_at_number_by_number_before_numpy_makes_anything_of_it(service, data, shape, status):
+    assert ask(service, "/v2/models/small/infer", tensor(data, shape)).status_code == status
+
+
+def test_an_instance_of_very_many_keys_is_one_error(service):
+    answer = ask(service, "/v1/models/small:predict", {"instances": [{str(key): 1 for key in range(50_000)}]})
+    assert error(answer) == (422, "invalid")
+    assert len(answer.content) < 1000 and "got 50000" in answer.text
+
+
+def test_half_a_character_is_sent_back_as_it_came_and_an_odd_charset_is_no_fault_of_the_service(service):
+    body = json.dumps(tensor([1, 2, 3]) | {"id": "\ud800"}).encode()
+    answer = ask(service, "/v2/models/small/infer", body)
+    assert answer.status_code == 200 and answer.json()["id"] == "\ud800"
+    for charset, name in (("idna", b"xn--aaaa"), ("undefined", b"a"), ("utf-7", b"+2AA-"), ("no-such", b"a")):
+        head = b'--X\r\nContent-Disposition: form-data; name="p"; filename="' + name + b'"\r\n\r\n'
+        kind = {"Content-Type": f"multipart/form-data; boundary=X; charset={charset}"}
+        answer = ask(service, content=head + KINDS["png"] + b"\r\n--X--\r\n", headers=kind)
+        assert answer.status_code in (200, 400)
+
+
+def test_a_picture_that_takes_too_long_is_refused_and_the_next_one_is_answered(serving, monkeypatch):
+    patient = serving(open_seconds=1.0, formats=("png", "bmp"))
+    monkeypatch.setattr(patient, "name", patient.name)
+    large = encoded(Image.new("RGB", (7000, 7000)), "BMP")[:16_000_000]
+    slow = ask(patient, content=large)  # cut off: it ends in an error, sooner or later
+    assert error(slow)[0] == 422
+    assert ask(patient, content=KINDS["png"]).status_code == 200
+
+
+@pytest.mark.parametrize("pixels", [(1, 70_000), (70_000, 1)])
+def test_a_picture_as_narrow_as_none_is_refused(service, pixels):
+    answer = ask(service, content=encoded(Image.new("1", pixels)))
+    assert error(answer) == (422, "unreadable")
+    assert "a side of more than 65,535" in answer.text

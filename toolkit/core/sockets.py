@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import ipaddress
 import socket
 import struct
 import sys
@@ -54,6 +55,49 @@ def url(listening: socket.socket, host: str) -> str:
     """The URL of a listening socket, without a slash at its end."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+def host_name(header: str) -> str:
+    """The name or address in a Host header, without its port.
+
+    >>> host_name("localhost:8000"), host_name("[::1]:8000"), host_name("[::1]")
+    ('localhost', '::1', '::1')
+    """
+    return (header.rpartition(":")[0] if not header.endswith("]") and ":" in header else header).strip("[]")
+
+
+def is_named(header: str, hosts: Sequence[str]) -> bool:
+    """Whether a Host header means this machine: by a name that no page elsewhere can have pointed here (DNS rebinding).
+
+    Args:
+        header: as a browser sends it, perhaps with a port. Figures, and names without a dot, are none that anybody
+            could register and point anywhere.
+        hosts: further names that it has; "*" for any.
+
+    >>> is_named("localhost:8000", []), is_named("[::1]:8000", []), is_named("evil.example", [])
+    (True, True, False)
+    """
+    name = host_name(header)
+    if ("." not in name and ":" not in name) or name.lower() in map(str.lower, hosts) or "*" in hosts:
+        return True
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address, or this name, means this machine to itself.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("10.0.0.7")
+    (True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Serving:

@@ -113,13 +113,7 @@ class _SharedWork:
     def start_workers(self, count: int) -> None:
         """Start workers, and a thread that talks to each."""
         for _ in range(count if sys.executable else 0):
-            worker = subprocess.Popen(
-                _command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # an item that fails there is done again here, where its error is reported
-                env=_environment(),
-            )
+            worker = started()
             feeder = threading.Thread(target=self._feed, args=(worker,), daemon=True)
             self._workers.append((worker, feeder))
             feeder.start()
@@ -131,7 +125,7 @@ class _SharedWork:
             worker.kill()
             worker.wait()
             feeder.join()
-            requests, answers = _pipes(worker)
+            requests, answers = pipes(worker)
             answers.close()
             with suppress(OSError):  # an item that was not sent yet
                 requests.close()
@@ -139,7 +133,7 @@ class _SharedWork:
     def _feed(self, worker: Process) -> None:
         """Send a worker one item after another, and take its results."""
         index = None
-        requests, answers = _pipes(worker)
+        requests, answers = pipes(worker)
         try:
             pickle.dump(self.function, requests)
             while (index := self._next()) is not None:
@@ -163,7 +157,18 @@ class _SharedWork:
             self._changed.notify_all()
 
 
-def _pipes(worker: Process) -> tuple[IO[bytes], IO[bytes]]:
+def started() -> Process:
+    """A worker: it reads a function and then items from its standard input, and writes the results, all pickled."""
+    return subprocess.Popen(
+        _command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # an item that fails there is done again here, where its error is reported
+        env=_environment(),
+    )
+
+
+def pipes(worker: Process) -> tuple[IO[bytes], IO[bytes]]:
     """Standard input and output of a worker."""
     if worker.stdin is None or worker.stdout is None:
         raise ToolkitError("expected a worker with pipes, got none")

@@ -1,18 +1,21 @@
 """The review page and what it asks for, as an application for this machine alone."""
 
 import hashlib
-import ipaddress
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from toolkit.errors import ImageError
+from toolkit.core import sockets
+from toolkit.errors import ToolkitError
 from toolkit.review.queues import Item
 from toolkit.review.session import SIDES, Session, row_id
 
@@ -25,14 +28,22 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
 }
 FRESH, KEPT = {"Cache-Control": "no-store"}, {"Cache-Control": "private, max-age=86400, immutable"}
-Text = Annotated[str, Field(max_length=300)]
+MAX_BODY = 4 << 20  # bytes; of a thousand marks with all their words
+
+
+def _as_text(value: object) -> object:
+    """Text that can be stored: half a character, as a keyboard may leave one, becomes a question mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(max_length=300), BeforeValidator(_as_text)]
 
 
 class Mark(BaseModel):
     """One keystroke of a person."""
 
     model_config = ConfigDict(extra="forbid")
-    id: Annotated[str, Field(min_length=1, max_length=64)]
+    id: Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(_as_text)]
     row: Text
     mark: Literal["keep", "use", "exclude", "label", "undo"]
     label: Text = ""
@@ -65,24 +76,84 @@ def build(session: Session, token: str, *, host: str, queue: str, on_stop: Calla
         on_stop()  # here, since a signal ends the process before whoever started it can
 
     application = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    application.state.session, application.state.token, application.state.queue = session, token, queue
+    application.state.session, application.state.queue = session, queue
     application.include_router(routes)
-
-    @application.middleware("http")
-    async def guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        if not _is_this_machine(request.headers.get("host", ""), host):
-            return PlainTextResponse("expected the address of this machine", 403)
-        response = await answer(request)
-        for name, value in (SAFE | FRESH).items():
-            response.headers.setdefault(name, value)
-        return response
-
+    application.add_middleware(_Guard, token=token, host=host)
+    application.exception_handler(RequestValidationError)(_invalid)
     return application
 
 
-def _authorized(request: Request, token: str) -> None:
-    if not secrets.compare_digest(token.encode(), request.app.state.token.encode()):
-        raise HTTPException(403, "expected the address that `toolkit review` printed last")
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    """What was wrong, in ASCII: what was sent may be no text that can be sent back."""
+    first = error.errors()[0]
+    words = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return PlainTextResponse(words.encode("ascii", "backslashreplace"), 422)
+
+
+class _Guard:
+    """Looks at who asks, for what, and how much it is, before a body is read."""
+
+    def __init__(self, application: ASGIApp, *, token: str, host: str):
+        self._application, self._token, self._host = application, token, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        refusal, body = self._refusal(scope), b""
+        if not refusal:
+            body, refusal = await _body(receive)
+        answer = refusal or self._application
+        await answer(scope, _replayed(body, receive), _with_headers(send))
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers, closing = Headers(scope=scope), {"Connection": "close"}
+        if not sockets.is_named(headers.get("host", ""), [self._host]):
+            return PlainTextResponse("expected the address of this machine", 403, closing)
+        token = scope["path"].split("/")[1]
+        if not secrets.compare_digest(token.encode(errors="replace"), self._token.encode()):
+            return PlainTextResponse("expected the address that `toolkit review` printed last", 403, closing)
+        length = headers.get("content-length", "0")
+        return _too_large() if not length.isdecimal() or int(length) > MAX_BODY else None
+
+
+async def _body(receive: Receive) -> tuple[bytes, Response | None]:
+    """All of a body, or why it is not read on."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return b"", _too_large()
+        if not message.get("more_body"):
+            return bytes(body), None
+
+
+def _too_large() -> Response:
+    return PlainTextResponse(f"expected at most {MAX_BODY:,} bytes", 413, {"Connection": "close"})
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
+
+
+def _with_headers(send: Send) -> Send:
+    """A `send` that adds the headers of all answers, unless an answer has its own."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in (SAFE | FRESH).items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sent
 
 
 def _session(request: Request) -> Session:
@@ -98,7 +169,7 @@ def _items(request: Request, queue: str) -> Sequence[Item]:
 
 Reviewed = Annotated[Session, Depends(_session)]
 Items = Annotated[Sequence[Item], Depends(_items)]
-routes = APIRouter(prefix="/{token}", dependencies=[Depends(_authorized)])
+routes = APIRouter(prefix="/{token}")  # which is right, or the request is not let in
 
 
 @routes.get("/")
@@ -159,8 +230,8 @@ def _picture(session: Reviewed, row: str, side: int) -> Response:
         raise HTTPException(404, "no such picture")
     try:
         return Response(session.picture(row, side), media_type="image/jpeg", headers=KEPT)
-    except ImageError as error:
-        raise HTTPException(404, error.reason) from error
+    except ToolkitError as error:
+        raise HTTPException(404, str(error)) from error
 
 
 @routes.post("/marks")
@@ -172,14 +243,3 @@ def _marks(session: Reviewed, sent: Marks) -> dict:
         raise HTTPException(507, f"the marks could not be written: {error}") from error
     changed = [session.state(row_id(path)) for path in session.journal.changed(sent.since)]
     return {"refused": refused, "rows": changed, "last": session.journal.last, "problem": session.problem}
-
-
-def _is_this_machine(header: str, host: str) -> bool:
-    """False for a name that somebody's page may have pointed at this machine (DNS rebinding); figures are no name."""
-    name = header.rpartition(":")[0] if not header.endswith("]") and ":" in header else header
-    if name.lower() in ("localhost", host.lower()):
-        return True
-    try:
-        return bool(ipaddress.ip_address(name.strip("[]")))
-    except ValueError:
-        return False

@@ -1,16 +1,18 @@
 """A review that is served over HTTP on this machine."""
 
+import hashlib
+import html
 import os
 import secrets
 from pathlib import Path
 
 import uvicorn
 
-from toolkit.core import sockets
+from toolkit.core import paths, sockets
 from toolkit.review.application import build
 from toolkit.review.session import Session
 
-TOKEN = ".review-token"  # kept by a crash, so that an open page goes on where it was; removed at the end
+LENGTH = 43  # of the secret in the address
 PORT = 8642  # if it is free
 
 
@@ -38,7 +40,8 @@ class Server(sockets.Serving):
         except BaseException:
             listening.close()
             raise
-        token = _token(self.session.root)
+        self._token = _token(self.session.root)
+        token = self._token.read_text()
         page = build(self.session, token, host=host, queue=queue, on_stop=self._end)
         settings = uvicorn.Config(
             page,
@@ -58,21 +61,22 @@ class Server(sockets.Serving):
         if not self._closed:
             self._closed = True
             self.session.close()
-            (self.session.root / TOKEN).unlink(missing_ok=True)
+            self._token.unlink(missing_ok=True)
             super()._end()
 
     def _repr_html_(self) -> str:
-        return f'<a href="{self.url}" target="_blank" rel="noreferrer">review {self.session.root.name}</a>'
+        return f'<a href="{self.url}" target="_blank" rel="noreferrer">review {html.escape(self.session.root.name)}</a>'
 
 
-def _token(root: Path) -> str:
-    """What an address needs so that a mark is taken; that of a server that was killed, if there is one."""
-    file = root / TOKEN
-    if file.exists() and len(file.read_text()) == 43:
-        return file.read_text()
-    file.unlink(missing_ok=True)
-    token = secrets.token_urlsafe(32)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(handle, token.encode())
-    os.close(handle)
-    return token
+def _token(root: Path) -> Path:
+    """The file of the secret in the address; with the user, since one in the dataset might be known to who packed it.
+
+    A crash leaves it behind, so that an open page goes on where it was.
+    """
+    file = paths.cache() / "review" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
+    if not file.exists() or len(file.read_text()) != LENGTH:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(secrets.token_urlsafe(32))
+    return file

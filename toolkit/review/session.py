@@ -1,25 +1,26 @@
 """A dataset under review: its queues, its marks, and a manifest that follows the marks within half a second."""
 
 import hashlib
-import io
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
-from toolkit import images
-from toolkit.core import paths
-from toolkit.dataset import manifest
+from toolkit.core import paths, workers
+from toolkit.core.caching import BoundedCache
+from toolkit.core.deadline import Deadline
+from toolkit.dataset import manifest, merging
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
+from toolkit.images import opening
 from toolkit.review import queues
 from toolkit.review.journal import Journal
 
 SAVED_AFTER = 0.4  # seconds; what is marked in between is saved together
+OPENED_IN = 10.0  # seconds, or else a picture is not shown
 SIDES = (320, 640, 1280)  # pixels, in which pictures are shown
-CACHED = 256  # pictures that were shown
+CACHED = 64 << 20  # bytes of pictures that were shown
+UNSAVED = "the manifest could not be saved: "
 SHOWN = ("path", "width", "height", "source", "title", "page_url")
 
 
@@ -38,7 +39,7 @@ class Session:
 
     def __init__(self, root: Path):
         self.manifest = manifest.load(paths.local(root, to="review"))
-        self.root, self._stamp = self.manifest.root, _stamp(self.manifest.root)
+        self.root = self.manifest.root
         self.journal = Journal(self.root, self.manifest.table)
         self.problem = ""  # why the manifest could not be saved, in words
         self._saving, self._marked, self._ended = threading.Lock(), threading.Event(), threading.Event()
@@ -46,7 +47,8 @@ class Session:
         self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
         facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
         self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
-        self.picture = lru_cache(maxsize=CACHED)(self._picture)
+        self._pictures = BoundedCache[bytes](CACHED)
+        self._openers = Deadline(opening.shown, most=workers.cores(), seconds=OPENED_IN)
         self._saver = threading.Thread(target=self._follow, name="review", daemon=True)
         self._saver.start()
 
@@ -62,7 +64,11 @@ class Session:
             self._ended.set()
             self._marked.set()
             self._saver.join()
-            self.save()
+            self._openers.close()
+            try:
+                self.save()
+            except (OSError, ToolkitError) as error:
+                warnings.warn(f"{UNSAVED}{error}; the marks are kept, and the next of them saves all", stacklevel=2)
             self.journal.close()
         return self.manifest
 
@@ -79,13 +85,15 @@ class Session:
     def save(self) -> None:
         """Write the marks into the manifest; what another stage has written there meanwhile is kept."""
         with self._saving:
-            if _stamp(self.root) != self._stamp:
+            if merging.stamp(self.root / manifest.FILE) != self.manifest.stamp:
                 self.manifest = manifest.load(self.root)
                 self.journal.adopt(self.manifest.table)
             rows = self.journal.missed(self.manifest.table)
             if rows:
-                self.manifest = self.manifest.update(rows).save()
-            self._stamp = _stamp(self.root)
+                marked = self.manifest.update(rows)
+                self.manifest = marked.save()
+                if self.manifest.table is not marked.table:  # a stage has written in that moment
+                    self.journal.adopt(self.manifest.table)
 
     def path(self, row: str) -> str:
         """Path of a row, or "" if there is none."""
@@ -105,24 +113,15 @@ class Session:
                 self.save()
                 self.problem = ""
             except (OSError, ToolkitError) as error:  # the marks are safe in the journal; it is tried again
-                self.problem = f"the manifest could not be saved: {error}"
+                self.problem = f"{UNSAVED}{error}"
                 self._marked.set()
 
-    def _picture(self, row: str, side: int) -> bytes:
+    def picture(self, row: str, side: int) -> bytes:
         """The JPEG bytes of a picture, made to fit a square of `side` pixels and never enlarged."""
-        picture = images.read(self.root / self._facts[row]["path"], min_side=side)
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=88)
-        return buffer.getvalue()
+        file = self.root / self._facts[row]["path"]
+        return self._pictures.get((row, side), lambda: self._openers.run((str(file), side)), size=len)
 
 
 def row_id(path: str) -> str:
     """The id of a row in addresses: a hash of its path."""
     return hashlib.blake2s(path.encode(), digest_size=8).hexdigest()
-
-
-def _stamp(root: Path) -> tuple[int, int, int]:
-    """A value that changes whenever the manifest is written."""
-    facts = (root / manifest.FILE).stat()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns

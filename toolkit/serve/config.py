@@ -22,6 +22,9 @@ class Config:
         host: address to listen at; any but that of this machine itself lets others on the network in.
         port: to listen at; 0 takes any that is free.
         name: of the model in addresses; "" takes the name of the run, or of the file.
+        hosts: names that it is asked by, as its clients write them, besides localhost, `host` and addresses in figures;
+            () takes those alone on an address of this machine itself, where a page in a browser might ask by a name of
+            its own (DNS rebinding), and any elsewhere.
         token: bearer token that all requests but those about health need; "" for none.
         formats: of pictures that are opened, of `FORMATS`.
         max_megabytes: of the body of a request, in millions of bytes.
@@ -34,6 +37,7 @@ class Config:
         held_megabytes: of all bodies at a time.
         receive_seconds: in which a request has to arrive.
         answer_seconds: from its arrival to its answer.
+        open_seconds: in which one picture has to be opened; a process that takes longer is ended.
         stop_seconds: that requests under way have left when the service is stopped.
         rate: requests per second from one address; 0 sets no limit. As many may come at once as in two seconds.
         root_path: prefix under which a proxy offers the service, such as "/classifier", whether or not it takes that
@@ -54,6 +58,7 @@ class Config:
     host: str = _option("127.0.0.1", "address to listen at (default: 127.0.0.1, this machine alone)")
     port: int = _option(8000, "to listen at (default: 8000); 0 takes any that is free", 0)
     name: str = _option("", "of the model in addresses (default: that of the run or the file)")
+    hosts: tuple[str, ...] = _option((), "names that it is asked by, with commas (default: this machine's own, or any)")
     token: str = field(default="", repr=False)
     formats: tuple[str, ...] = _option(
         ("jpg", "png", "webp"), f"of pictures, with commas, of {','.join(FORMATS)} (default: jpg,png,webp)"
@@ -68,6 +73,7 @@ class Config:
     held_megabytes: float = _option(256.0, "of all requests at a time (default: 256)", 0.001)
     receive_seconds: float = _option(20.0, "in which a request has to arrive (default: 20)", 0.001)
     answer_seconds: float = _option(10.0, "from its arrival to its answer (default: 10)", 0.001)
+    open_seconds: float = _option(5.0, "in which a picture has to be opened (default: 5)", 0.001)
     stop_seconds: float = _option(20.0, "that requests have left when it is stopped (default: 20)", 0)
     rate: float = _option(0.0, "requests per second from one address (default: 0, no limit)", 0)
     root_path: str = _option("", "prefix under which a proxy offers it, such as /classifier (default: none)")
@@ -80,6 +86,7 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "hosts", tuple(self.hosts))
         object.__setattr__(self, "allow_origins", tuple(origin.rstrip("/") for origin in self.allow_origins))
         object.__setattr__(self, "root_path", self.root_path.rstrip("/"))
         for setting in fields(self):

@@ -1,10 +1,13 @@
-"""Dynamic batching: some threads decode pictures, others compute the probabilities of batches of them.
+"""Dynamic batching: some processes decode pictures, and threads compute the probabilities of batches of them.
+
+A decoder has a deadline, and a process of its own, which is ended when it takes longer: nothing else stops one.
 
 No request waits for a batch to fill: a session that is free takes its share of the queue. Under low load a batch is one
 picture, under high load it grows.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
@@ -16,7 +19,9 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import workers
-from toolkit.errors import ImageError
+from toolkit.core.deadline import Deadline, TooLate
+from toolkit.errors import ImageError, ToolkitError
+from toolkit.images import opening
 from toolkit.model.classifier import Classifier
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
@@ -27,7 +32,7 @@ Result = np.ndarray | Problem  # the probabilities of a picture, or why there ar
 
 
 class Engine:
-    """Threads that decode pictures and compute their probabilities.
+    """Processes that decode pictures, and threads that compute their probabilities.
 
     Args:
         sessions: copies of one model, each used by one thread at a time.
@@ -39,18 +44,24 @@ class Engine:
         self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
         self._idle = list(sessions)
         self._queue: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+        self._decoders = Deadline(opening.prepared, most=workers.cores(), seconds=config.open_seconds)
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
         self.waiting = 0
         metrics.gauge("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)
 
     def warm(self) -> None:
-        """Warm up: use each session once, since the first answer takes longer."""
+        """Warm up: use each session and each process once, since the first answer takes longer."""
+        session = self._sessions[0]
+        blank = images.to_png(np.zeros((8, 8, 3), np.uint8)), session.size, session.resize_mode, 64
+        with contextlib.suppress(ToolkitError):  # a slow start is made up for later
+            list(self._openers.map(self._decoders.run, [blank] * workers.cores()))
         for session in self._sessions:
             session.probabilities(np.zeros((1, session.size, session.size, 3), np.uint8))
 
     def close(self) -> None:
-        """End the threads."""
+        """End the processes and the threads."""
+        self._decoders.close()
         self._openers.shutdown(cancel_futures=True)
         self._askers.shutdown(cancel_futures=True)
 
@@ -103,11 +114,17 @@ class Engine:
         format, formats = images.sniff(picture[:32]), self.config.formats
         if format not in formats:
             raise Problem(415, f"expected a format of {', '.join(formats)}, got {format or 'something else'}")
-        self._check(images.pixels(picture))
         try:
-            return session.prepare(picture)
+            return self._decoders.run((picture, session.size, session.resize_mode, self.config.max_pixels))
         except ImageError as error:
+            if error.status == opening.TOO_MANY_PIXELS:
+                raise Problem(422, error.reason, code="too_many_pixels") from error
             raise Problem(422, f"the picture cannot be opened: {error.reason}", code="unreadable") from error
+        except TooLate as error:
+            message = f"expected a picture that is opened within {self.config.open_seconds:g} s"
+            raise Problem(422, message, code="too_much_work") from error
+        except ToolkitError as error:  # its process died, of memory perhaps
+            raise Problem(422, f"the picture cannot be opened: {error}", code="unreadable") from error
 
     def _check(self, pixels: float) -> None:
         if pixels > self.config.max_pixels:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from toolkit.core import sockets
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
-WITHOUT_TOKEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/")
+HEALTH = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
+WITHOUT_TOKEN = ("/docs", "/openapi.json", "/")
 JSON = ("/v1/", "/v2/")  # paths whose body is JSON
 LINGER = 1.0  # seconds in which a refused body is read on and dropped
 BURST = 2.0  # seconds whose requests may come at once
@@ -70,8 +72,11 @@ class LimitedApplication:
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
     def _admit(self, scope: Scope) -> None:
-        """Check the rate and the token."""
-        path = scope["path"]
+        """Check who asks, the rate and the token."""
+        path, headers = scope["path"], Headers(scope=scope)
+        if path in HEALTH:
+            return
+        self._check_origin(scope["method"], headers)
         if path in WITHOUT_TOKEN or path.startswith("/docs/"):
             return
         address = scope["client"][0] if scope.get("client") else ""
@@ -79,9 +84,23 @@ class LimitedApplication:
         if wait:
             message = f"expected at most {self._config.rate:g} requests per second from {address}"
             raise Problem(429, message, headers={"Retry-After": str(int(wait) + 1)})
-        if self._config.token and not self._knows_token(Headers(scope=scope).get("authorization", "")):
+        if self._config.token and not self._knows_token(headers.get("authorization", "")):
             message = "expected the token as `Authorization: Bearer TOKEN`"
             raise Problem(401, message, headers={"WWW-Authenticate": "Bearer"})
+
+    def _check_origin(self, method: str, headers: Headers) -> None:
+        """Refuse a name that was pointed here from elsewhere, and what a page from elsewhere sends."""
+        config, host = self._config, headers.get("host", "")
+        known = bool(config.hosts) or (sockets.is_loopback(config.host) and not config.token)
+        if known and host and not sockets.is_named(host, (config.host, *config.hosts)):
+            raise Problem(403, f"expected the address of this service, got {host!r:.80}; see its option --hosts")
+        if method != "POST" or config.token:  # an answer is not shown to it; it does not know the token
+            return
+        origin, site = headers.get("origin", f"//{host}"), headers.get("sec-fetch-site", "")
+        if {origin, "*"} & set(config.allow_origins):
+            return
+        if site not in ("same-origin", "none") if site else origin.partition("//")[2] != host:
+            raise Problem(403, f"expected a request of this service's own page, got one of {origin!r:.80}")
 
     def _knows_token(self, header: str) -> bool:
         scheme, _, token = header.partition(" ")

@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from toolkit.model.classifier import Classifier
 from toolkit.serve.engine import Engine, Result
-from toolkit.serve.problems import Facts, Problem, documented
+from toolkit.serve.problems import Ascii, Facts, Problem, documented
 
 NAME = 200  # letters of the name of a file that are sent back, at most
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -84,7 +84,7 @@ def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
         answers = [_answer(model, *pair, limit, top) for pair in zip(names, results, strict=True)]
         if all("error" in answer for answer in answers):
             raise _first(results, answers)
-        return JSONResponse({"model": name, "predictions": answers})
+        return Ascii({"model": name, "predictions": answers})
 
     return router
 
@@ -98,6 +98,8 @@ async def _pictures(request: Request, most: int) -> tuple[list[str], list[bytes]
     except MultiPartException as error:
         status = 413 if error.message.startswith("Too many") else 400
         raise Problem(status, f"expected at most {most} pictures in a form, got: {error.message}") from error
+    except (LookupError, UnicodeError) as error:  # a charset that there is not, or in which this is no text
+        raise Problem(400, f"expected the names of files in UTF-8, got: {error}") from error
     files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
     names, pictures = [(file.filename or "picture")[:NAME] for file in files], [await file.read() for file in files]
     await form.close()

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 CODES = {
     400: "bad_request",
     401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     408: "too_slow",
@@ -26,6 +27,7 @@ CODES = {
 DESCRIPTIONS = {
     400: "not HTTP or JSON as expected",
     401: "no token, or another",
+    403: "asked by a name that is not this service's, or by a page from elsewhere",
     404: "no such model",
     408: "it did not arrive in time",
     413: "too many bytes, or pictures",
@@ -35,7 +37,7 @@ DESCRIPTIONS = {
     503: "too much to do; ask again later",
     504: "no answer in time",
 }
-COMMON = (400, 401, 408, 413, 429, 503, 504)  # errors of all routes
+COMMON = (400, 401, 403, 408, 413, 429, 503, 504)  # errors of all routes
 
 
 class Problem(HTTPException):
@@ -70,14 +72,14 @@ class Problem(HTTPException):
     @property
     def response(self) -> JSONResponse:
         """The response."""
-        return _Ascii({"error": self.facts}, self.status_code, self.headers)
+        return Ascii({"error": self.facts}, self.status_code, self.headers)
 
 
-class _Ascii(JSONResponse):
+class Ascii(JSONResponse):
     """JSON in ASCII, which can repeat whatever was sent, lone surrogates too."""
 
-    def render(self, content: object) -> bytes:
-        return json.dumps(content).encode("ascii")
+    def render(self, content: object) -> bytes:  # noqa: D102 - as in starlette
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class Facts(BaseModel):

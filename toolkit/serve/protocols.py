@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Literal
@@ -10,15 +11,16 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 import toolkit
 from toolkit.model.classifier import Classifier
 from toolkit.serve.engine import Engine, Picture
-from toolkit.serve.problems import Problem, documented
+from toolkit.serve.problems import Ascii, Problem, documented
 
 VERSION = "1"  # of a model: there is one
 OF_VERSION = "/versions/{version}"
+MOST_KEYS = 8  # of an instance
 MOST = 10_000  # instances that are validated, before they are refused as too many
 
 
@@ -51,10 +53,19 @@ class Encoded(BaseModel):
     b64: str
 
 
+def _few(instance: object) -> object:
+    """An instance that has no more keys than any would: an error is made for each."""
+    if isinstance(instance, dict) and len(instance) > MOST_KEYS:
+        raise ValueError(f"expected one value of an instance, got {len(instance)}")
+    return instance
+
+
 class PredictRequest(BaseModel):
     """A request of TensorFlow Serving."""
 
-    instances: Annotated[list[Encoded | dict[str, Encoded]], Field(min_length=1, max_length=MOST)]
+    instances: Annotated[
+        list[Annotated[Encoded | dict[str, Encoded], BeforeValidator(_few)]], Field(min_length=1, max_length=MOST)
+    ]
 
 
 def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
@@ -106,7 +117,7 @@ def _open_inference(engine: Engine, model: Classifier, served: str, version: str
             for output in (outputs[index] for index in asked)
         ]
         facts = {"model_name": served, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
-        return JSONResponse({**facts, "outputs": filled})
+        return Ascii({**facts, "outputs": filled})
 
     return router
 
@@ -134,7 +145,7 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str, version:
         encoded = [instance if isinstance(instance, Encoded) else _only(instance) for instance in sent.instances]
         _count(len(encoded), engine.config.max_pictures)
         probabilities = await _all(engine, [_decoded(instance.b64) for instance in encoded])
-        return JSONResponse({"predictions": probabilities.astype(float).tolist()})
+        return Ascii({"predictions": probabilities.astype(float).tolist()})
 
     return router
 
@@ -177,17 +188,27 @@ def _from_tensor(tensor: Tensor, most: int) -> list[Picture]:
         if not len(texts) == len(tensor.data) == tensor.shape[0] == math.prod(tensor.shape):
             raise Problem(422, f"expected {tensor.shape[0]} texts of base64 and the shape [n], got {tensor.shape}")
         return [_decoded(text) for text in texts]
-    try:
-        pixels = np.asarray(tensor.data)
-    except ValueError as error:
-        raise Problem(422, "expected all rows of the data as long as each other") from error
+    numbers = _whole_numbers(tensor.data)
     if len(tensor.shape) != 4 or tensor.shape[3] != 3 or min(tensor.shape) < 1:
         raise Problem(422, f"expected the shape [n, height, width, 3], got {tensor.shape}")
-    if pixels.dtype.kind not in "iu" or pixels.size != math.prod(tensor.shape):
-        raise Problem(422, f"expected {math.prod(tensor.shape):,} whole numbers, got {pixels.size:,} of another kind")
-    if pixels.min() < 0 or pixels.max() > 255:
+    if numbers is None or len(numbers) != math.prod(tensor.shape):
+        count = f"{len(numbers or tensor.data):,}{'' if numbers else ' of another kind'}"
+        raise Problem(422, f"expected {math.prod(tensor.shape):,} whole numbers, got {count}")
+    if min(numbers) < 0 or max(numbers) > 255:
         raise Problem(422, "expected numbers from 0 to 255")
-    return list(pixels.astype(np.uint8).reshape(tensor.shape))
+    return list(np.array(numbers, np.uint8).reshape(tensor.shape))
+
+
+def _whole_numbers(data: list[Any]) -> list[int] | None:
+    """The numbers of a list, or of lists of lists of the same length; None if one of them is none.
+
+    Looked at one by one before numpy sees them: of texts among them it makes an array as wide as the longest.
+    """
+    while data and all(isinstance(row, list) for row in data):
+        if len({len(row) for row in data}) > 1:
+            raise Problem(422, "expected all rows of the data as long as each other")
+        data = list(itertools.chain.from_iterable(data))
+    return data if data and all(type(number) is int for number in data) else None
 
 
 def _only(instance: dict[str, Encoded]) -> Encoded:

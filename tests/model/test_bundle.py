@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from helpers import untrained
 
-from toolkit import bundle
+from toolkit import bundle, predict
 from toolkit.core.framework import keras
-from toolkit.errors import BundleError
+from toolkit.errors import BundleError, DatasetError
 
 
 @pytest.fixture
@@ -227,3 +227,49 @@ def test_predictions_are_read_back_with_labels_that_look_like_numbers(saved):
     table.to_csv(saved.folder / bundle.PREDICTIONS, index=False)
     pd.testing.assert_frame_equal(saved.predictions, table, check_dtype=False)
     assert saved.predictions["label"].tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 6000}, "expected a size of 1 to 2048 pixels, got 6000"),
+        ({"size": "32"}, "expected a size of"),
+        ({"size": True}, "expected a size of"),
+        ({"classes": ["a", "a"]}, "classes, each once, got 2"),
+        ({"classes": [["a"], "b"]}, "expected a list of names"),
+        ({"classes": {"a": 1, "b": 2}}, "expected a list of names"),
+        ({"classes": []}, "expected a list of names"),
+    ],
+)
+def test_metadata_that_cannot_be_are_refused_before_anything_is_made_of_them(saved, change, words):
+    file = saved.folder / bundle.FACTS
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(BundleError, match=words):
+        bundle.load(saved.folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e999", '{"classes": ["a", "b"], "size": 1e999, "sha256": ""}', "[" * 100_000, "[]", ""]
+)
+def test_a_file_that_holds_no_metadata_is_refused_in_words(saved, text):
+    (saved.folder / bundle.FACTS).write_text(text)
+    with pytest.raises(BundleError, match="bundle.json is damaged"):
+        bundle.load(saved.folder)
+
+
+@pytest.mark.parametrize("change", [{"size": 64}, {"classes": ["a", "b", "c"]}, {"classes": ["a"]}])
+def test_metadata_are_compared_with_what_the_network_computes_before_pictures_are_made(saved, change, monkeypatch):
+    file = saved.folder / bundle.FACTS
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    trained = bundle.load(saved.folder)
+    monkeypatch.setattr(bundle.Bundle, "prepare", lambda self, source: pytest.fail("expected to be refused first"))
+    with pytest.raises(
+        BundleError, match=r"it says .* pixels and .* classes, and computes \(None, 2\) of \(None, 32, 32, 3\)"
+    ):
+        predict.picture(trained, b"")
+
+
+def test_predictions_that_name_files_elsewhere_are_refused(saved):
+    (saved.folder / bundle.PREDICTIONS).write_text("path,label,predicted,probability\n../../x.png,cars,cars,0.9\n")
+    with pytest.raises(DatasetError, match="expected paths of pictures such as raw/cars/1.jpg in .*predictions.csv"):
+        _ = saved.predictions

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from toolkit import images
-from toolkit.core import paths
+from toolkit.core import contained, paths, records
 from toolkit.errors import BundleError
 from toolkit.model import keras_file
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, classes_and_size
 
 if TYPE_CHECKING:
     import keras
@@ -87,7 +87,13 @@ class Bundle(Classifier):
             from toolkit.core import framework
 
             framework.hub()
-        return keras_file.read(self.folder / MODEL if self.folder.is_dir() else self.folder)
+        model = keras_file.read(self.folder / MODEL if self.folder.is_dir() else self.folder)
+        keras_file.check(model, self.folder, size=self.size, classes=len(self.classes))
+        return model
+
+    def check(self) -> None:
+        """Raise BundleError where the network is not what its metadata say, before pictures are made for it."""
+        self.model  # noqa: B018 - which is read and compared
 
     @property
     def history(self) -> pd.DataFrame:
@@ -112,8 +118,8 @@ class Bundle(Classifier):
         """What `evaluate` measured last; empty before."""
         file = self.folder / METRICS
         try:
-            return json.loads(file.read_text()) if file.exists() else {}
-        except ValueError:  # damaged: as if it had not been evaluated
+            return records.read(file) if file.exists() else {}
+        except BundleError:  # damaged: as if it had not been evaluated
             return {}
 
     @property
@@ -129,7 +135,9 @@ class Bundle(Classifier):
                 f"expected an evaluated run, {self.name} has no {PREDICTIONS}; run `toolkit evaluate "
                 f"{paths.run_name(self.folder)}`"
             )
-        return pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
+        table = pd.read_csv(file, keep_default_na=False, dtype={"path": str, "label": str, "predicted": str})
+        contained.paths(table.get("path", ()), of=file, anywhere=True)
+        return table
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(pictures))
@@ -211,9 +219,9 @@ def load(run: str | Path) -> Bundle:
 def _stored(folder: Path) -> Bundle:
     """The run that a `bundle.json` describes; its model is not looked at yet."""
     file = folder / FACTS
+    facts = records.read(file, advice="train the run again (--overwrite)")
     try:
-        facts = json.loads(file.read_bytes())
-        classes, size = tuple(facts["classes"]), int(facts["size"])
+        classes, size = classes_and_size(facts)
         mode = str(facts.get("resize_mode", "crop"))  # which all were before they said so
         facts["sha256"] + ""  # raises where it is missing, or no text
     except (ValueError, KeyError, TypeError) as error:

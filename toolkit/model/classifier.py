@@ -1,11 +1,15 @@
 """Classifier: what every trained model can do, whatever runs it: Keras, or a file exported for elsewhere."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from toolkit import images
+
+MAX_SIZE, MOST_CLASSES = 2048, 100_000  # pixels of a side, and names, that a model may have
 
 
 class Classifier(ABC):
@@ -29,6 +33,9 @@ class Classifier(ABC):
     def name(self) -> str:
         """Name of the run or of the file."""
         return self.folder.name
+
+    def check(self) -> None:  # noqa: B027 - most have nothing left to check
+        """Raise BundleError where it is not what it says of itself; an exported file is checked when it is opened."""
 
     def prepare(self, source: images.Picture) -> np.ndarray:
         """Preprocessing: a picture as the square that this model learned from.
@@ -77,3 +84,19 @@ class Classifier(ABC):
     @abstractmethod
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         """Probabilities, shape (n, classes), of float32 pictures, n at least 1."""
+
+
+def classes_and_size(facts: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """The classes of a model and the side of its pictures, as its metadata has them.
+
+    Raises:
+        ValueError, KeyError, TypeError: names that are none, or the same twice, or a side out of range.
+    """
+    classes, size = facts["classes"], facts["size"]
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) and name for name in classes):
+        raise ValueError(f"expected a list of names as classes, got {str(classes)[:80]}")
+    if len(set(classes)) < len(classes) or len(classes) > MOST_CLASSES:
+        raise ValueError(f"expected at most {MOST_CLASSES:,} classes, each once, got {len(classes):,}")
+    if type(size) is not int or not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"expected a size of 1 to {MAX_SIZE} pixels, got {str(size)[:80]}")
+    return tuple(classes), size

@@ -31,6 +31,22 @@ def read(file: Path) -> "keras.Model":
         raise BundleError(f"{file} cannot be read as a model: {in_one_line(error)}") from error
 
 
+def check(model: "keras.Model", folder: Path, *, size: int, classes: int) -> None:
+    """Compare what a run says of its model with what that computes, as far as it tells.
+
+    Raises:
+        BundleError: they differ.
+    """
+    shapes = [getattr(model, name, None) for name in ("input_shape", "output_shape")]
+    for said, done in zip(((None, size, size, 3), (None, classes)), shapes, strict=True):
+        is_shape = isinstance(done, tuple) and len(done) == len(said)
+        if not is_shape or any(None not in pair and pair[0] != pair[1] for pair in zip(said, done, strict=True)):
+            raise BundleError(
+                f"expected {folder} as it was trained, but it says {size} pixels and {classes} classes, and computes "
+                f"{shapes[1]} of {shapes[0]}; train the run again (--overwrite)"
+            )
+
+
 def classifier(file: Path) -> "keras.Model":
     """The classifier in a file that another program may have saved, as a functional model.
 

@@ -117,6 +117,7 @@ def stream(
     trained = trained if isinstance(trained, Classifier) else runtime.load(trained)
     threshold = trained.threshold if abstain_below is None else abstain_below
     _check(batch_size, threshold, views, passes)
+    trained.check()
     if passes:
         uncertainty.model_of(trained)  # raises for an exported model, before any picture is opened
     return _stream(trained, iter(several(sources)), batch_size, threshold, views, passes)

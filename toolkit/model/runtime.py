@@ -11,6 +11,7 @@ which it is not sure, and the `temperature` that is already in its weights. RGB 
 import json
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from toolkit import images
-from toolkit.core import extras, paths, stderr, workers
+from toolkit.core import extras, paths, records, stderr, workers
 from toolkit.errors import BundleError
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, classes_and_size
 
 ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # the best first
 FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
@@ -101,7 +102,7 @@ def exported(model: str | Path) -> Path:
     if not files:
         advice = f"run `toolkit export {paths.run_name(path)}`"
         raise BundleError(f"expected exported files in {folder}, found none; {advice}")
-    made_from, now = (json.loads(file.read_bytes()) for file in (folder / "export.json", path / "bundle.json"))
+    made_from, now = records.read(folder / "export.json"), records.read(path / "bundle.json")
     if made_from.get("model") != now.get("sha256"):
         advice = f"run `toolkit export {paths.run_name(path)}` again"
         raise BundleError(f"expected {folder} from {path.name} as it is now; {advice}")
@@ -121,9 +122,9 @@ def artifact(path: Path, facts: Mapping[str, Any], answer: Answer, shape: tuple)
         BundleError: the metadata is damaged, or does not fit.
     """
     try:
-        classes, size, mode = tuple(map(str, facts["classes"])), int(facts["size"]), facts["resize_mode"]
+        (classes, size), mode = classes_and_size(facts), facts["resize_mode"]
         threshold = float(facts["threshold"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _foreign(path, f"its {FACTS} is damaged ({error!r})") from error
     if mode not in images.MODES or not 0 <= threshold <= 1:
         raise _foreign(path, f"its {FACTS} has the resize_mode {mode!r} and the threshold {threshold}")
@@ -137,8 +138,10 @@ def _litert(path: Path, threads: int) -> Artifact:
 
     try:
         with zipfile.ZipFile(path) as attached:
+            if attached.getinfo(FACTS).file_size > records.MOST:
+                raise ValueError(f"more than {records.MOST:,} bytes")
             facts = json.loads(attached.read(FACTS))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError) as error:
         raise _foreign(path, f"no {FACTS} is attached to it") from error
     try:
         with stderr.silenced():

@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all coverage check notebooks docs report clean
+.PHONY: help setup demo test test-slow test-all coverage check audit notebooks docs report clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ check: $(READY) ## lint, format and types, notebooks too; no stored outputs, no 
 	$(BIN)/nbstripout --verify $(wildcard notebooks/*.ipynb)
 	@big=$$(git ls-files -z | xargs -0 -r stat -c '%s %n' | awk '$$1 > 1000000 && $$2 != "toolkit/networks/weights/cifar10.npz"'); \
 	if [ -n "$$big" ]; then echo "files over 1 MB: $$big"; exit 1; fi
+
+audit: $(READY) ## look up known holes in the versions that were tested, and in the lowest that are allowed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit || echo "pip-audit cannot be had"
+	@$(BIN)/python tools/audit.py
 
 notebooks: $(READY) ## execute all notebooks on tiny data
 	$(BIN)/python -m pytest -m notebook

@@ -2,7 +2,8 @@
 
 python benchmarks/load.py cars_tanks/mobilenet PICTURES/cars_tanks        after `toolkit export cars_tanks/mobilenet`
 
-`--minutes 10` sends good and bad requests for so long instead, and watches the memory.
+`--minutes 10` sends good and bad requests for so long instead, and watches memory and health; `--stops 20` ends it
+so often amid them.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 CONNECTIONS = (1, 8, 64)
 WARM = 3.0  # seconds that do not count
 PICTURES = 50
+LIMITS = ("--name", "model", "--receive-seconds", "2", "--max-megabytes", "4", "--max-pictures", "8")
+STOP = 20  # seconds
 
 
 @contextlib.contextmanager
@@ -131,8 +134,7 @@ async def _stopped(port: int, requests: Sequence[bytes], started: subprocess.Pop
 
 def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[dict], dict]:
     """Good and bad requests, mixed, and the memory of the process meanwhile."""
-    limits = ("--name", "model", "--receive-seconds", "2", "--max-megabytes", "4", "--max-pictures", "8")
-    with serving(model, *limits) as (port, started):
+    with serving(model, *LIMITS) as (port, started):
         found, memory = asyncio.run(misuse.mixed(port, pictures, 60 * minutes, started.pid))
     rows = [
         {
@@ -142,7 +144,7 @@ def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[di
         }
         for kind, said in sorted(found.items())
     ]
-    moments, megabytes = np.array(memory).T
+    moments, megabytes, waited = np.array(memory).T
     late = moments > moments[-1] / 2
     summary = {
         "requests": sum(row["requests"] for row in rows),
@@ -150,9 +152,32 @@ def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[di
         "MB at a tenth of the time": float(megabytes[moments >= moments[-1] / 10][0]),
         "MB at the end": float(megabytes[-1]),
         "most MB": float(megabytes.max()),
+        "MB grown after a minute": float(megabytes.max() - megabytes[moments >= min(60, moments[-1] / 2)][0]),
+        "longest s of /healthz": float(waited.max()),
         "MB per minute, second half": float(60 * np.polyfit(moments[late], megabytes[late], 1)[0]),
     }
-    return rows, {**summary, "curve": [[round(t), round(mb, 1)] for t, mb in memory[:: max(1, len(memory) // 40)]]}
+    return rows, {**summary, "curve": [[round(t), round(mb, 1)] for t, mb, _ in memory[:: max(1, len(memory) // 40)]]}
+
+
+def stop_attacked(model: str, pictures: Sequence[bytes], *, times: int) -> dict:
+    """SIGTERM amid good and bad requests: the seconds until the process has ended, which may be `--stop-seconds`."""
+    ends = []
+    for _ in range(times):
+        with serving(model, *LIMITS, "--stop-seconds", str(STOP)) as (port, started):
+            ends.append(asyncio.run(_attacked(port, pictures, started)))
+    return {"times": times, "most seconds to stop": max(ends), "later than allowed": sum(end > STOP for end in ends)}
+
+
+async def _attacked(port: int, pictures: Sequence[bytes], started: subprocess.Popen) -> float:
+    attack = asyncio.create_task(misuse.mixed(port, pictures, 60, started.pid))
+    await asyncio.sleep(2)
+    started.send_signal(signal.SIGTERM)
+    begun = time.perf_counter()
+    await asyncio.to_thread(started.wait, 120)
+    seconds = time.perf_counter() - begun
+    attack.cancel()
+    await asyncio.gather(attack, return_exceptions=True)
+    return seconds
 
 
 def main() -> None:
@@ -162,9 +187,13 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="a folder of JPEGs")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default: 10)")
     parser.add_argument("--minutes", type=float, help="send good and bad requests for so long, instead of the rest")
+    parser.add_argument("--stops", type=int, help="end it so often amid good and bad requests, instead of the rest")
     parser.add_argument("--no-flask", action="store_true", help="leave the comparison out")
     asked = parser.parse_args()
     pictures = [file.read_bytes() for file in sorted(asked.pictures.rglob("*.jpg"))[:PICTURES]]
+    if asked.stops:
+        table.show([stop_attacked(asked.run, pictures, times=asked.stops)], json_file=asked.json)
+        return
     if asked.minutes:
         rows, summary = soak(asked.run, pictures, asked.minutes)
         curve = summary.pop("curve")

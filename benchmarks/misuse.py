@@ -20,7 +20,7 @@ Sender = Callable[[int, random.Random], Awaitable[int]]
 
 async def mixed(
     port: int, pictures: Sequence[bytes], seconds: float, pid: int
-) -> tuple[dict[str, Counter], list[tuple[float, float]]]:
+) -> tuple[dict[str, Counter], list[tuple[float, float, float]]]:
     """Send all kinds at random.
 
     Args:
@@ -30,11 +30,13 @@ async def mixed(
         pid: of the service.
 
     Returns:
-        For every kind how often each status came, and (seconds, MB of memory) of the service, once a second.
+        For every kind how often each status came, and (seconds, MB of memory, seconds that /healthz took) of the
+        service, about once a second.
     """
     found: dict[str, Counter] = defaultdict(Counter)
     kinds, until, started = senders(pictures), client.for_seconds(seconds), time.perf_counter()
-    memory: list[tuple[float, float]] = []
+    memory: list[tuple[float, float, float]] = []
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
     async def worker(number: int) -> None:
         rng = random.Random(number)
@@ -44,7 +46,11 @@ async def mixed(
 
     async def watch() -> None:
         while not until():
-            memory.append((time.perf_counter() - started, resident(pid)))
+            line, asked = client.Connection(port), time.perf_counter()
+            await line.ask(health)
+            waited = time.perf_counter() - asked
+            line.close()
+            memory.append((time.perf_counter() - started, resident(pid), waited))
             await asyncio.sleep(1)
 
     await asyncio.gather(watch(), *map(worker, range(WORKERS)))
@@ -87,7 +93,64 @@ def senders(pictures: Sequence[bytes]) -> dict[str, Sender]:
         "no HTTP": whole(lambda rng: rng.randbytes(rng.randint(1, 200)).replace(b"\n", b"") + b"\r\n\r\n"),
         "a slow body": slow,
         "half a body": half,
+        **{f"{name} (of one who read it)": whole(build) for name, build in hostile(pictures).items()},
     }
+
+
+def hostile(pictures: Sequence[bytes]) -> dict[str, Callable[[random.Random], bytes]]:
+    """Requests of somebody who has read how the service works, by name; each costs whoever believes it."""
+    scans, narrow = progressive(500, 20_000, 400), bomb_of(1, 3_000_000)
+    keys = json.dumps({"instances": [{str(key): 1 for key in range(100_000)}]}).encode()
+    infer = "/v2/models/model/infer"
+
+    def tensor(data: list, id: str = "1") -> bytes:
+        inputs = {"name": "x", "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": data}
+        return json.dumps({"id": id, "inputs": [inputs]}).encode()
+
+    return {
+        "a JPEG of 400 scans": lambda rng: client.post("/predict", scans),
+        "a picture of one column": lambda rng: client.post("/predict", narrow),
+        "5,000 segments": lambda rng: client.post(
+            "/predict", pictures[0][:2] + b"\xff\xfe\0\2" * 5_000 + pictures[0][2:]
+        ),
+        "a profile of 3 MB": lambda rng: client.post("/predict", profiled(rng.choice(pictures), rng)),
+        "texts in a tensor": lambda rng: client.post(infer, tensor(["A" * 50_000, *[""] * 1500])),
+        "half a character": lambda rng: client.post(infer, tensor([1, 2, 3], "\ud800")),
+        "very many keys": lambda rng: client.post("/v1/models/model:predict", keys),
+        "another Host": lambda rng: client.post("/predict", pictures[0]).replace(b"Host: ", b"Host: evil.example", 1),
+        "another Origin": lambda rng: client.post("/predict", pictures[0]).replace(
+            b"\r\n", b"\r\nOrigin: http://evil.example\r\n", 1
+        ),
+    }
+
+
+def progressive(width: int, height: int, scans: int) -> bytes:
+    """A grey JPEG, all blocks empty, that goes over all of them again and again (LJT-01-003)."""
+
+    def segment(mark: int, data: bytes) -> bytes:
+        return b"\xff" + bytes([mark]) + struct.pack(">H", len(data) + 2) + data
+
+    blocks = -(-width // 8) * -(-height // 8)
+    bits = ("0" + "1" * 14) * (blocks // 32_767) + "10" * (blocks % 32_767)
+    bits += "1" * (-len(bits) % 8)
+    runs = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    out = b"\xff\xd8" + segment(0xDB, b"\0" + bytes([16] * 64))
+    out += segment(0xC2, struct.pack(">BHHB", 8, height, width, 1) + b"\1\x11\0")
+    out += segment(0xC4, b"\0" + bytes([1] + [0] * 15) + b"\0")
+    out += segment(0xC4, b"\x10" + bytes([1, 1] + [0] * 14) + b"\xe0\0")
+    out += segment(0xDA, b"\1\1\0\0\0\0") + bytes(-(-blocks // 8)) + segment(0xDA, b"\1\1\0\1\x3f\1") + runs
+    return out + (segment(0xDA, b"\1\1\0\1\x3f\x10") + runs) * scans + b"\xff\xd9"
+
+
+def profiled(picture: bytes, rng: random.Random) -> bytes:
+    """A JPEG with a colour profile that no other has."""
+    data = rng.randbytes(16) + bytes(3_000_000)
+    parts = [data[start : start + 65_519] for start in range(0, len(data), 65_519)]
+    marks = (
+        b"\xff\xe2" + struct.pack(">H", len(part) + 16) + b"ICC_PROFILE\0" + bytes([place, len(parts)]) + part
+        for place, part in enumerate(parts, 1)
+    )
+    return picture[:2] + b"".join(marks) + picture[2:]
 
 
 async def slow(port: int, rng: random.Random) -> int:
@@ -116,25 +179,32 @@ async def half(port: int, rng: random.Random) -> int:
 
 def bomb(side: int) -> bytes:
     """A square PNG of few bytes, whole and black."""
+    return bomb_of(side, side)
+
+
+def bomb_of(width: int, height: int) -> bytes:
+    """The same of any shape."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    if side not in BOMBS:
-        packer, row = zlib.compressobj(9), bytes(side // 8 + 2)
-        rows = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
-        head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-        BOMBS[side] = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    return BOMBS[side]
+    if (width, height) not in BOMBS:
+        packer, row = zlib.compressobj(9), bytes(width // 8 + 2)
+        rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+        head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+        BOMBS[width, height] = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return BOMBS[width, height]
 
 
-BOMBS: dict[int, bytes] = {}
+BOMBS: dict[tuple[int, int], bytes] = {}
 
 
 def resident(pid: int) -> float:
-    """Memory of a process in millions of bytes; 0 once it has ended."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+    """Memory of a process and of those it has started, in millions of bytes; 0 once it has ended."""
+    total = 0.0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            facts = dict(line.partition(":")[::2] for line in status.read_text().splitlines())
+            if str(pid) in (facts["Pid"].strip(), facts["PPid"].strip()) and "VmRSS" in facts:
+                total += int(facts["VmRSS"].split()[0]) * 1024 / 1e6
+    return total

@@ -5,7 +5,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO, TypedDict, cast
 
 import numpy as np
 from PIL import Image
@@ -181,7 +181,7 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
         kind = getattr(source, "format", "") or ""
         facts = Info(width=picture.width, height=picture.height, format=kind, frames=1, note=note)
         return _Opened(picture, (0, 0, *picture.size), facts)
-    source = remote.content(source)
+    source = remote.content(cast(Source, source))
     _let_pillow(max_pixels)
     try:
         source = bounds.content(source)

@@ -3,7 +3,7 @@
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def check(model: "keras.Model", folder: Path, *, size: int, classes: int) -> Non
     Raises:
         BundleError: they differ.
     """
-    shapes = [getattr(model, name, None) for name in ("input_shape", "output_shape")]
+    shapes: list[Any] = [getattr(model, name, None) for name in ("input_shape", "output_shape")]
     for said, done in zip(((None, size, size, 3), (None, classes)), shapes, strict=True):
         is_shape = isinstance(done, tuple) and len(done) == len(said)
         if not is_shape or any(None not in pair and pair[0] != pair[1] for pair in zip(said, done, strict=True)):

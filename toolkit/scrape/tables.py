@@ -68,6 +68,8 @@ def _read(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise SourceError(f"line {error.args[0]} of {name}: {error.args[1]}; correct that line") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"expected {name} in UTF-8, got other bytes; save it as UTF-8") from error
+    finally:
+        file.detach()  # the stream is closed by whoever opened it
 
 
 class _Pairs(list):

@@ -56,6 +56,7 @@ def understood(command):
     return ""
 
 
+@pytest.mark.slow
 def test_there_is_advice_to_follow():
     assert len(list(advice())) > 25
     assert understood("evaluat x") and understood("run folder:x --into y --given") and understood("resize x --size big")
@@ -66,6 +67,7 @@ def test_a_command_in_backticks_is_one_there_is_with_these_options(command, file
     assert understood(command) == "", file
 
 
+@pytest.mark.slow
 def test_an_option_that_an_error_names_is_one_that_some_verb_has():
     options = set().union(*map(options_of, VERBS))
     for name, tree in sources().items():

@@ -131,6 +131,7 @@ def test_numbers_that_are_none_are_null(tmp_path, capsys):
     assert None in history["C"] and history["C"][0] > 0
 
 
+@pytest.mark.slow
 def test_what_is_told_of_runs_is_as_its_schema_says(here, tmp_path, capsys):
     pictures = [str(file) for file in manifest.load("pets").files[:2]]
     assert set(told(capsys, "evaluate", "pets")) == {"pets/other", "pets/vgg"}

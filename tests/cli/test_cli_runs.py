@@ -94,6 +94,7 @@ def test_a_word_that_means_two_things_is_refused(here, monkeypatch, tmp_path):
         runs.one(["mine", "net"])
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_in_two_datasets_are_two_under_every_verb(here, capsys):
     both = ["mine/net", "same/net"]
     measured, _ = told(capsys, "evaluate", *both)
@@ -115,6 +116,7 @@ def test_a_run_called_label_does_not_take_the_place_of_the_labels(here, capsys):
     assert all(row["label"] == true[row["path"]] for row in failed["disagreements"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["compare", "failures"])
 def test_what_was_relabelled_since_is_measured_again(here, capsys, verb):
     table = manifest.load("mine")
@@ -126,6 +128,7 @@ def test_what_was_relabelled_since_is_measured_again(here, capsys, verb):
     assert bundle.load("mine/net").metrics["accuracy"] == pytest.approx(1 - before)
 
 
+@pytest.mark.slow
 def test_a_bad_run_is_left_out_and_said_and_alone_it_is_an_error(here, capsys):
     (here / "models" / "mine" / "label" / bundle.MODEL).write_bytes(b"damaged")
     measured, said = told(capsys, "evaluate", "mine", "same")
@@ -139,6 +142,7 @@ def test_a_bad_run_is_left_out_and_said_and_alone_it_is_an_error(here, capsys):
     assert "left out mine/no-such-run: expected a trained run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_judged_on_other_pictures_are_left_out_of_a_comparison(here, capsys):
     table = manifest.load("same")
     table.exclude([table.where(split="test").table["path"].iloc[0]], reason="blurred").save()

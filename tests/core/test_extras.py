@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def brought(extra):
         yield from [package for name in inner[1].split(",") for package in brought(name)] if inner else [requirement]
 
 
+@cache
 def modules():
     """The modules of each package that is installed here."""
     found = {}

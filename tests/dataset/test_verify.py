@@ -141,6 +141,7 @@ def test_the_limit_of_pixels_holds_for_jpeg_to_the_last_pixel(tmp_path):
         assert (row.status, "limit of 7,999" in row.reason) == (status, status == "unreadable")
 
 
+@pytest.mark.slow
 def test_a_check_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     table = dataset(tmp_path, [("cars", "png", encoded(textured(seed, width=64, height=48))) for seed in range(8)])
     look, seen = measure.one, []

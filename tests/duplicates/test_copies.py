@@ -106,6 +106,7 @@ def test_the_same_pairs_are_found_as_in_a_dataset_and_the_same_pictures_kept(fol
     assert {named(one.path) for one in found.redundant} == set(marked.loc[marked["status"] == "duplicate", "path"])
 
 
+@pytest.mark.slow
 def test_a_group_begins_with_the_best_picture_and_tells_what_its_copies_are(folder):
     found = copies.among(folder, transformed=True, max_share=1)
     assert len(found.groups) == 7

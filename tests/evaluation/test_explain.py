@@ -52,6 +52,7 @@ def spotted(left, top, side=8):
     return picture
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(left=st.integers(0, 24), top=st.integers(0, 24))
 def test_the_heat_is_where_the_red_is(trained, left, top):

@@ -39,6 +39,7 @@ def test_an_unknown_disturbance_is_named(picture):
         corruptions.apply(picture, "rain", 1)
 
 
+@pytest.mark.slow
 def test_curves_count_what_the_model_gets_right(tmp_path):
     table = ready_dataset(tmp_path / "set", per_class=12)
     run = untrained(tmp_path / "run")

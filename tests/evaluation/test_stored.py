@@ -50,6 +50,7 @@ def test_answers_about_today_are_taken_as_they_are(run, table):
     assert len(evaluate.test_looks(table)) == 1  # none of this was a look
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["label", "picture", "split", "model", "no metrics", "no answers", "damaged"])
 def test_answers_about_yesterday_are_told_and_given_again(run, table, changed):
     path = table.where(split="test").table["path"].iloc[0]
@@ -81,6 +82,7 @@ def test_answers_about_yesterday_are_told_and_given_again(run, table, changed):
     assert stored.outdated(run, today) == ""
 
 
+@pytest.mark.slow
 def test_robustness_is_about_todays_labels(run, table):
     robustness.measure(run, table, count=3)
     for path in table.where(split="test").table["path"]:

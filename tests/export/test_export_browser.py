@@ -52,12 +52,17 @@ def run(data):
 
 
 @pytest.fixture(scope="module")
-def folder(run, data):
-    """The exported page; without its runtime there is none."""
+def fetched():
+    """The package of the runtime, which all tests share."""
     try:
-        package.fetch()
+        return package.fetch()
     except BundleError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def folder(run, data, fetched):
+    """The exported page; without its runtime there is none."""
     (outcome,) = export.write(run, data, to=["browser"], abstain_below=THRESHOLD).outcomes
     return outcome.file
 
@@ -379,12 +384,11 @@ def test_a_package_that_is_another_one_is_refused(run, tmp_path, empty_cache, ca
     assert not package.kept().exists()
 
 
-def test_a_package_given_by_hand_is_kept_and_one_spoiled_in_the_cache_is_not_used(folder, monkeypatch, tmp_path):
-    by_hand = package.kept()
+def test_a_package_given_by_hand_is_kept_and_one_spoiled_in_the_cache_is_not_used(fetched, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    package.adopt(by_hand)
+    package.adopt(fetched)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert package.fetch() == package.kept() != by_hand
+    assert package.fetch() == package.kept() != fetched
     package.kept().write_bytes(b"spoiled")
     with pytest.raises(BundleError, match="found none"):
         package.fetch()

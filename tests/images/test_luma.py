@@ -30,6 +30,7 @@ def test_it_is_upright_and_near_the_usual_grey_values(size, turned):
     assert np.percentile(gap, 99) <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"progressive": True}, {"mode": "L"}, {"quality": 30}, {"subsampling": 0}])
 def test_common_kinds_of_jpeg_are_read(options):
     assert luma.decoded(jpeg(2100, 2100, **options), min_side=256)[0].shape == (263, 263)

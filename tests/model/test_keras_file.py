@@ -128,6 +128,7 @@ def test_a_network_without_feature_maps_is_told_so(tmp_path, functional, before)
         explain.grad_cam(bundle.load(tmp_path / "net.keras"), PICTURES)
 
 
+@pytest.mark.slow
 def test_pictures_to_explain_may_be_files_or_arrays_of_any_size(tmp_path):
     run = untrained(tmp_path / "run")
     large = np.random.default_rng(3).integers(0, 256, (50, 80, 3), dtype=np.uint8)

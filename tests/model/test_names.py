@@ -1,10 +1,12 @@
 """What is asked and measured may be given by its name, and shows itself in a line."""
 
+import pytest
 from helpers import ready_dataset, untrained
 
 from toolkit import bundle, evaluate, manifest, paths, predict, train
 
 
+@pytest.mark.slow
 def test_a_run_and_a_dataset_are_taken_by_their_names_and_show_themselves_briefly():
     table = ready_dataset(paths.dataset("pets"), per_class=10)
     run = untrained(paths.models(table.root) / "vgg", root=str(table.root))
@@ -17,6 +19,7 @@ def test_a_run_and_a_dataset_are_taken_by_their_names_and_show_themselves_briefl
     assert repr(manifest.load("pets")).startswith("pets: 20 images\n")
 
 
+@pytest.mark.slow
 def test_a_training_takes_the_name_of_its_dataset():
     ready_dataset(paths.dataset("pets"), per_class=10)
     config = train.Config("vgg", size=32, epochs=1, options={"width": 0.05}, precision="float32")

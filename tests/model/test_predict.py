@@ -30,6 +30,7 @@ def photos(tmp_path_factory):
     return split.assign(table, val=0.2, test=0.5, seed=7)
 
 
+@pytest.mark.slow
 def test_a_raw_picture_gets_the_answer_it_had_in_the_evaluation(run, photos):
     report = evaluate.measure(run, photos)
     assert len(report.predictions) == 6

@@ -123,6 +123,7 @@ def test_a_preset_that_is_not_to_be_had_is_told_with_the_way_round_it(monkeypatc
         networks.get("hub:dinov2_small")
 
 
+@pytest.mark.slow
 def test_without_keras_hub_or_without_a_preset_in_the_folder_it_is_said_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(BundleError, match=r"expected the folder of a preset of keras-hub at \./gone, found no config"):
         hub._opened("hub:./gone", "Backbone")

@@ -97,6 +97,7 @@ def test_cells_without_a_picture_are_blank_and_others_tell_their_share():
     assert [text.get_text() for text in plot.confusion(report(("a", "b"), 1)).axes[0].texts] == ["30\n100%"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accuracy", [0.3, 0.97, 0.9865, 0.999])
 @pytest.mark.parametrize("count", of(1, 3, 12))
 def test_shares_of_networks_end_at_100_percent_and_no_two_ticks_are_alike(count, accuracy):
@@ -120,6 +121,7 @@ def test_shares_of_networks_end_at_100_percent_and_no_two_ticks_are_alike(count,
     assert len(ticks(trade_off.axes[0].xaxis)) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", of(1, 2, 10, 30))
 def test_a_dataset_at_a_glance_has_room_for_every_class(tmp_path, count):
     table = pictures(tmp_path, count)

@@ -222,6 +222,7 @@ def test_a_name_with_dollar_signs_is_text_and_powers_on_logarithmic_axes_are_not
     assert all(label.get_parse_math() for label in axes.get_yticklabels())
 
 
+@pytest.mark.slow
 def test_every_figure_of_a_class_with_dollar_signs_is_drawn(tmp_path):
     table = ready_dataset(tmp_path / "pets", per_class=10, classes=("$1_{x$", "$5 or $10"))
     for figure in (plot.contact_sheet(table, "$1_{x$"), plot.sample_grid(table), plot.quality(table)):

@@ -380,6 +380,7 @@ def batches(world, asked):
     return tiles
 
 
+@pytest.mark.slow
 def test_the_result_page_asks_first_and_shows_all_pictures_of_a_label_a_few_at_a_time(world):
     assert b"Reject all" in fetch(f"{world.server.url}/search?q=cars")
     tiles = batches(world, "red+car")

@@ -47,6 +47,7 @@ def test_installed_backbones_are_at_hand_and_the_smallest_one_for_tiny_pictures_
     assert list(auto.candidates(tiny, small)) == [*LITE, "xception, cifar10"]
 
 
+@pytest.mark.slow
 def test_a_backbone_is_at_hand_where_its_features_and_its_weights_are(tmp_path):
     table = ready_dataset(tmp_path / "pets", per_class=8, side=65)
     file = tmp_path / "mine.weights.h5"

@@ -93,6 +93,7 @@ def test_what_is_refused_leaves_no_record_that_the_mended_call_would_meet(table,
     assert not (paths.models(table.root) / "crossval" / "mended").exists()
 
 
+@pytest.mark.slow
 def test_what_fails_before_it_has_a_result_does_not_block_other_settings(table, config, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ToolkitError, match="fold 1 of 2 stopped: ValueError: no"):
         patch.setattr(probe, "learn", lambda *_: (_ for _ in ()).throw(ValueError("no")))

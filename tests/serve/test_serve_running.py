@@ -137,6 +137,7 @@ def test_a_line_on_which_nothing_comes_is_closed_without_a_word(serving):
     assert spoken(serving(receive_seconds=0.3)) == b""
 
 
+@pytest.mark.slow
 def test_who_is_turned_away_cannot_stay_by_sending_on(serving):
     sent = []
     parts = [HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 60]
@@ -189,6 +190,7 @@ def test_more_connections_than_may_be_are_closed_and_others_live_on(serving):
     assert post(service).status_code == 200
 
 
+@pytest.mark.slow
 def test_all_requests_together_hold_so_many_bytes_and_no_more(serving):
     service = serving(held_megabytes=0.2, receive_seconds=5)
     with socket.create_connection(address(service), timeout=5) as line:

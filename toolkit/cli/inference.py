@@ -58,7 +58,7 @@ def _predict(arguments: Namespace) -> list[dict] | dict:
     listed = [*arguments.pictures, *(["--list"] if "list" in arguments else [])]
     if len(live) + bool(listed) != 1:
         raise ValueError("expected pictures, --camera or --video, one of them; see `toolkit predict --help`")
-    trained = runtime.load(run)
+    trained = runtime.load(run if run.exists() else arguments.run)  # which then says where it looked
     if live:
         return _watch(trained, getattr(arguments, live[0]), arguments)
     sources = list(pictures.named(arguments))

@@ -12,6 +12,7 @@ EXTRAS = {  # the extra that brings each module, the smallest one that does
     "distributed": "cluster",
     "kagglehub": "kaggle",
     "pi_heif": "heic",
+    "keras_hub": "hub",
     "optuna": "tune",
     **dict.fromkeys(("protego", "selenium"), "page"),
     **dict.fromkeys(("fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart"), "serve"),

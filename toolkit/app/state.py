@@ -187,11 +187,13 @@ def _best_first(runs: Sequence[Path]) -> list[Path]:
 def _dataset_of(folder: Path) -> Path | None:
     """The dataset of a run, wherever it was moved; of an exported file without its run, the one beside it."""
     if (folder / bundle.FACTS).is_file():
-        from toolkit.evaluation import stored  # here, as an exported model needs no TensorFlow
-
         try:
+            from toolkit.evaluation import stored
+
             return stored.dataset_of(bundle.load(folder)).root
         except ToolkitError:
             return None
+        except ImportError:  # an exported model is shown without what trains
+            pass
     root = paths.dataset_of(folder)
     return root if (root / manifest.FILE).is_file() else None

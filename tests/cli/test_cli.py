@@ -84,6 +84,7 @@ def test_squares_can_be_asked_for_in_other_ways(pictures, capsys, complaint):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default:no picture of")
 def test_limits_judge_what_was_verified_before_and_leaks_and_the_curve_are_told(pictures, capsys):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
     assert main(["verify", "mine"]) == 0

@@ -118,7 +118,7 @@ def test_the_stages_of_a_dataset_say_what_their_schemas_say(tmp_path, capsys):
     assert told(capsys, "train", "mine", *head)["history"]["C"]
     assert len(told(capsys, "crossval", "mine", *head, "--folds", 2)["folds"]) == 2
     assert told(capsys, "tune", "mine", *head, "--folds", 2, "--trials", 2, "--vary", "C=0.01..1")["trials"] == 2
-    learned = told(capsys, "learn", pictures, "--into", "mine", "--network", "xception", "--weights", "cifar10")
+    learned = told(capsys, "learn", pictures, "--into", "taught", "--network", "xception", "--weights", "cifar10")
     assert learned["pictures"] > 0
     told(capsys, "report", "mine", "xception")
 

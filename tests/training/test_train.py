@@ -150,6 +150,7 @@ def test_a_class_that_is_gone_from_train_is_named_whatever_the_network(table, ne
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, see pyproject.toml
 def test_a_class_that_is_not_in_val_is_told(table):
     splits = table.table["split"].where(~((table.table["label"] == "tanks") & (table.table["split"] == "val")), "")
     with pytest.warns(UserWarning, match="val has no picture of tanks: the epoch and the temperature are chosen"):

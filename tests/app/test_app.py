@@ -178,6 +178,16 @@ def test_the_model_page_says_how_good_it_is_what_it_learned_from_and_how_it_comp
     assert "What it takes and gives" in at.expander[0].markdown[0].value
 
 
+def test_a_class_that_is_a_digit_has_its_own_key_and_no_number_the_key_of_another():
+    from toolkit.app import quiz
+
+    assert quiz.keys("0123456789") == list("0123456789")
+    assert quiz.keys(["cars", "tanks"]) == ["1", "2"]
+    assert quiz.keys(["6 legs", "cars", "tanks"]) == ["a", "b", "c"]
+    assert quiz.keys(["八", "九"]) == ["1", "2"]
+    assert quiz.keys([f"class {number}" for number in range(12)]) == [*"123456789", None, None, None]
+
+
 @pytest.mark.slow
 def test_a_person_plays_against_the_network_and_the_score_is_kept():
     at = opened(ARTIFACTS[0], "test")

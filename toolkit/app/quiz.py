@@ -1,7 +1,9 @@
 """The page of the test: a game of twenty test pictures between a person and the network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -127,9 +129,20 @@ def _buttons(game: Game, classes: tuple[str, ...]) -> None:
             st.rerun()
         return
     with st.container(horizontal=True, horizontal_alignment="center"):
-        for number, label in enumerate(classes, start=1):
-            shortcut = str(number) if number < 10 else None
+        for label, shortcut in zip(classes, keys(classes), strict=True):
             st.button(markdown(label), on_click=_guess, args=(game, label), key=f"say {label}", shortcut=shortcut)
+
+
+def keys(classes: Sequence[str]) -> list[str | None]:
+    """A key for each class: itself where all are one letter or digit; else a digit, or letters where names begin so.
+
+    >>> keys(["cars", "tanks"]), keys("012"), keys(["1 leg", "2 legs"])
+    (['1', '2'], ['0', '1', '2'], ['a', 'b'])
+    """
+    if all(len(label) == 1 and label.isascii() and label.isalnum() for label in classes):
+        return list(classes)
+    free = ascii_lowercase if any(label[:1].isdigit() for label in classes) else "123456789"
+    return [free[place] if place < len(free) else None for place in range(len(classes))]
 
 
 def _outcome(game: Game, index: int) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from helpers import encoded, ready_dataset, textured, untrained, weighed
+from helpers import encoded, facts, ready_dataset, textured, untrained, weighed
 
 from toolkit import bundle, evaluate, manifest, paths, resize, review, split, verify
 from toolkit.cli import main, runs
@@ -12,7 +12,7 @@ from toolkit.errors import BundleError
 
 
 def learned(table, name, **how):
-    run = untrained(paths.models(table.root) / name, dataset=table.name, train_seconds=1.0, **how)
+    run = untrained(paths.models(table.root) / name, **facts(table), **how)
     seen = table.where(split=("train", "val"), status="ok").table["sha256"]
     (run.folder / bundle.SEEN).write_text("\n".join(seen))
     evaluate.measure(run, table)

@@ -120,6 +120,8 @@ def odd_value(rng):
 
 
 def change_cell(place, data, rng):
+    if not (data / manifest.FILE).is_file():  # a pipe, at which one would wait
+        return
     try:
         table = pd.read_csv(data / manifest.FILE, keep_default_na=False, dtype=str)
     except (OSError, ValueError):  # an earlier way was here
@@ -211,6 +213,8 @@ def line(place, lines, rng):
 
 def poison_tables(place, data, rng):
     file = rng.choice([data / "suspects.csv", place / "home" / "models" / "pets" / "run" / bundle.PREDICTIONS])
+    if file.exists() and not file.is_file():  # a pipe, at which one would wait
+        return
     with suppress(OSError, ValueError, KeyError):
         table = pd.read_csv(file, keep_default_na=False, dtype=str)
         column = rng.choice(["path", *table.columns])
@@ -220,7 +224,7 @@ def poison_tables(place, data, rng):
 
 def poison_facts(place, data, rng):
     file = place / "home" / "models" / "pets" / "run" / bundle.FACTS
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError, RecursionError):  # an earlier way was here
         facts = json.loads(file.read_text())
         facts[rng.choice(["size", "classes", "resize_mode", "sha256", "network"])] = odd_value(rng)
         put(
@@ -346,8 +350,8 @@ def test_nothing_outside_a_hostile_dataset_is_touched(sandbox, seed, capsys, rec
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [0, 3])
-def test_nothing_outside_of_100_hostile_datasets_is_touched(sandbox, part, capsys, recwarn, monkeypatch):
+@pytest.mark.parametrize("part", range(10))
+def test_nothing_outside_of_500_hostile_datasets_is_touched(sandbox, part, capsys, recwarn, monkeypatch):
     monkeypatch.setattr("toolkit.scrape.reddit.connect", lambda options: pytest.fail("expected to ask nobody"))
     for seed in range(1000 + 50 * part, 1050 + 50 * part):
         attacked(sandbox, seed, {**VERBS, **OTHERS, **(SLOWER if seed % 10 == 0 else {})})

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from helpers import ready_dataset, untrained, weighed
+from helpers import facts, ready_dataset, untrained, weighed
 
 from toolkit import bundle, evaluate, paths, report
 from toolkit.errors import BundleError
@@ -13,12 +13,6 @@ from toolkit.errors import BundleError
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     return ready_dataset(tmp_path_factory.mktemp("report") / "pets", per_class=10)
-
-
-def facts(table):
-    config = {"network": "vgg", "style": "modern", "batch_size": 8, "learning_rate": 1e-3, "patience": 2, "seed": 7}
-    rest = {"best_epoch": 0, "train_seconds": 1.5, "pictures": 12, "precision": "float32", "versions": {"keras": "3"}}
-    return {"config": config, **rest, "dataset": table.name}
 
 
 @pytest.fixture(scope="module")

@@ -316,6 +316,17 @@ def test_the_queues_put_the_most_suspicious_first_and_say_why(tmp_path):
     assert len(queues["all"]) == len(table) == len(queues["class:a"]) + len(queues["class:b"])
 
 
+def test_answers_of_a_run_that_are_no_numbers_cost_no_other_run_its_own(tmp_path):
+    table = tiny_dataset(tmp_path / "pets", per_class=2)
+    path = table.table["path"][0]
+    for name, probability in (("good", "0.75"), ("odd", "a lot")):
+        file = paths.models(table.root) / name / "predictions.csv"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"path,predicted,probability\n{path},other,{probability}\n")
+    queues = {queue.name: queue.items for queue in build(table)}
+    assert [(item.path, item.why) for item in queues["mistakes"]] == [(path, "good says other (75.0%)")]
+
+
 def test_what_is_alike_and_in_use_is_offered_beside_the_largest_of_its_group(tmp_path):
     cells = [
         ("g1", "ok", 20),

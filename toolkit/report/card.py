@@ -60,7 +60,7 @@ def write(trained: Bundle, manifest: Manifest) -> Path:
 
 def settings(trained: Bundle) -> list[tuple[str, str]]:
     """The settings that had an effect, as words and values."""
-    config = dict(trained.facts.get("config", {}))
+    config = dict(trained.facts["config"])
     config |= config.pop("options", {})
     unused = {name for name, (setting, needed) in NEEDS.items() if config.get(setting, needed) != needed}
     unused |= set(BY_EPOCHS) if "C" in trained.history else {"features_once", "views"}
@@ -81,9 +81,7 @@ def _in_words(value: object) -> str:
 
 
 def _summary(trained: Bundle) -> str:
-    name = trained.facts.get("config", {}).get("network", "")
-    if not name:
-        return "A network from a file, which does not tell how it was trained"
+    name = trained.facts["config"]["network"]
     if name.startswith(networks.HUB):  # whose preset may be elsewhere by now
         return f"{networks.label(name)}, a backbone of keras-hub, with a new head"
     words = networks.get(name).summary

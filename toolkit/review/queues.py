@@ -163,13 +163,14 @@ def _answers(manifest: Manifest) -> pd.DataFrame:
     used, parts = _used(manifest.table), []
     for file in sorted(paths.models(manifest.root).glob(f"*/{PREDICTIONS}")):
         try:
-            table = pd.read_csv(file, usecols=["path", "predicted", "probability"], keep_default_na=False)
+            columns = ["path", "predicted", "probability"]
+            table = pd.read_csv(file, usecols=columns, dtype={"probability": float}, keep_default_na=False)
         except ValueError:  # damaged answers of one run are no reason to lose those of others
             continue
         table = table[table["path"].isin(used)]
         parts.append(table.assign(run=file.parent.name, label=table["path"].map(used)))
-    columns = ["path", "predicted", "probability", "run", "label"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    empty = pd.DataFrame(columns=["path", "predicted", "probability", "run", "label"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
 
 
 def _used(table: pd.DataFrame) -> dict[str, str]:

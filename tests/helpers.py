@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from toolkit import bundle, dedup, manifest, networks, resize, split, verify
+from toolkit import bundle, dedup, evaluate, manifest, networks, paths, resize, split, verify
 from toolkit.core.framework import keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.evaluation import memory
@@ -120,6 +120,21 @@ def facts(table):
 def weighed(run, megabytes=512.0):
     """The run, its memory told beforehand: the process that would measure it is slow, and has tests of its own."""
     (run.folder / memory.FILE).write_text(json.dumps({"sha256": run.facts["sha256"], "megabytes": megabytes}))
+    return run
+
+
+def judged(table, name, **how):
+    """An untrained run of a dataset, evaluated on its test pictures."""
+    run = untrained(paths.models(table.root) / name, **{"dataset": table.name, "train_seconds": 1.0, **how})
+    evaluate.measure(run, table)
+    return weighed(run)
+
+
+def learned(table, name, **how):
+    """The same of a run that has seen the train and val pictures."""
+    run = judged(table, name, **{**facts(table), **how})
+    seen = table.where(split=("train", "val"), status="ok").table["sha256"]
+    (run.folder / bundle.SEEN).write_text("\n".join(seen))
     return run
 
 

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from helpers import class_folders, ready_dataset, untrained, weighed
+from helpers import class_folders, judged, ready_dataset
 
-from toolkit import bundle, evaluate, paths
+from toolkit import bundle, paths
 from toolkit.cli import main
 
 
@@ -22,9 +22,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOOLKIT_HOME", str(home))
         table = ready_dataset(paths.dataset("pets"), per_class=10)
-        run = untrained(paths.models(table.root) / "vgg", root=str(table.root), train_seconds=1.0)
-        evaluate.measure(run, table)
-        weighed(run)
+        judged(table, "vgg", root=str(table.root))
     return home
 
 

@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import class_folders, ready_dataset, until, untrained, weighed
+from helpers import class_folders, judged, ready_dataset, until
 from jsonschema import Draft202012Validator
 
-from toolkit import evaluate, manifest, paths
+from toolkit import manifest, paths
 from toolkit.cli import VERBS, main, output, schemas
 
 
@@ -23,9 +23,7 @@ def made(tmp_path_factory):
         patch.setenv("TOOLKIT_HOME", str(home))
         table = ready_dataset(paths.dataset("pets"), per_class=10)
         for name, seed in (("vgg", 1), ("other", 2)):
-            run = untrained(paths.models(table.root) / name, seed=seed, train_seconds=1.0, dataset="pets")
-            evaluate.measure(run, table)
-            weighed(run)
+            judged(table, name, seed=seed)
     return home
 
 

@@ -4,19 +4,11 @@ import json
 import shutil
 
 import pytest
-from helpers import encoded, facts, ready_dataset, textured, untrained, weighed
+from helpers import encoded, learned, ready_dataset, textured, weighed
 
-from toolkit import bundle, evaluate, manifest, paths, resize, review, split, verify
+from toolkit import bundle, manifest, paths, resize, review, split, verify
 from toolkit.cli import main, runs
 from toolkit.errors import BundleError
-
-
-def learned(table, name, **how):
-    run = untrained(paths.models(table.root) / name, **facts(table), **how)
-    seen = table.where(split=("train", "val"), status="ok").table["sha256"]
-    (run.folder / bundle.SEEN).write_text("\n".join(seen))
-    evaluate.measure(run, table)
-    return weighed(run)
 
 
 @pytest.fixture(scope="module")

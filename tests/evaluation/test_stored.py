@@ -5,7 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from helpers import ready_dataset, tiny_dataset, untrained, weighed
+from helpers import learned, ready_dataset, tiny_dataset, untrained
 
 from toolkit import bundle, compare, evaluate, failures, manifest, paths, report, review, robustness
 from toolkit.errors import BundleError, DatasetError
@@ -22,15 +22,6 @@ def made(tmp_path_factory):
         table = ready_dataset(paths.dataset("pets"), per_class=10)
         learned(table, "net")
     return home
-
-
-def learned(table, name, **facts):
-    """An evaluated run that has seen the train and val pictures of a dataset."""
-    run = untrained(paths.models(table.root) / name, dataset=table.name, **facts)
-    seen = table.where(split=("train", "val"), status="ok").table["sha256"]
-    (run.folder / bundle.SEEN).write_text("\n".join(seen))
-    evaluate.measure(run, table)
-    return weighed(run)
 
 
 @pytest.fixture

@@ -32,12 +32,7 @@ from toolkit.serve.limits import Rates
 there = all(any(map(shutil.which, names)) for names in (browser.BROWSERS, browser.DRIVERS)) and find_spec("selenium")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def stops_at_once():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server, "QUIET", 0)
-        patch.setattr(server, "LAST", 0)
-        yield
+pytestmark = pytest.mark.usefixtures("stops_at_once")
 
 
 @pytest.fixture(scope="module")

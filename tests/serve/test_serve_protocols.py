@@ -9,18 +9,12 @@ import requests
 from helpers import coloured, encoded
 
 from toolkit import serve
-from toolkit.serve import server
 
 PICTURE = encoded(coloured(0, 1, side=48))
 TEXT = base64.b64encode(PICTURE).decode()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def stops_at_once():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server, "QUIET", 0)
-        patch.setattr(server, "LAST", 0)
-        yield
+pytestmark = pytest.mark.usefixtures("stops_at_once")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Every test works in a folder of its own, without the person's settings and without a network beyond this machine."""
 
+import gc
 import os
 
 import pytest
@@ -7,6 +8,10 @@ from hypothesis import settings
 
 settings.register_profile("tests", deadline=None, database=None, derandomize=True)
 settings.load_profile("tests")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was imported stays: looking through a million such objects again and again is slow
 
 
 @pytest.fixture(autouse=True)

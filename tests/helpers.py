@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -102,12 +104,33 @@ def fake_table(root, rows) -> Manifest:
 
 def untrained(folder, *, classes=("cars", "tanks"), size=32, resize_mode="crop", seed=1, **facts):
     """The bundle of a small network that has learned nothing yet: quick to have, and it answers all the same."""
-    keras.utils.set_random_seed(seed)
-    model = networks.build("vgg", classes=len(classes), size=size, style="modern", width=0.1)
+    model = Kept(len(classes), size, seed)
     history = pd.DataFrame({"epoch": [1], "loss": 0.7, "val_loss": 0.7, "accuracy": 0.5, "val_accuracy": 0.5})
     facts = {"network": "vgg", "parameters": model.count_params(), **facts}
     shape = {"size": size, "resize_mode": resize_mode}
     return bundle.save(Path(folder), model, classes=classes, history=history, facts=facts, **shape)
+
+
+class Kept:
+    """A small network that was built and saved once in this process; to save it again is to copy its bytes."""
+
+    def __init__(self, *which):
+        self.content, self.parameters = _built(*which)
+
+    def save(self, file):
+        Path(file).write_bytes(self.content)
+
+    def count_params(self):
+        return self.parameters
+
+
+@cache
+def _built(classes, size, seed):
+    keras.utils.set_random_seed(seed)
+    model = networks.build("vgg", classes=classes, size=size, style="modern", width=0.1)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder, "model.keras"))
+        return Path(folder, "model.keras").read_bytes(), model.count_params()
 
 
 def facts(table):

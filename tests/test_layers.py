@@ -171,6 +171,7 @@ def test_a_public_module_has_a_short_name_wherever_it_lies(name):
     assert done.stdout.split() == ["True", toolkit.PUBLIC[name]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MOVED))
 def test_what_moved_says_where_it_is_now(name):
     sys.modules.pop(f"toolkit.{name}", None)  # a warning comes with the first import only
@@ -213,6 +214,7 @@ def test_importing_the_package_loads_nothing_heavy(program):
     assert loaded(program) == []
 
 
+@pytest.mark.slow
 def test_pictures_from_a_folder_need_no_praw():
     program = "from toolkit.scrape import folder; import sys; print('praw' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

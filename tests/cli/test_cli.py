@@ -70,6 +70,7 @@ def test_the_stages_can_be_called_one_by_one(pictures, capsys):
     assert len(list((paths.dataset("mine") / "sized" / "32").rglob("*.png"))) == 32
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_squares_can_be_asked_for_in_other_ways(pictures, capsys, complaint):
     assert main(["scrape", f"folder:{pictures}", "--into", "mine"]) == 0
@@ -113,6 +114,7 @@ def test_licences_are_named_with_commas(complaint):
     assert "expected licences among cc0, pdm" in complaint(*words)
 
 
+@pytest.mark.slow
 def test_show_says_what_there_is_where_from_and_what_was_left_out_and_draws_it(pictures, capsys):
     (pictures / "cars" / "small.png").write_bytes(encoded(coloured(0, 99, side=8)))
     (pictures / "tanks" / "huge.png").write_bytes(encoded(coloured(1, 99)) + bytes(26 << 20))
@@ -187,6 +189,7 @@ def test_predict_goes_on_after_a_file_that_is_no_picture(run, pictures, capsys):
     assert [("error" in answer) for answer in answers].count(True) == 1
 
 
+@pytest.mark.slow
 def test_evaluate_compare_and_report_take_a_dataset_for_all_its_runs(run, capsys):
     assert main(["evaluate", "pets"]) == 0
     assert main(["compare", "pets", "--json"]) == 0
@@ -416,6 +419,7 @@ def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_a_comparison_first_asks_a_run_that_was_not_asked_yet(run, tmp_path, capsys):
     (run.folder / bundle.METRICS).unlink()
     assert main(["compare", "pets/vgg", "--into", str(tmp_path / "front.png")]) == 0
@@ -459,6 +463,7 @@ def test_export_says_why_a_format_is_refused_and_which_to_take(run, monkeypatch,
     assert "expected --format or --all, got both" in complaint("export", "pets/vgg", "--all", "--format", "onnx")
 
 
+@pytest.mark.slow
 def test_pictures_come_from_files_folders_patterns_lists_and_standard_input(run, capsys, monkeypatch, tmp_path):
     import io
 

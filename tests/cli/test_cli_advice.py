@@ -27,13 +27,14 @@ def texts(node):
             yield from texts(child)
 
 
-def sources():
-    return {file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text()) for file in PACKAGE.rglob("*.py")}
+def sources(having=""):
+    contents = {file.relative_to(PACKAGE).as_posix(): file.read_text() for file in PACKAGE.rglob("*.py")}
+    return {name: ast.parse(text) for name, text in contents.items() if having in text}
 
 
 def advice():
     """Every command in backticks, and the file it stands in."""
-    for name, tree in sorted(sources().items()):
+    for name, tree in sorted(sources("`toolkit ").items()):
         commands = {command for text in texts(tree) for command in COMMAND.findall(text)}
         yield from ((command, name) for command in sorted(commands) if "…" not in command)
 

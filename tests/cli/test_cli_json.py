@@ -162,6 +162,7 @@ def test_an_empty_list_of_removed_posts_is_a_document(here, capsys, monkeypatch)
     assert told(capsys, "prune", "pets") == []
 
 
+@pytest.mark.slow
 def test_what_libraries_print_meanwhile_is_on_standard_error(here, capsys, monkeypatch):
     from toolkit.evaluation import evaluate
 

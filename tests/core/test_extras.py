@@ -37,6 +37,7 @@ def modules():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", sorted(USERS))
 def test_what_an_extra_alone_brings_is_known_by_the_modules_that_are_imported(extra):
     installed = modules()

@@ -55,6 +55,7 @@ def test_items_are_worked_on_at_the_same_time():
     assert sorted(parallel.map(lambda _: meeting.wait(), range(2), jobs=2)) == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "threading", "sequential"])
 def test_a_backend_chosen_outside_is_used(backend):
     with joblib.parallel_config(backend=backend, n_jobs=2):

@@ -43,6 +43,7 @@ def test_without_a_quota_the_cores_are_those_the_process_is_bound_to(monkeypatch
     assert workers.cores() == 64
 
 
+@pytest.mark.slow
 def test_results_come_in_order_and_workers_share_the_work(monkeypatch):
     monkeypatch.setattr(workers, "WORTH", 0.1)
     found = list(workers.map_in_processes(slowly, range(250), most=3))

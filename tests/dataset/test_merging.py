@@ -133,6 +133,7 @@ def test_the_same_command_after_one_that_was_cut_off_makes_no_second_mark(pets, 
     assert len(lines) == 3
 
 
+@pytest.mark.slow
 def test_the_same_mark_again_is_none_and_another_reason_is_one(pets):
     path, other = pets.table["path"][:2]
 

@@ -175,6 +175,7 @@ def test_a_folder_the_workers_do_not_see_is_an_error_and_not_a_thousand_unreadab
         pass
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address_is_an_error_of_one_line(monkeypatch, tmp_path, capsys):
     pytest.importorskip("distributed")
     monkeypatch.setattr(parallel, "PATIENCE", 0.5)
@@ -197,6 +198,7 @@ def test_a_million_small_files_are_no_million_tasks():
     assert many["pre_dispatch"] >= 2 * 64 * many["batch_size"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 7, 100])
 def test_batches_change_neither_order_nor_number(count):
     with joblib.parallel_config(backend="loky", n_jobs=2):

@@ -134,6 +134,7 @@ def test_every_method_finds_the_same_pairs_and_a_lost_one_is_noticed():
     assert not hashes.agrees(values, first[::2], second[::2])
 
 
+@pytest.mark.slow
 def test_a_program_is_timed_and_the_memory_of_its_children_counts():
     import watch
 
@@ -149,6 +150,7 @@ def test_a_program_is_timed_and_the_memory_of_its_children_counts():
         assert 80 < watched.peak() < 160
 
 
+@pytest.mark.slow
 def test_a_program_that_fails_or_takes_too_long_says_so():
     import watch
 

@@ -13,6 +13,7 @@ def benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
+@pytest.mark.slow
 def test_every_kind_draws_pictures_that_differ():
     import kinds_drawn
 

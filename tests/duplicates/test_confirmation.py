@@ -81,6 +81,7 @@ def test_one_picture_under_two_labels_is_a_conflict_and_two_pictures_of_one_scen
     assert sorted(table["status"]) == ["label conflict"] * 2 + ["ok"] * 3
 
 
+@pytest.mark.slow
 def test_beyond_the_brake_only_identical_pictures_leave_use_and_a_warning_says_why(tmp_path):
     files = copied(brake.ENOUGH // 2)
     files += [(label, ending, content + b" ") for label, ending, content in files[:3]]

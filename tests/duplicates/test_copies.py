@@ -130,6 +130,7 @@ def test_a_file_that_is_there_twice_is_identical_and_one_that_looks_alike_is_not
     assert [one.identical for one in copies.among(tmp_path).groups[0]] == [False, True]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_a_row_with_a_reason_and_stops_nothing(tmp_path):
     for number, (name, (content, _)) in enumerate(sorted(zoo.bad().items())):
         write(tmp_path, {f"bad {number} {name[:20].replace('/', ' ')}.jpg": content})

@@ -169,6 +169,7 @@ def test_pictures_that_do_not_fit_into_memory_give_the_same(run, table, monkeypa
     pd.testing.assert_frame_equal(evaluate.measure(run, table).predictions, one.predictions)
 
 
+@pytest.mark.slow
 def test_a_report_is_read_back_as_it_was(run, table):
     report = evaluate.measure(run, table)
     again = evaluate.load(bundle.load(run.folder))
@@ -189,6 +190,7 @@ def test_the_metrics_on_disk_agree_with_the_report(run, table):
     assert stored["per_class"]["cars"]["recall"] == report.per_class.loc["cars", "recall"]
 
 
+@pytest.mark.slow
 def test_measuring_on_val_writes_nothing(run, table):
     before = {file.name for file in run.folder.iterdir()}
     report = evaluate.measure(run, table, split="val")

@@ -129,6 +129,7 @@ def test_a_dataset_that_was_renamed_is_found_by_its_pictures_and_a_lost_one_is_n
         stored.dataset_of(run)
 
 
+@pytest.mark.slow
 def test_a_dataset_called_models_has_runs_like_any_other(monkeypatch):
     table = ready_dataset(paths.dataset("models"), per_class=10)
     run = learned(table, "net")
@@ -138,6 +139,7 @@ def test_a_dataset_called_models_has_runs_like_any_other(monkeypatch):
     assert stored.dataset_of(run).root == table.root
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_are_told_apart_by_their_dataset(run, tmp_path):
     shutil.copytree(paths.home() / "data" / "pets", paths.home() / "data" / "same")
     other = learned(manifest.load("same"), "net", seed=5)

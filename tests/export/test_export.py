@@ -97,6 +97,7 @@ def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     assert sizes["litert-int8"] < sizes["litert-float16"]
 
 
+@pytest.mark.slow
 def test_other_formats_answer_as_the_network_does_and_have_the_hash_of_their_bytes(fresh, data):
     outcomes = export.write(fresh, data, to=["savedmodel", "litert-int8", "onnx"], max_loss=1.0).outcomes
     pictures, _ = check.draw(fresh, data, split="test", count=8, seed=7)

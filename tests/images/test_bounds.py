@@ -150,6 +150,7 @@ def test_an_honest_picture_is_within_all_bounds(kind):
     bounds.check(GOOD[kind][0])
 
 
+@pytest.mark.slow
 def test_honest_pictures_with_a_lot_in_them_are_within_all_bounds():
     many = [Image.effect_noise((64, 48), 90).convert("RGB") for _ in range(150)]
     for format in ("GIF", "PNG", "WEBP", "TIFF"):

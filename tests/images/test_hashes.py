@@ -30,6 +30,7 @@ def pictures(draw):
     return Image.fromarray(pixels).convert(draw(st.sampled_from(MODES)))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(pictures(), min_size=1, max_size=6))
 def test_the_perceptual_hash_is_that_of_imagehash(some):
@@ -64,6 +65,7 @@ def test_further_hashes_are_those_of_imagehash(name, size):
     assert found[name] == str(getattr(imagehash, measure.HASHES[name])(picture))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), quality=st.integers(40, 95), side=st.integers(100, 400))
 def test_encoding_again_hardly_moves_the_hash(seed, quality, side):

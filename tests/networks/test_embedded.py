@@ -70,6 +70,7 @@ def test_pictures_that_are_too_small_are_refused():
         embedded.backbone(31)
 
 
+@pytest.mark.slow
 def test_there_is_nothing_in_it_that_could_drift_or_run_code(backbone, tmp_path):
     assert not [layer for layer in backbone.layers if isinstance(layer, layers.BatchNormalization)]
     backbone.save(tmp_path / "backbone.keras")

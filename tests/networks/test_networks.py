@@ -130,6 +130,7 @@ def test_vgg_is_as_it_was_drawn():
     assert len(of_kind(model, layers.Flatten)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("growing", [(3, 4, 5), (3, 4, 3), [3, 4, 3]])
 def test_dual_stack_is_as_it_was_drawn(growing):
     model = networks.build("dual_stack", classes=2, growing=growing)
@@ -254,6 +255,7 @@ def test_xception_without_a_network_names_the_file_and_its_folder(monkeypatch):
         networks.build("xception", classes=2, size=71)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -273,6 +275,7 @@ def test_a_transfer_network_refuses_what_it_cannot_do(mobilenet, options, messag
         networks.get("mobilenet").check(style="modern", **{"size": 64, "weights": str(mobilenet), **options})
 
 
+@pytest.mark.slow
 def test_what_check_would_refuse_build_refuses_too(mobilenet):
     for wrong in ({"frozen_below": "block15"}, {"dropout": 1.0}):
         with pytest.raises(ValueError, match="expected"):
@@ -377,6 +380,7 @@ def test_efficientnet_from_a_file_is_scaled_as_if_it_had_been_downloaded():
     assert np.allclose((scaled / 255 - means) / deviations, downloaded, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_backbone_gives_a_vector_per_picture_and_nothing_in_it_moves():
     model = networks.get("mobilenet").backbone(size=32, weights="none")
     assert (model.input_shape, model.output_shape) == ((None, 32, 32, 3), (None, 1024))

@@ -206,6 +206,7 @@ def test_a_storage_of_two_kinds_is_refused(tmp_path):
     refused(tmp_path, pickles.file(pickles.state(views), keys=["a"], values=pickles.stored(MATRIX)), "other storages")
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_too_early_is_refused_wherever_it_ends(tmp_path):
     content = pickles.saved(ARRAYS)
     for length in range(len(content)):

@@ -28,6 +28,7 @@ def size(figure):
     return Image.open(io.BytesIO(plot.png(figure))).size
 
 
+@pytest.mark.slow
 def test_a_figure_shows_itself_in_a_notebook_without_global_state(table):
     figure = plot.sample_grid(table)
     assert isinstance(figure, Figure)
@@ -61,6 +62,7 @@ def test_a_sheet_or_label_that_is_not_there_is_refused(table):
         plot.contact_sheet(table, "boats")
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_opened_is_an_empty_frame(table):
     table.files[0].write_bytes(b"no picture")
     assert size(plot.sample_grid(table, per_class=10))[0] > 300

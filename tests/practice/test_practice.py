@@ -302,6 +302,7 @@ def test_a_picture_that_is_unavailable_once_comes_the_second_time(world):
     assert [status(address) for _ in range(3)] == [503, 200, 200]
 
 
+@pytest.mark.slow
 def test_a_repost_looks_like_its_original():
     files = content(pictures=100, seed=3).files
     reposts = [file for file in files.values() if file.kind.startswith("repost")]

@@ -209,6 +209,7 @@ def test_a_placeholder_that_shows_itself_later_is_marked_in_rows_that_are_there(
         assert dict(zip(table["label"], table["status"], strict=True)) == {"tanks": "new", "cars": expected}
 
 
+@pytest.mark.slow
 def test_a_picture_listed_twice_is_fetched_once(world, collect):
     asked = len(pictures_asked_for(world))
     collect("once", wanted=world.sources)

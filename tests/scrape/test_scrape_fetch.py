@@ -378,6 +378,7 @@ def test_a_connection_that_breaks_is_tried_again(site, fetcher, slept, fault):
     assert refused(fetcher, site.address("/b.png")).startswith("connection: ")
 
 
+@pytest.mark.slow
 def test_a_slow_drip_meets_the_deadline(site, slept):
     site.pages["/a.png"] = [drip]
     fetcher = Fetcher(Options(allow=HERE, deadline=0.5, tries=2), sleep=slept.append)
@@ -390,6 +391,7 @@ def test_an_answer_whose_head_never_ends_meets_the_deadline(site, slept):
     assert refused(fetcher, site.address("/a.png")).startswith("connection: ")
 
 
+@pytest.mark.slow
 def test_waiting_for_ones_turn_does_not_count_as_slow(site):
     def slow(handler):
         time.sleep(0.3)

@@ -75,6 +75,7 @@ def test_nothing_is_left_of_a_post_that_its_author_removed(world, table, options
     assert not any(emptied[name] for name in ("source_id", "page_url", "url", "phash", "sha256", "group", "width"))
 
 
+@pytest.mark.slow
 def test_everything_else_stays_as_it_was(world, table, options):
     row = used(table).iloc[0]
     world.remove(post_of(row))
@@ -86,6 +87,7 @@ def test_everything_else_stays_as_it_was(world, table, options):
     assert after.classes == table.classes
 
 
+@pytest.mark.slow
 def test_what_was_removed_is_not_fetched_again(world, table, options):
     row = used(table).iloc[0]
     post = next(post for posts in world.server.content.posts.values() for post in posts if post["id"] == post_of(row))
@@ -99,6 +101,7 @@ def test_what_was_removed_is_not_fetched_again(world, table, options):
     assert len(prune.posts("pets", delete=True, options=options)) == 0
 
 
+@pytest.mark.slow
 def test_a_picture_that_another_post_still_shows_is_kept_as_that_ones(world, table, options):
     lines = [json.loads(line) for line in (table.root / "ledger.jsonl").read_text().splitlines()]
     same = [line for line in lines if line.get("path", "").startswith("raw/cars/")]
@@ -112,6 +115,7 @@ def test_a_picture_that_another_post_still_shows_is_kept_as_that_ones(world, tab
     assert row["status"] == table.table.set_index("path").loc[row["path"], "status"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("category", "reason"), [("moderator", "removed on Reddit"), ("author", "removed by its author")]
 )
@@ -120,6 +124,7 @@ def test_the_reason_says_who_removed_it(world, table, options, category, reason)
     assert prune.posts("pets", options=options)["reason"].str.startswith(reason).all()
 
 
+@pytest.mark.slow
 def test_a_post_that_reddit_does_not_know_any_more_is_gone(world, table, options):
     row = used(table).iloc[0]
     for name, posts in world.server.content.posts.items():
@@ -143,6 +148,7 @@ def empty(when):
     return pages, calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", [lambda n: n == 2, lambda n: n in (2, 3, 5), lambda n: n > 1])
 def test_an_empty_answer_says_nothing_of_a_post(world, table, options, monkeypatch, when):
     """Reddit's answers come back empty at random, without an error."""
@@ -159,6 +165,7 @@ def test_an_empty_answer_says_nothing_of_a_post(world, table, options, monkeypat
     assert max(calls) == prune.FEW + 1 or max(calls) == 10
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_asked_for_twice_beside_a_post_that_is_there(world, table, options, monkeypatch):
     gone = post_of(used(table).iloc[0])
     for name, posts in world.server.content.posts.items():
@@ -175,6 +182,7 @@ def test_what_is_missing_is_asked_for_twice_beside_a_post_that_is_there(world, t
     assert [len(ids) for ids in asked if f"t3_{gone}" in ids][-2:] == [2, 2]
 
 
+@pytest.mark.slow
 def test_posts_of_a_subreddit_that_is_private_now_are_kept(world, table, options, monkeypatch):
     world.server.content.posts["practice_cars"] = ()
     monkeypatch.setattr(reddit, "is_private", lambda connection, name, sleep: name == "practice_cars")
@@ -185,6 +193,7 @@ def test_posts_of_a_subreddit_that_is_private_now_are_kept(world, table, options
     assert len(prune.posts("pets", options=options, sleep=lambda _: None)) > 0
 
 
+@pytest.mark.slow
 def test_when_reddit_knows_none_of_the_posts_nothing_is_removed(table, options):
     with (
         practice.world(pictures=12, seed=99) as other,
@@ -194,6 +203,7 @@ def test_when_reddit_knows_none_of_the_posts_nothing_is_removed(table, options):
     assert all(file.exists() for file in table.files)
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_no_listing_removes_nothing(world, table, options):
     world.server.faults.append(Fault("/api/info", body={"message": "ok"}))
     with pytest.raises(SourceError, match="expected a listing of posts"):
@@ -201,6 +211,7 @@ def test_an_answer_that_is_no_listing_removes_nothing(world, table, options):
     assert all(file.exists() for file in table.files)
 
 
+@pytest.mark.slow
 def test_posts_are_asked_about_a_hundred_at_a_time(world, table, options, monkeypatch):
     monkeypatch.setattr(prune, "BATCH", 10)
     world.server.faults.append(Fault("/api/info", status=429, headers={"Retry-After": "1"}))
@@ -210,6 +221,7 @@ def test_posts_are_asked_about_a_hundred_at_a_time(world, table, options, monkey
     assert len(asked) > 3 and max(asked) == 10 and slept == [1]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_the_end_is_finished_by_the_next(world, table, options, monkeypatch):
     row = used(table).iloc[0]
     world.remove(post_of(row))
@@ -221,6 +233,7 @@ def test_a_run_that_was_killed_before_the_end_is_finished_by_the_next(world, tab
     assert row["source_id"] not in (table.root / "ledger.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_dataset_without_reddit_needs_no_reddit(tmp_path, table):
     (table.root / "ledger.jsonl").write_text("")
     assert len(prune.posts("pets")) == 0

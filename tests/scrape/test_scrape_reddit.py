@@ -168,6 +168,7 @@ def test_a_search_gives_the_posts_that_hold_its_words(shared):
     assert "restrict_sr=1" in path and "sort=top" in path
 
 
+@pytest.mark.slow
 def test_all_orders_together_go_beyond_the_thousand_posts_of_one(slept):
     with practice.world(pictures=1100) as world:
         one = {item.source_id for item in items(world, "practice_cars", slept, sort="top")}
@@ -355,6 +356,7 @@ ANYTHING = st.recursive(
 FIELDS = ["url", "url_overridden_by_dest", "preview", "gallery_data", "media_metadata", "crosspost_parent_list"]
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*FIELDS, "is_gallery", "post_hint", "permalink"]), ANYTHING))
 def test_an_odd_post_costs_nothing_but_itself(fields):
     for item in found_in(post(**fields), Options()):

@@ -75,6 +75,7 @@ def cars(world):
     return found('practice:"cars"', Options(endpoints={"page": world.server.url}))
 
 
+@pytest.mark.slow
 def test_consent_is_passed_and_every_tile_is_found_once(world, cars):
     shown = world.server.pages.results("cars")
     assert len(shown) > 20  # more than are shown before somebody scrolls
@@ -82,6 +83,7 @@ def test_consent_is_passed_and_every_tile_is_found_once(world, cars):
     assert {item.label for item in cars} == {"cars"}
 
 
+@pytest.mark.slow
 def test_a_result_with_a_link_gives_the_picture_and_one_without_its_thumbnail(world, cars):
     thumbnails = [item for item in cars if item.resolution == "thumbnail" and item.title != "Sponsored"]
     links = {item.url for item in cars if not item.resolution}
@@ -92,10 +94,12 @@ def test_a_result_with_a_link_gives_the_picture_and_one_without_its_thumbnail(wo
     assert len(thumbnails) > 3
 
 
+@pytest.mark.slow
 def test_a_result_says_on_which_page_it_is_and_what_it_is_called(world, cars):
     assert (cars[0].page_url, cars[0].title) == (f"{world.server.url}/search?q=cars#0", "cars 0")
 
 
+@pytest.mark.slow
 def test_drawings_single_pixels_and_damaged_images_have_a_reason(cars):
     reasons = []
     for item in cars:

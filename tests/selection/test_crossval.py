@@ -101,6 +101,7 @@ def test_what_fails_before_it_has_a_result_does_not_block_other_settings(table, 
     assert len(crossval.run(table, replace(config, C=0.1), folds=3, name="failed").folds) == 3
 
 
+@pytest.mark.slow
 def test_an_earlier_result_is_not_lost_to_one_that_is_refused(table, config):
     kept = crossval.run(table, config, folds=2, name="kept").report.accuracy
     with pytest.raises(DatasetError):

@@ -269,12 +269,14 @@ def test_a_picture_that_was_cut_off_is_refused(service, kind):
         assert error(ask(service, content=content[: int(share * len(content))]))[0] in (415, 422)
 
 
+@pytest.mark.slow
 def test_other_formats_are_opened_where_they_are_allowed(serving):
     service = serving(formats=("gif", "bmp"))
     assert ask(service, content=encoded(textured(1), "GIF")).status_code == 200
     assert error(ask(service, content=KINDS["jpg"])) == (415, "unsupported_format")
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_by_all_but_health_and_the_page(serving):
     service = serving(token="säcret")
     for header in (None, "Bearer", "Bearer other", "Basic säcret", "säcret"):
@@ -289,6 +291,7 @@ def test_a_token_is_asked_for_by_all_but_health_and_the_page(serving):
         assert ask(service, path, method="GET").status_code == 200
 
 
+@pytest.mark.slow
 def test_who_asks_too_often_is_told_to_wait(serving):
     service = serving(rate=1.0)
     found = [ask(service, content=KINDS["png"]) for _ in range(4)]
@@ -366,6 +369,7 @@ def test_figures_for_prometheus_count_what_was_answered(serving):
     assert float(figures["process_resident_memory_bytes"]) > 1e6
 
 
+@pytest.mark.slow
 def test_a_model_that_is_open_already_is_served_too(exported, serving):
     opened = runtime.load(exported / "small.onnx")
     assert ask(serving(opened), content=KINDS["png"]).json()["model"] == "small"
@@ -400,6 +404,7 @@ def test_every_limit_is_an_option_and_says_what_it_is_by_itself(capsys):
             assert any(f"default: {shown}" in said for shown in (f"{default:,}", f"{default:g}")), name
 
 
+@pytest.mark.slow
 def test_a_run_is_served_by_what_was_exported_of_it_as_it_is_now(exported, tmp_path):
     run = tmp_path / "models" / "pets" / "vgg"
     (run / "export").mkdir(parents=True)
@@ -491,6 +496,7 @@ def test_a_page_from_elsewhere_cannot_make_it_work(service, headers, status):
         assert error(answer) == (403, "forbidden")
 
 
+@pytest.mark.slow
 def test_its_own_page_names_that_were_given_and_origins_that_were_allowed_are_answered(serving, service):
     own = service.url
     assert ask(service, content=KINDS["png"], headers={"Origin": own}).status_code == 200
@@ -549,6 +555,7 @@ def test_half_a_character_is_sent_back_as_it_came_and_an_odd_charset_is_no_fault
         assert answer.status_code in (200, 400)
 
 
+@pytest.mark.slow
 def test_a_picture_that_takes_too_long_is_refused_and_the_next_one_is_answered(serving, monkeypatch):
     patient = serving(open_seconds=1.0, formats=("png", "bmp"))
     monkeypatch.setattr(patient, "name", patient.name)

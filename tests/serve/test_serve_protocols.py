@@ -131,6 +131,7 @@ def test_nobody_is_sent_to_an_absolute_address(service, path):
     assert "://" not in answer.headers.get("location", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken_off", [True, False])
 def test_behind_a_proxy_all_is_found_below_its_prefix(serving, taken_off):
     url = serving(root_path="/classifier/", token="secret")

@@ -104,6 +104,7 @@ def figure(service, name):
 HEAD = b"POST /predict HTTP/1.1\r\nHost: here\r\n"
 
 
+@pytest.mark.slow
 def test_a_body_in_chunks_is_taken_and_measured_as_it_comes(serving):
     service = serving(max_megabytes=0.1)
     assert post(service, iter([PICTURE[:100], PICTURE[100:]])).status_code == 200
@@ -127,12 +128,14 @@ def test_a_body_that_comes_too_slowly_is_refused(serving):
     assert post(service).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [[b"POST /pre"], [HEAD, b"A: b\r\n", b"C: d\r\n", b"E: f\r\n"]])
 def test_headers_that_do_not_come_are_not_waited_for(serving, parts):
     received = spoken(serving(receive_seconds=0.3), *parts, pause=0.15)
     assert refused(received) == (408, "too_slow")
 
 
+@pytest.mark.slow
 def test_a_line_on_which_nothing_comes_is_closed_without_a_word(serving):
     assert spoken(serving(receive_seconds=0.3)) == b""
 
@@ -265,6 +268,7 @@ def test_what_breaks_inside_is_one_500_that_tells_nothing_and_the_next_is_answer
     assert "TypeError" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_proxy_is_believed_only_if_it_is_named(serving):
     for proxy, expected in (("", 429), ("127.0.0.1", 200)):
         service = serving(rate=0.5, proxy=proxy)

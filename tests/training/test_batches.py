@@ -49,6 +49,7 @@ def test_every_picture_comes_once_with_its_label(train):
     assert names == [train.files[place].parent.name for place in order]
 
 
+@pytest.mark.slow
 def test_the_order_depends_on_seed_and_epoch_alone(train):
     orders = {
         (seed, number): places(train, epoch(train, seed=seed, number=number)[0]) for seed in (7, 8) for number in (0, 1)

@@ -48,6 +48,7 @@ def nothing_computed(monkeypatch):
     monkeypatch.setattr(features, "_compiled", lambda *_: pytest.fail("the backbone was asked again"))
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_backbone_and_in_the_order_of_the_pictures(table, weights):
     from toolkit import networks
 

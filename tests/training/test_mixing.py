@@ -124,6 +124,7 @@ def test_wrong_settings_are_refused(wrong):
         Mixing(**wrong)
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_looked_at(pictures):
     shown, labels = mixing.examples(pictures.astype(np.uint8), np.eye(COUNT, dtype=np.float32), Mixing(cutmix=1))
     assert shown.dtype == np.uint8

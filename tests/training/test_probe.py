@@ -173,6 +173,7 @@ def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_an
     assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation", "average"}
 
 
+@pytest.mark.slow
 def test_a_probe_alone_can_be_written_for_tensorboard(table, config):
     run = train.fit(config, table, name="watched", tensorboard=True)
     assert {folder.name for folder in (run.folder / tensorboard.FOLDER).iterdir()} == {"train", "validation"}

@@ -176,3 +176,17 @@ def test_a_further_view_is_a_square_part_of_the_picture_and_not_too_small():
         sides.append(high / 64)
     assert features.SMALLEST_CROP - 0.08 < min(sides) < max(sides) <= 1
     assert max(sides) - min(sides) > 0.1
+
+
+@pytest.mark.slow
+def test_a_folder_of_features_that_is_a_link_leading_out_is_left_as_it_is(tmp_path):
+    table = ready_dataset(tmp_path / "set", per_class=3).where(status="ok")
+    kept = features.of(table, "xception", size=32, weights="cifar10")
+    (folder,) = (tmp_path / "set" / "features").iterdir()
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    before = {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()}
+    with pytest.warns(UserWarning, match="not kept: expected .* a link that leads out"):
+        again = features.of(table, "xception", size=32, weights="cifar10")
+    np.testing.assert_array_equal(again, kept)
+    assert {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()} == before

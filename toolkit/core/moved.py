@@ -1,4 +1,12 @@
-"""Where private modules are now that had another name: they are still found under it, with a warning that says so."""
+"""Modules and keywords that had another name: they still work under it, with a warning that says the new one."""
+
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 MOVED: dict[str, str] = {
     "batches": "toolkit.training.batches",
@@ -47,3 +55,28 @@ MOVED: dict[str, str] = {
     "uncertainty": "toolkit.model.uncertainty",
     "workers": "toolkit.core.workers",
 }
+
+
+def keywords(**today: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
+    """Let a function take keywords under earlier names, too.
+
+    Args:
+        today: the name that each earlier one has now.
+
+    >>> @keywords(say="log")
+    ... def run(*, log):
+    ...     return log
+    """
+
+    def renamed(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+        @wraps(function)
+        def call(*values: Given.args, **options: Given.kwargs) -> Returned:
+            for earlier in today.keys() & options.keys():
+                advice = f"{earlier} of {function.__module__}.{function.__name__} is now called {today[earlier]}"
+                warnings.warn(advice, FutureWarning, stacklevel=2)
+                options[today[earlier]] = options.pop(earlier)
+            return function(*values, **options)
+
+        return call
+
+    return renamed

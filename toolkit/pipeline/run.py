@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import networks, report, scrape
-from toolkit.core import parallel
+from toolkit.core import moved, parallel
 from toolkit.dataset import manifest, resize, split, verify
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import dedup
 from toolkit.errors import DatasetError
 from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
-from toolkit.scrape import Options
 from toolkit.training import train
 from toolkit.training.recipes import configs_for
 
@@ -58,13 +57,14 @@ def usual_networks(weights: str = "") -> tuple[str, ...]:
     return "vgg", "dual_stack", networks.usual(weights)
 
 
+@moved.keywords(say="log")
 def pipeline(
     sources: str | Sequence[str],
     *,
     into: str | Path,
     configs: Sequence[train.Config],
     name: str | None = None,
-    options: Options | None = None,
+    options: scrape.Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
     cluster: str | None = None,
@@ -114,7 +114,7 @@ def train_all(
     into: str | Path,
     configs: Sequence[train.Config] | Choose,
     name: str | None = None,
-    options: Options | None = None,
+    options: scrape.Options | None = None,
     seed: int = SEED,
     overwrite: bool = False,
     cluster: str | None = None,
@@ -166,6 +166,7 @@ def _checked(configs: Sequence[train.Config]) -> list["Resolved"]:
     return settings
 
 
+@moved.keywords(say="log")
 def prepare(
     table: Manifest,
     *,

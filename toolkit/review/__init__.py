@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.core import extras, paths
+from toolkit.core import extras, moved, paths
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.review.journal import BY_HAND, Journal
@@ -28,6 +28,7 @@ RELABELLED = "relabelled by hand, was"
 __all__ = ["exclude", "open", "relabel", "serve", "undo"]
 
 
+@moved.keywords(told="on_start")
 def serve(
     manifest: Manifest,
     *,

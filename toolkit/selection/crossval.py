@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import contained, locking, parallel, paths, records, runs
+from toolkit.core import contained, locking, moved, parallel, paths, records, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.evaluation import evaluate
@@ -66,6 +66,7 @@ class FoldResult(NamedTuple):
     history: pd.DataFrame
 
 
+@moved.keywords(say="log")
 def run(
     manifest: Manifest,
     config: Config,

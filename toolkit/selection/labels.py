@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import extras
+from toolkit.core import extras, moved
 from toolkit.dataset import label_issues
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
@@ -24,6 +24,7 @@ REVIEWED = ("keep", "label")  # what a person decided about a label
 USUAL = Config(networks.USUAL)
 
 
+@moved.keywords(say="log")
 def check(
     manifest: Manifest,
     config: Config | None = None,

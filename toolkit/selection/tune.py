@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import parallel, paths, runs
+from toolkit.core import moved, parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.selection import search_space, study
@@ -66,6 +66,7 @@ class Search:
         return f"{self.config.network}: {self.best['accuracy']:.1%} with {settings} ({count})"
 
 
+@moved.keywords(say="log")
 def search(
     manifest: Manifest,
     config: Config,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.core import extras
+from toolkit.core import extras, moved
 from toolkit.errors import ToolkitError
 from toolkit.serve.config import TOKEN, Config
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TOKEN", "Config", "open", "run"]
 
 
+@moved.keywords(told="on_start")
 def run(
     model: "str | Path | Classifier",
     config: Config | None = None,

@@ -7,6 +7,7 @@ the folder can be removed at any time.
 
 import hashlib
 import json
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -73,15 +74,16 @@ def of(
     settings = (_weights_key(weights), pooling, resize_mode, framework.resolve_precision(precision))
     edition = networks.get(network).edition
     key = hashlib.sha256(repr((*settings, edition) if edition else settings).encode()).hexdigest()[:16]
-    folder = manifest.root / FOLDER / f"{networks.label(network)}-{size}-{key}"  # other weights are another backbone
+    folder = _kept_in(manifest, f"{networks.label(network)}-{size}-{key}")  # other weights are another backbone
     wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
-    cached = _read(contained.inside(folder, manifest.root))
+    cached = _read(folder) if folder else {}
     files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
     missing = sorted({view: files[view[0]] for view in wanted if view not in cached}.items())
     if missing and not compute:
         return None
     if missing:
-        paths.write(folder / BACKBONE, json.dumps({"network": network, "weights": _absolute(weights)}) + "\n")
+        if folder:
+            paths.write(folder / BACKBONE, json.dumps({"network": network, "weights": _absolute(weights)}) + "\n")
         backbone = _compiled(network, size, weights, pooling, precision)
         opened = partial(_opened, size=size, mode=resize_mode)
         cached |= _computed(missing, folder, opened, backbone, description=f"features of {network}")
@@ -128,6 +130,15 @@ def view(source: images.Source, size: int, *, number: int, sha256: str, mode: st
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
+def _kept_in(manifest: Manifest, name: str) -> Path | None:
+    """The folder of cached features; None where a link there leads out: it is neither read nor written."""
+    try:
+        return contained.inside(manifest.root / FOLDER / name, manifest.root)
+    except DatasetError as error:
+        warnings.warn(f"features are computed and not kept: {error}", stacklevel=3)
+        return None
+
+
 def _absolute(weights: str) -> str:
     file = Path(weights).expanduser()
     return str(file.resolve()) if file.is_file() else weights
@@ -151,7 +162,7 @@ def _compiled(
 
 
 def _computed(
-    missing: Sequence[tuple[View, Path]], folder: Path, opened: Callable, backbone: Callable, *, description: str
+    missing: Sequence[tuple[View, Path]], folder: Path | None, opened: Callable, backbone: Callable, *, description: str
 ) -> dict[View, np.ndarray]:
     """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
     features: dict[View, np.ndarray] = {}
@@ -165,7 +176,8 @@ def _computed(
                 rows.append(backbone(padded)[: len(pictures)])
                 bar.update(len(pictures))
             names = [name for name, _ in part]
-            _write(folder, names, np.concatenate(rows))
+            if folder:
+                _write(folder, names, np.concatenate(rows))
             features |= dict(zip(names, np.concatenate(rows), strict=True))
     return features
 

@@ -14,7 +14,7 @@ from PIL import __version__ as pillow_version
 
 import toolkit
 from toolkit import networks
-from toolkit.core import framework, locking, paths, runs
+from toolkit.core import framework, locking, moved, paths, runs
 from toolkit.core.framework import keras
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Dataset, Manifest, opened
@@ -33,6 +33,7 @@ __all__ = ["CHECKPOINT", "Config", "config_from", "fit", "identity"]
 CHECKPOINT = "checkpoint"
 
 
+@moved.keywords(say="log", watch="on_epoch")
 def fit(
     config: Config,
     manifest: Dataset,

@@ -10,6 +10,7 @@ import pytest
 from helpers import ready_dataset
 
 from toolkit import crossval, paths, plot, train, tune
+from toolkit.core import locking
 from toolkit.core.framework import tf
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.selection import search_space
@@ -209,6 +210,13 @@ def test_a_training_is_worth_what_the_weights_that_were_kept_are_be_it_their_ave
 def test_another_search_of_the_name_is_replaced_only_if_allowed(table, config):
     with pytest.raises(BundleError, match="other settings or other pictures"):
         tune.search(table, config, space={"C": (1e-3, 1.0)}, trials=1, folds=2)
+
+
+def test_a_search_that_runs_already_is_not_disturbed_by_another_of_its_name(outcome, table, config):
+    before = {file: file.read_bytes() for file in outcome.folder.iterdir() if file.is_file()}
+    with locking.alone(outcome.folder, kind="search"), pytest.raises(ToolkitError, match="one search in .* at a time"):
+        tune.search(table, config, space=SPACE, trials=8, folds=2)
+    assert {file: file.read_bytes() for file in outcome.folder.iterdir() if file.is_file()} == before
 
 
 def test_a_dataset_without_a_split_is_refused(table, config):

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import moved, parallel, paths, runs
+from toolkit.core import locking, moved, parallel, paths, runs
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.selection import search_space, study
@@ -107,6 +107,7 @@ def search(
 
     Raises:
         ToolkitError: Optuna is not installed, no trial came to an end, or none can, as two show.
+            Or another search of that name is running.
         BundleError: there is a search of that name with other settings or other pictures.
 
     >>> search(table, Config("xception"), space={"views": [1, 2], "C": (0.001, 1)}).config  # doctest: +SKIP
@@ -124,20 +125,21 @@ def search(
     runs.check(folder / FACTS, record, kind="search", overwrite=overwrite)
     _check_possible(config, used, folds, seed)
     runs.claim(folder / FACTS, record, kind="search", overwrite=overwrite)
-    journal = study.open_journal(folder / JOURNAL)
-    if method == "grid":
-        points = _grid(space, trials, seed, log)
-        study.enqueue(journal, space, points)
-        trials = len(points)
-    attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
-    runner = _Runner(attempt, jobs, trains=not config.uses_cached_features)
-    try:
-        _run_trials(journal, runner, config, space, trials=trials, method=method, seed=seed, log=log)
-        return _gather(folder, config, space, journal)
-    except ToolkitError:
-        if not _succeeded(study.finished(journal)):  # nothing that a search with other settings would overwrite
-            shutil.rmtree(folder)
-        raise
+    with locking.alone(folder, kind="search"):
+        journal = study.open_journal(folder / JOURNAL)
+        if method == "grid":
+            points = _grid(space, trials, seed, log)
+            study.enqueue(journal, space, points)
+            trials = len(points)
+        attempt = partial(run_trial, config=config, used=used, folder=folder, folds=folds, seed=seed)
+        runner = _Runner(attempt, jobs, trains=not config.uses_cached_features)
+        try:
+            _run_trials(journal, runner, config, space, trials=trials, method=method, seed=seed, log=log)
+            return _gather(folder, config, space, journal)
+        except ToolkitError:
+            if not _succeeded(study.finished(journal)):  # nothing that a search with other settings would overwrite
+                shutil.rmtree(folder)
+            raise
 
 
 def _check_possible(config: Config, used: Manifest, folds: int, seed: int) -> None:

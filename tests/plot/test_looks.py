@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from toolkit import evaluate, manifest, plot
-from toolkit.plot.style import COLOURS, few_steps, ink_on, marks, shortened
+from toolkit.plot.style import COLOURS, DARK, LIGHT, few_steps, ink_on, marks, shortened
 
 NAMES = ("armoured vehicle with a name that does not end", "cars", "$5 or $10", "fünf", "001", "a", "سيارة")
 RUNS = ("vgg", "dual_stack", "xception", *(f"a run of mine with a long name {n}" for n in range(9)))
@@ -163,7 +163,7 @@ def test_text_can_be_read_on_every_colour():
         return np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
 
     for colour in COLOURS:
-        light, dark = sorted((luminance(colour), {"white": 1.0, "black": 0.0}[ink_on(colour)]))[::-1]
+        light, dark = sorted((luminance(colour), {LIGHT: 1.0, DARK: luminance(DARK)}[ink_on(colour)]))[::-1]
         assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
 
 

@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
-from helpers import facts, ready_dataset, untrained, weighed
+from helpers import facts, fake_table, ready_dataset, untrained, weighed
 
-from toolkit import bundle, evaluate, paths, report
+from toolkit import bundle, evaluate, paths, plot, report
 from toolkit.errors import BundleError
+from toolkit.report import html
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,10 @@ def page(table, runs):
 
 
 def test_the_page_needs_nothing_but_itself(page):
-    assert page.count("data:image/png;base64,") >= 9
+    assert page.count("<svg ") >= 9
     assert page.count("data:image/jpeg;base64,") >= 30
-    assert not re.search(r"<script|<link|@import|https?://", page)
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r"<script|<link|@import|https?://(?!www.w3.org/1999/xlink)", page)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
 def test_the_page_tells_of_every_run_and_class(page, table):
@@ -56,6 +57,37 @@ def test_the_page_shows_where_every_run_looked(page, runs):
 
 def test_every_picture_says_in_words_what_is_on_it(page):
     assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]*>", page))
+    assert all(re.search(r'role="img" aria-label="[^"]+"', tag) for tag in re.findall(r"<svg [^>]*>", page))
+
+
+def test_the_page_begins_with_what_was_compared_and_the_best_answer_with_its_interval(page, runs):
+    best = max((evaluate.load(run) for run in runs), key=lambda found: found.accuracy)
+    low, high = (f"{bound:.1%}" for bound in best.interval)
+    title = re.search(r"<title>(.*?)</title>", page)[1]
+    assert title in ("pets: one and two on cars and tanks", "pets: two and one on cars and tanks")
+    first = page.partition("<section>")[2].partition("</section>")[0]
+    assert f"lies between {low} and {high}" in first and f"{best.accuracy:.1%}" in first
+    assert 1 <= first.count("<img ") <= 3 and first.count("<svg ") == 1
+
+
+def test_the_contents_lead_to_every_section(page):
+    places = re.findall(r'<a href="#([^"]+)"', page)
+    assert places == re.findall(r'<section id="([^"]+)"', page) and len(places) == len(set(places)) >= 10
+
+
+def test_classes_come_worst_first(page):
+    for section in re.findall(r'<section id="run-\d">.*?</section>', page, re.DOTALL):
+        table = section.partition("<th>class</th>")[2].partition("</table>")[0]
+        shares = [float(share) for share in re.findall(r"<td>([\d.]+)%</td><td>\d+</td>", table)]
+        assert len(shares) == 2 and shares == sorted(shares)
+
+
+def test_copies_are_set_apart_group_by_group(tmp_path):
+    rows = [("cars", "a"), ("cars", "a"), ("cars", ""), ("tanks", "b"), ("tanks", "b"), ("tanks", "b"), ("cars", "c")]
+    text = html.shown(plot.duplicate_groups(fake_table(tmp_path, rows)), "Copies")
+    parts = text.split('<figure class="gallery group"')[1:]
+    assert [re.search(r'aria-label="([^"]+)"', part)[1] for part in parts] == ["group 1 of 2", "group 2 of 2"]
+    assert [part.count("<img ") for part in parts] == [3, 2]
 
 
 def test_a_mistake_is_shown_with_the_training_pictures_nearest_to_it(page, runs):

@@ -115,10 +115,18 @@ def in_words(pairs: pd.DataFrame, pictures: int) -> str:
     for first, beaten in pairs[pairs["different"]].groupby("first", sort=False):
         names = " and ".join(f"{row.second} ({_p(row.corrected)})" for row in beaten.itertuples())
         sentences.append(f"{first} is better than {names}")
-    alike = [f"{row.first} and {row.second}" for row in pairs[~pairs["different"]].itertuples()]
-    if alike:
-        sentences.append(f"{', '.join(alike)} cannot be told apart on {pictures} pictures")
+    alike = pairs[~pairs["different"]]
+    if len(alike):
+        sentences.append(f"{_alike(alike, every=len(alike) == len(pairs))} cannot be told apart on {pictures} pictures")
     return "; ".join(sentences) + "." if sentences else ""
+
+
+def _alike(pairs: pd.DataFrame, *, every: bool) -> str:
+    """The names of pairs; where there are no others, each name once."""
+    if not every:
+        return ", ".join(f"{row.first} and {row.second}" for row in pairs.itertuples())
+    *others, last = dict.fromkeys([*pairs["first"], *pairs["second"]])
+    return f"{', '.join(others)} and {last}"
 
 
 def _p(value: float) -> str:

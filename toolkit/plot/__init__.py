@@ -23,7 +23,9 @@ from toolkit.plot.insights import disagreements, front, glowing, heat, neighbour
 from toolkit.plot.matrix import NUMBERED, confusion, most_confused
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
+from toolkit.plot.style import marks
 from toolkit.plot.tiles import Gallery, gallery, thumbnail
+from toolkit.plot.vector import svg
 
 __all__ = [
     "NUMBERED",
@@ -48,6 +50,7 @@ __all__ = [
     "heat",
     "least_confident_right",
     "left_out",
+    "marks",
     "mistakes",
     "mixed",
     "most_confused",
@@ -64,6 +67,7 @@ __all__ = [
     "sizes",
     "sizes_of",
     "suspects",
+    "svg",
     "threshold_curve",
     "thumbnail",
     "trade_off",

@@ -36,7 +36,13 @@ def counts(table: pd.DataFrame) -> Figure:
     readable = table.to_numpy().sum(axis=1).max() / 22  # the number in a shorter bar would not be
     names = [shortened(name) for name in table.index]
     for colour, column in zip(cycle(COLOURS), table, strict=False):
-        bars = axes.barh(range(len(table)), table[column], left=start, color=colour, label=shortened(column))
+        bars = axes.barh(
+            range(len(table)),
+            table[column],
+            left=start,
+            color=colour,
+            label=f"{shortened(column)}: {table[column].sum():,}",
+        )
         labels = [f"{count:,}" if count > readable else "" for count in table[column]]
         axes.bar_label(bars, labels, label_type="center", color=ink_on(colour), fontsize=9)
         start += table[column].to_numpy()

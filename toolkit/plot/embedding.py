@@ -13,7 +13,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from toolkit.dataset.manifest import Manifest
 from toolkit.plot.charts import MOST_COLOURS
 from toolkit.plot.figure import Figure
-from toolkit.plot.style import COLOURS, INK, WRONG, marks, shortened
+from toolkit.plot.style import COLOURS, INK, PAPER, WRONG, marks, shortened
 from toolkit.plot.tiles import thumbnail
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def _pictures(axes: Axes, table: pd.DataFrame, manifest: Manifest, colours: pd.S
     for row in nearest:
         picture = OffsetImage(thumbnail(manifest.root / table["path"].iloc[row]), zoom=zoom)
         middle = (np.floor(cells[row]) + 0.5) / CELLS
-        frame = {"edgecolor": colours.iloc[row], "linewidth": 1.5}
+        frame = {"edgecolor": colours.iloc[row], "facecolor": PAPER, "linewidth": 1.5}
         axes.add_artist(AnnotationBbox(picture, tuple(middle), pad=0.1, bboxprops=frame, zorder=1))
 
 
 def _names(axes: Axes, table: pd.DataFrame) -> None:
     for label, rows in table.groupby("label"):
         middle = rows[["x", "y"]].median()
-        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+        box = {"facecolor": PAPER, "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
         axes.text(middle["x"], middle["y"], shortened(label), ha="center", fontsize=9, color=INK, bbox=box, zorder=5)

@@ -50,7 +50,7 @@ def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
         figure: any of matplotlib's.
         dots_per_inch: at least 1.
     """
-    _choose_fonts(figure)
+    choose_fonts(figure)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # what no font has is a box, and seen as one
@@ -58,7 +58,7 @@ def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def _choose_fonts(figure: _Figure) -> None:
+def choose_fonts(figure: _Figure) -> None:
     """Let text beyond Latin, Greek and Cyrillic, such as names of classes, be drawn in a font of this system."""
     for text in figure.findobj(Text):
         if max(text.get_text(), default="") > LAST_OF_USUAL_FONT:

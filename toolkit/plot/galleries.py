@@ -63,13 +63,17 @@ def duplicate_groups(manifest: Manifest, *, count: int = 8, pairs: pd.DataFrame 
     names = sorted(sizes[sizes > 1].index, key=lambda name: (-sizes[name], name))[:count]
     distances = {} if pairs is None else _distances(pairs)
     rows: list[list[Cell]] = [[]]
-    for name in names:
+    groups: dict[str, list[Cell]] = {}
+    for number, name in enumerate(names, 1):
         members = copies[copies["group"] == name].sort_values(["status", "path"], ascending=[False, True]).head(6)
-        if len(rows[-1]) + 1 + len(members) > PER_ROW:
+        cells = groups[f"group {number} of {(sizes > 1).sum()}"] = _group(manifest, members, distances)
+        if len(rows[-1]) + 1 + len(cells) > PER_ROW:
             rows.append([])
         rows[-1] += [(None, "")] if rows[-1] else []
-        rows[-1] += _group(manifest, members, distances)
-    return gallery(rows, columns=PER_ROW, side=1.3)
+        rows[-1] += cells
+    figure = gallery(rows, columns=PER_ROW, side=1.3)
+    figure.groups = groups
+    return figure
 
 
 def _group(manifest: Manifest, members: pd.DataFrame, distances: dict[frozenset[str], str]) -> list[Cell]:

@@ -114,12 +114,13 @@ def neighbours(table: pd.DataFrame, manifest: Manifest) -> Gallery:
     return gallery(rows, columns=max(map(len, rows), default=1), flows=False)
 
 
-def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = None) -> Figure:
+def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = None, legend: bool = True) -> Figure:
     """Robustness curves: accuracy against severity, a panel per corruption and a line per network.
 
     Args:
         curves: by the name of the run, as `robustness.curves` gives them.
         lowest: where all vertical axes begin, 0 to 1; None leaves it to the data.
+        legend: whether it says which colour is whose; False where something beside it does.
     """
     names = list(dict.fromkeys(name for table in curves.values() for name in table["disturbance"]))
     if not names:
@@ -136,8 +137,9 @@ def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = Non
     if lowest is not None:
         grid[0].set_ylim(lowest - 0.03, 1.03)
     end_at_one(grid[0])
-    handles = grid[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper right", ncols=4 if columns > 1 else 3, frameon=False, fontsize=8)
+    if legend:
+        handles = grid[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper right", ncols=4 if columns > 1 else 3, frameon=False, fontsize=8)
     return figure
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 
 from toolkit.dataset.manifest import Manifest
 from toolkit.plot.figure import Figure
-from toolkit.plot.style import INK, shortened
+from toolkit.plot.style import FAINT, INK, LIGHT, shortened
 from toolkit.plot.tiles import Cell, Gallery, gallery
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
@@ -20,6 +22,8 @@ BESIDE = 6  # classes, at most, for matrices side by side and rates in the cells
 NUMBERED = 15  # classes, at most, for numbers in the cells
 LETTER, LINE = 0.085, 0.2  # width of a letter and height of a line of 10 points, in inches
 FULL_PAGE = 9.0  # inches
+CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])  # of a cell
+DEEP, TURN = "#08306b", 0.66  # colour of a whole row, and the share from which white is read better on it than black
 
 
 def confusion(*reports: Report) -> Figure:
@@ -51,17 +55,20 @@ def confusion(*reports: Report) -> Figure:
 def _matrix(axes: Axes, table: pd.DataFrame, names: list[str], *, turned: bool) -> None:
     counts, size = table.to_numpy(), len(table)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    cells = np.argwhere(counts)
+    grounds = [(*to_rgb(DEEP), shares[row, column]) for row, column in cells]  # what is behind shows through
+    axes.add_collection(PolyCollection(cells[:, None, ::-1] + CORNERS, facecolors=grounds, linewidths=0))
+    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal")
     if size <= NUMBERED:
-        for row, column in np.argwhere(counts):
+        for row, column in cells:
             text = f"{counts[row, column]:,}" + (f"\n{shares[row, column]:.0%}" if size <= BESIDE else "")
-            colour = "white" if shares[row, column] > 0.6 else "black"
+            colour = LIGHT if shares[row, column] > TURN else "black"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10 if size <= BESIDE else 9)
     small = 10 if size <= 30 else max(3, 300 / size)
     axes.set_xticks(range(size), names, fontsize=small, rotation=90 if turned else 0)
     axes.set_yticks(range(size), names, fontsize=small)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set_color(FAINT)
     axes.tick_params(length=0)
 
 

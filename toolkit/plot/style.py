@@ -16,6 +16,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#3
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")
 DASHES = ("-", "--", "-.", ":")
 INK, FAINT, WRONG = "#333333", "#d9d9d9", "#c0504d"
+PAPER = "#fefefe"  # the ground of a page, which may be dark; what is "white" stays so
+LIGHT, DARK = "white", "#111111"  # text on colours, in the light and in the dark
 FIRST = ("vgg", "dual_stack", "xception", "efficientnet_lite0", "mobilenet", "small_cnn")  # each has its own colour
 
 
@@ -57,10 +59,10 @@ def _mark(place: int) -> Mark:
 
 
 def ink_on(colour: str) -> str:
-    """The colour of text on a ground, white or black, whichever has more contrast (WCAG 2, relative luminance)."""
+    """The colour of text on a ground, `LIGHT` or `DARK`, whichever has more contrast (WCAG 2, relative luminance)."""
     linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in to_rgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "white" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "black"
+    return LIGHT if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.0556 else DARK
 
 
 def as_percent(axis: Axis) -> None:

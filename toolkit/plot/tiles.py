@@ -1,7 +1,7 @@
 """Rows of captioned pictures, which all galleries are made of."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -23,6 +23,8 @@ class Gallery(Figure):
         aspect: height of a picture over its width.
         flows: whether rows only end where there was no more room; False if each row is something of its own.
         figsize: width and height in inches.
+
+    Its `groups` are pictures that belong together, by title, for pages that can set them apart; none by default.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Gallery(Figure):
     ) -> None:
         super().__init__(figsize=figsize, layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03) if rows else None)
         self.rows, self.titles, self.aspect, self.flows = rows, titles, aspect, flows and not titles
+        self.groups: Mapping[str, Sequence[Cell]] = {}
 
 
 def gallery(

@@ -20,6 +20,7 @@ from toolkit.report.run_section import EvaluatedRun
 
 FILE = "report.html"
 DISTURBED = 50  # pictures that are corrupted in every way; `toolkit robustness` takes all
+NAMED = 3  # networks, and classes, that have room in the title
 PLACED = 1000  # pictures on the map
 
 
@@ -53,6 +54,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
     return html.write(
         into or paths.models(manifest.root) / FILE,
         "report.html",
+        title=_title(manifest.name, list(manifest.classes), [name for name, _ in named]),
         name=manifest.name,
         made=datetime.now().astimezone().strftime("%d %B %Y"),
         version=toolkit.__version__,
@@ -66,6 +68,7 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         comparison=[{"run": name, **row} for name, row in table.to_dict(orient="index").items()],
         charts=_charts(manifest, table, evaluated),
         panels=_robustness(evaluated),
+        colours={name: mark.colour for name, mark in plot.marks(name for name, _ in named).items()},
         disturbed=_disturbed(evaluated),
         left_out=_left_out(manifest),
         resizing=html.rows(quality.resizing(manifest)),
@@ -117,7 +120,7 @@ def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[Evaluat
         "left_out": (plot.left_out(manifest), "Pictures that are not used, with reasons"),
         "curves": (plot.curves(*(each.run for each in evaluated)), "Loss and accuracy by epoch"),
     }
-    for panel in ("sides", "brightness", "sharpness"):
+    for panel in ("sides", "aspect", "brightness", "sharpness"):
         drawn[panel] = plot.quality(manifest, panels=(panel,)), html.PANELS[panel]
     return {name: html.shown(figure, words) for name, (figure, words) in drawn.items()}
 
@@ -131,7 +134,7 @@ def _robustness(evaluated: Sequence[EvaluatedRun]) -> list[Markup]:
     charts = []
     for name in disturbances:
         part = {run: table[table["disturbance"] == name] for run, table in curves.items()}
-        charts.append(html.shown(plot.robustness(part, lowest=lowest), f"Accuracy under {name}"))
+        charts.append(html.shown(plot.robustness(part, lowest=lowest, legend=False), f"Accuracy under {name}"))
     return charts
 
 
@@ -153,5 +156,22 @@ def _looks(manifest: Manifest) -> dict[str, object]:
 
 
 def _left_out(manifest: Manifest) -> list[tuple[str, int]]:
-    reasons = manifest.left_out()["status"].value_counts()
-    return [(str(status), int(count)) for status, count in reasons.items()]
+    """How many pictures are not used, by status, in the order of all pages and figures."""
+    counts = manifest.counts().drop(columns=["total", "ok", "new"], errors="ignore").loc["total"]
+    return [(str(status), int(count)) for status, count in counts.items() if count]
+
+
+def _title(dataset: str, classes: Sequence[str], networks: Sequence[str]) -> str:
+    """What the page is about, in words.
+
+    >>> _title("practice", ["cars", "tanks"], ["vgg", "xception"])
+    'practice: vgg and xception on cars and tanks'
+    """
+    who = _joined(networks) if len(networks) <= NAMED else f"{len(networks)} networks"
+    what = _joined(classes) if len(classes) <= NAMED else f"{len(classes)} classes"
+    return f"{dataset}: {who} on {what}"
+
+
+def _joined(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

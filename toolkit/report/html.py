@@ -28,9 +28,7 @@ PANELS = {  # of `plot.quality`, all but what was left out, which a table says b
     "sharpness": "Histogram of sharpness",
     "entropy": "Histogram of entropy",
 }
-WIDE = 6.0  # inches; a wider chart would not be readable on a phone, where it is moved sideways instead
-SHARP = 160  # dots per inch; a page shows 96 of them, or more on a good screen
-THUMBNAIL = 180  # pixels of a picture's width
+THUMBNAIL = 168  # pixels of a picture's width
 
 
 def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
@@ -67,7 +65,7 @@ def write(target: Path, template: str, **values: object) -> Path:
 
 
 def shown(figure: Figure, words: str) -> Markup:
-    """A figure as HTML: a chart as a picture, a gallery as single pictures that flow with the page.
+    """A figure as HTML: a chart as SVG, a gallery as single pictures that flow with the page.
 
     Args:
         figure: of `plot`.
@@ -79,24 +77,18 @@ def shown(figure: Figure, words: str) -> Markup:
     if isinstance(figure, plot.Gallery) and not figure.rows:
         return Markup("")
     if isinstance(figure, plot.Gallery):
-        return Markup(
-            _environment()
-            .get_template("gallery.html")
-            .render(rows=_cells(figure), words=words, strips=figure.aspect < 1)
-        )
-    wide = figure.get_figwidth() > WIDE
-    return Markup('<div class="{}"><img class="chart" src="{}" alt="{}" style="width:{:.0f}px"></div>').format(
-        "scroll wide" if wide else "",
-        _address(plot.png(figure, dots_per_inch=SHARP), "png"),
-        words,
-        96 * figure.get_figwidth(),
-    )
+        within = "groups" if figure.groups else "rows" if figure.titles else ""
+        values = {"rows": _cells(figure), "words": words, "strips": figure.aspect < 1, "within": within}
+        return Markup(_environment().get_template("gallery.html").render(values))
+    return Markup('<div class="scroll">{}</div>').format(Markup(plot.svg(figure, words=words)))
 
 
 def _cells(gallery: plot.Gallery) -> list[dict]:
     """The rows of a gallery with their pictures as small JPEGs."""
     rows = [[cell for row in gallery.rows for cell in row]] if gallery.flows else gallery.rows
     titles = [*gallery.titles, *[""] * len(rows)]
+    if gallery.groups:
+        titles, rows = list(gallery.groups), list(gallery.groups.values())
     described = []
     for title, row in zip(titles, rows, strict=False):
         cells = [{"address": _small(source), "caption": caption} for source, caption in row if source is not None]
@@ -111,7 +103,7 @@ def _small(source: images.Source | np.ndarray) -> str:
             (round(THUMBNAIL * picture.width / picture.height), THUMBNAIL), Image.Resampling.LANCZOS
         )
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=82)
+    picture.save(buffer, "JPEG", quality=78)
     return _address(buffer.getvalue(), "jpeg")
 
 

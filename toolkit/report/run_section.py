@@ -20,6 +20,7 @@ CHECKED = 2  # of these, the first right and the first wrong ones, are covered p
 STEP = 0.125  # of the square that covers, as a share of the side: coarser than usual, and four times as fast
 USEFUL = 0.5  # of the right answers, that a threshold must leave to be of use
 TRACED = 4  # mistakes of each run that are shown with the training pictures nearest to them
+EXAMPLES = 3  # mistakes that stand at the top of the page
 HESITANT = 6  # right answers of each run, the least confident ones
 
 
@@ -35,6 +36,7 @@ def values(evaluated: EvaluatedRun, manifest: Manifest) -> dict[str, object]:
     """What the template of the report tells of a run."""
     run, report, robustness = evaluated
     low, high = report.interval
+    worst_first = report.per_class.sort_values(["f1", "recall"], kind="stable")
     return {
         "name": run.name,
         "facts": run.facts,
@@ -48,7 +50,8 @@ def values(evaluated: EvaluatedRun, manifest: Manifest) -> dict[str, object]:
         "ece": report.ece,
         "pictures": len(report.predictions),
         "wrong": len(report.mistakes),
-        "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
+        "shown": len(failures.most_confident_wrong(report)),
+        "per_class": [{"name": name, **row} for name, row in worst_first.to_dict(orient="index").items()],
         "abstention": robustness.abstention,
         "abstains": robustness.abstention.get("kept", 0) >= USEFUL,
         **_charts(run, report, manifest),
@@ -59,7 +62,9 @@ def values(evaluated: EvaluatedRun, manifest: Manifest) -> dict[str, object]:
 def _charts(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup]:
     hesitant = failures.least_confident_right(report, count=HESITANT)
     mistakes = plot.mistakes(report, manifest, count=len(failures.most_confident_wrong(report)))
+    examples = plot.mistakes(report, manifest, count=EXAMPLES)
     drawn: dict[str, tuple[plot.Figure, str]] = {
+        "examples": (examples, f"The most confident mistakes of {run.name}"),
         "confusion": (plot.confusion(report), f"Confusion matrix of {run.name}"),
         "confused": (_confused(report, manifest), f"Pictures of classes that {run.name} takes for one another"),
         "reliability": (plot.reliability(report.probabilities, report.truth), f"How sure {run.name} was"),

@@ -112,15 +112,15 @@ def _square(side: int, length: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tens
 
 
 def _randaugment(mixing: Mixing, pictures: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """As many changes of each picture, one after another, each drawn from the list."""
-    count = tf.shape(pictures)[0]
+    """As many changes of each picture, one after another, each drawn from the list; no picture is changed in vain."""
+    count, kinds = tf.shape(pictures)[0], len(_CHANGES)
     for turn in range(mixing.randaugment):
-        which = tf.random.stateless_uniform([count, 1, 1, 1], seed + (10 + turn, 0), 0, len(_CHANGES), tf.int32)
+        which = tf.random.stateless_uniform([count], seed + (10 + turn, 0), 0, kinds, tf.int32)
         far = mixing.magnitude * tf.random.stateless_uniform([count, 1, 1, 1], seed + (20 + turn, 0), -1.0, 1.0)
-        changed = pictures
-        for number, change in enumerate(_CHANGES):
-            changed = tf.where(which == number, change(pictures, far), changed)
-        pictures = tf.clip_by_value(changed, 0.0, 255.0)
+        divided = zip(*(tf.dynamic_partition(part, which, kinds) for part in (pictures, far)), strict=True)
+        changed = [change(*part) for change, part in zip(_CHANGES, divided, strict=True)]
+        rows = tf.dynamic_partition(tf.range(count), which, kinds)
+        pictures = tf.clip_by_value(tf.dynamic_stitch(rows, changed), 0.0, 255.0)
     return pictures
 
 

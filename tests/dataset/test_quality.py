@@ -45,6 +45,14 @@ def test_what_is_dark_blurred_or_wide_is_worth_a_look(table):
     assert quality.summary(table, limits={"small": ("side", 90, np.inf)}).worth_a_look["pictures"].tolist() == [1]
 
 
+def test_what_is_furthest_outside_a_limit_comes_first(table):
+    shown = plot.worth_a_look(table, count=2)
+    blurred = table.where(status="ok").table.sort_values("sharpness").head(2)["path"]
+    row = shown.rows[[title.partition(":")[0] for title in shown.titles].index("blurred")]
+    assert [path for path, _ in row] == [table.root / path for path in blurred]
+    assert all(title.rpartition(" ")[2] != "0" for title in shown.titles)
+
+
 def test_what_is_there_twice_is_counted_with_its_bytes(table):
     repeated = quality.summary(table).repeated
     assert repeated["count"].tolist() == [1, 1, 0]
@@ -73,9 +81,11 @@ def test_the_page_needs_nothing_but_itself_and_shows_every_table(table):
     text = written.read_text()
     assert written == table.root / "quality.html"
     assert not re.search(r"<script|<link|@import|https?://", text)
-    assert text.count("<table>") == 6 and text.count("data:image/png;base64,") == len(html.PANELS)
+    assert text.count("<table>") == 6 and text.count("<svg ") == len(html.PANELS)
     assert text.count("data:image/jpeg;base64,") >= 4  # single samples, which flow with the page
-    assert "Worth a look: 1 dark" in text
+    assert "Worth a look: 1 dark" in text and "dark: 1</figcaption>" in text
+    copies = text.partition('aria-label="group 1 of 1"')[2].partition("<figure class=")[0]
+    assert copies.count("<img ") == 2
     with Image.open(written.with_suffix(".png")) as picture:
         assert min(picture.size) > 500
 

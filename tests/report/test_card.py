@@ -22,7 +22,7 @@ def run(table):
 def test_a_run_that_was_not_measured_has_a_card_without_figures(run, table):
     text = card.write(run, table).read_text()
     assert "It was not measured yet" in text and "named right" not in text
-    assert "cars, tanks" in text and "batch size: 8" in text and "class weights: yes" in text
+    assert "cars, tanks" in text and "| batch size | 8 |" in text and "| class weights | yes |" in text
     assert all(line.count("- ") <= 1 for line in text.splitlines() if line.startswith("- "))
 
 

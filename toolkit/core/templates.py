@@ -7,18 +7,18 @@ import jinja2
 from toolkit.core.words import markdown
 
 
-def environment(folder: Path, *, html: bool = True) -> jinja2.Environment:
-    """A Jinja environment for the templates in a folder: blocks leave no blank lines, and an unknown name raises.
+def environment(*folders: Path, html: bool = True) -> jinja2.Environment:
+    """A Jinja environment for the templates in folders: blocks leave no blank lines, and an unknown name raises.
 
     Args:
-        folder: where the templates lie, often `Path(__file__).parent / "templates"`.
+        folders: where the templates lie, often `Path(__file__).parent / "templates"`.
         html: escape what is filled in as a page needs it; False for Markdown, where `markdown` does.
 
     >>> environment(Path(".")).from_string("{{ name }}").render(name="<b>")
     '&lt;b&gt;'
     """
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=html,
         finalize=None if html else lambda value: markdown(value) if isinstance(value, str) else value,
         trim_blocks=True,

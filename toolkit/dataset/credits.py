@@ -8,6 +8,7 @@ from toolkit.core import paths, templates
 from toolkit.dataset.manifest import Manifest
 
 FILE = "credits.html"
+TEMPLATES = Path(__file__).parent  # where `style.html` lies, which pages on a dataset and its networks share
 COLUMNS = ["title", "creator", "license", "license_url", "page_url", "attribution", "path"]
 
 
@@ -58,7 +59,7 @@ def write(manifest: Manifest, *, into: Path | None = None) -> Path:
     >>> write(manifest.load("tanks"))  # doctest: +SKIP
     PosixPath('data/tanks/credits.html')
     """
-    environment = templates.environment(Path(__file__).parent)
+    environment = templates.environment(TEMPLATES)
     environment.filters["linked"] = lambda address: address.startswith(("http://", "https://"))
     page = environment.get_template("credits.html").render(
         name=manifest.name,

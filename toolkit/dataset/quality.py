@@ -63,7 +63,7 @@ def summary(manifest: Manifest, *, limits: Mapping[str, tuple[str, float, float]
         cleaning=manifest.counts(),
         resizing=resizing(manifest),
         measures=_measures(measured(manifest)),
-        worth_a_look=_worth_a_look(measured(manifest.where(status="ok")), limits),
+        worth_a_look=_worth_a_look(manifest, limits),
         repeated=_repeated(manifest),
         left_out=manifest.left_out_reasons(),
     )
@@ -135,12 +135,28 @@ def _measures(table: pd.DataFrame) -> pd.DataFrame:
     return spread.set_axis(list(QUANTILES), axis=1).round(2).dropna(how="all")
 
 
-def _worth_a_look(table: pd.DataFrame, limits: Mapping[str, tuple[str, float, float]]) -> pd.DataFrame:
-    rows = {}
+def outside(manifest: Manifest, *, limits: Mapping[str, tuple[str, float, float]] = LIMITS) -> dict[str, pd.DataFrame]:
+    """The pictures in use that are worth a look, by the name of the limit they are outside of, furthest ones first.
+
+    Args:
+        manifest: a verified manifest.
+        limits: as in `summary`.
+
+    >>> outside(manifest)["dark"]["path"].head()  # doctest: +SKIP
+    """
+    table, rows = measured(manifest.where(status="ok")), {}
     for name, (column, least, most) in limits.items():
-        values = table[column]
+        beyond = np.maximum(least - table[column], table[column] - most)
+        rows[name] = table.loc[beyond[beyond > 0].sort_values(ascending=False, kind="stable").index]
+    return rows
+
+
+def _worth_a_look(manifest: Manifest, limits: Mapping[str, tuple[str, float, float]]) -> pd.DataFrame:
+    rows = {}
+    for name, odd in outside(manifest, limits=limits).items():
+        column, least, most = limits[name]
         words = f"{column} below {least:g}" if np.isinf(most) else f"{column} above {most:g}"
-        rows[name] = {"pictures": int(((values < least) | (values > most)).sum()), "that is": words}
+        rows[name] = {"pictures": len(odd), "that is": words}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["pictures", "that is"])
 
 

@@ -18,6 +18,7 @@ from toolkit.plot.galleries import (
     sample_grid,
     sizes_of,
     suspects,
+    worth_a_look,
 )
 from toolkit.plot.insights import disagreements, front, glowing, heat, neighbours, robustness, trade_off
 from toolkit.plot.matrix import NUMBERED, confusion, most_confused
@@ -72,4 +73,5 @@ __all__ = [
     "thumbnail",
     "trade_off",
     "trials",
+    "worth_a_look",
 ]

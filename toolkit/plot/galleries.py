@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from toolkit import images
+from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
-from toolkit.dataset.schema import COMPARED
+from toolkit.dataset.schema import COMPARED, STATUSES
 from toolkit.plot.figure import Figure, show
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery
 
@@ -44,7 +45,8 @@ def left_out(manifest: Manifest, *, per_status: int = 5) -> Gallery:
         manifest: the dataset.
         per_status: pictures of each status, at most.
     """
-    table = manifest.left_out().groupby("status").head(per_status).sort_values(["status", "path"])
+    table = manifest.left_out().groupby("status").head(per_status).sort_values("path")
+    table = table.sort_values("status", key=lambda statuses: statuses.map(STATUSES.index), kind="stable")
     cells = [(manifest.root / row.path, f"{row.status}: {_hidden_names(row.reason)}") for row in table.itertuples()]
     return flowing(cells, columns=7, side=1.45)
 
@@ -109,6 +111,22 @@ def oddest(manifest: Manifest, *, count: int = 7) -> Gallery:
         chosen = values.sort_values(kind="stable").head(count)
         rows.append([(manifest.root / table["path"][row], caption.format(abs(value))) for row, value in chosen.items()])
     return gallery(rows, titles=list(orders), columns=count)
+
+
+def worth_a_look(manifest: Manifest, *, count: int = 6) -> Gallery:
+    """The pictures in use that are dark, bright, blurred, …, a row each: those furthest outside the limit.
+
+    Args:
+        manifest: a verified manifest.
+        count: pictures per row, at least 1.
+    """
+    found = {name: rows for name, rows in quality.outside(manifest).items() if len(rows)}
+    rows: list[list[Cell]] = []
+    for name, odd in found.items():
+        column = quality.LIMITS[name][0]
+        told = odd[column].map("{:.1f} : 1".format if column == "aspect" else f"{column} {{:.3g}}".format)
+        rows.append([(manifest.root / path, words) for path, words in zip(odd["path"], told, strict=True)][:count])
+    return gallery(rows, titles=[f"{name}: {len(odd)}" for name, odd in found.items()], columns=count)
 
 
 def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:

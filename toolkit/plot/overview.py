@@ -121,7 +121,7 @@ def _balance(axes: Axes, counts: pd.DataFrame) -> None:
 
 def _left_out(axes: Axes, counts: pd.DataFrame) -> None:
     lost = counts.drop(columns=["total", "ok", "new"], errors="ignore").loc["total"]
-    lost = lost[lost > 0].sort_values(ascending=False)
+    lost = lost[lost > 0]  # in the order of all pages
     axes.set_xlabel("pictures left out")
     if lost.empty:
         axes.text(0.5, 0.5, "none was left out", transform=axes.transAxes, ha="center", color=INK)

@@ -52,9 +52,10 @@ def svg(figure: Figure, *, words: str) -> str:
     for colour, name in OF_THE_PAGE.items():
         body = body.replace(colour.lower(), f"var({name})")
     style = f"width: {POINT * width:.0f}px; min-width: {POINT * READABLE * width:.0f}px"
+    body = body.replace("xlink:href", "href")
     return (
         f'<svg class="chart" role="img" aria-label="{escape(words)}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="{style}" xmlns:xlink="http://www.w3.org/1999/xlink">{EMBEDDED.sub(_smaller, body)}'
+        f'style="{style}">{EMBEDDED.sub(_smaller, body)}'
     )
 
 

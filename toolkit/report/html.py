@@ -15,6 +15,7 @@ from PIL import Image
 import toolkit
 from toolkit import images, plot
 from toolkit.core import paths, templates
+from toolkit.dataset import credits
 from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
 
@@ -28,6 +29,7 @@ PANELS = {  # of `plot.quality`, all but what was left out, which a table says b
     "sharpness": "Histogram of sharpness",
     "entropy": "Histogram of entropy",
 }
+COPIES = 3  # groups of the same picture that a page on quality shows
 THUMBNAIL = 168  # pixels of a picture's width
 
 
@@ -54,6 +56,9 @@ def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
         tables={name: rows(table) for name, table in tables.tables().items()},
         charts=charts,
         samples=shown(plot.sample_grid(manifest.where(status="ok"), per_class=6), "Some pictures of each class"),
+        classes=len(manifest.classes),
+        copies=shown(plot.duplicate_groups(manifest, count=COPIES), "The same picture, more than once"),
+        odd=shown(plot.worth_a_look(manifest), "Pictures worth a look"),
     )
     paths.write(target.with_suffix(".png"), plot.png(plot.quality(manifest)))
     return written
@@ -133,7 +138,7 @@ def _number(value: float, form: str, unit: str = "") -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = templates.environment(Path(__file__).parent / "templates")
+    environment = templates.environment(Path(__file__).parent / "templates", credits.TEMPLATES)
     environment.filters["percent"] = lambda share: _number(share, "{:.1%}")
     environment.filters["thousands"] = lambda number, unit="": _number(number, "{:,.0f}", unit)
     environment.filters["p"] = lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}"

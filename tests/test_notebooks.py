@@ -79,8 +79,9 @@ def test_they_run_in_order_and_end_with_a_comparison_a_prediction_and_a_report(t
     assert "new_picture.jpg: " in outcome.prediction
     assert outcome.report.stat().st_size > 100_000
     pages = sorted(tmp_path.glob("pages/*.html"))
-    assert [page.stem for page in pages] == [file.stem for file in FILES]
-    for page in pages:
+    assert [page.stem for page in pages] == [*(file.stem for file in FILES), "index"]
+    for page in pages[:-1]:
+        assert f'href="{page.name}"' in pages[-1].read_text()
         text = page.read_text()
         assert 'data-mime-type="application/vnd.jupyter.stderr"' not in text, f"{page.name} shows warnings"
         assert "Traceback" not in text

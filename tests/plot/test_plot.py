@@ -32,7 +32,10 @@ def size(figure):
 def test_a_figure_shows_itself_in_a_notebook_without_global_state(table):
     figure = plot.sample_grid(table)
     assert isinstance(figure, Figure)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    content, shown = figure._repr_png_()
+    width, height = Image.open(io.BytesIO(content)).size
+    assert (shown["width"], shown["height"]) == (width // 2, height // 2)  # twice as fine as it is shown
+    assert shown["alt"]
 
 
 def test_a_sample_grid_has_a_row_per_class_and_depends_on_the_seed_alone(table):

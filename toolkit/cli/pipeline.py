@@ -118,7 +118,7 @@ def _demo(arguments: Namespace) -> dict:
     weights = common.provided(arguments, "weights")
     done = demo.execute(arguments.source, into=arguments.into, values=values, log=log, **weights)
     result = common.compared(done.bundles, arguments)
-    log(f"\n{done.prediction}\n\nnotebooks: {done.pages}\nreport:    {done.report}")
+    log(f"\n{done.prediction}\n\nnotebooks: {done.pages / 'index.html'}\nreport:    {done.report}")
     return result | {"prediction": done.prediction, "notebooks": done.pages, "report": done.report}
 
 

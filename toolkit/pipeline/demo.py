@@ -16,6 +16,8 @@ from toolkit.core import paths
 from toolkit.dataset.manifest import FILE
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.model import bundle
+from toolkit.pipeline import lesson_pages
+from toolkit.pipeline.lesson_pages import Lesson
 
 if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager
@@ -67,6 +69,8 @@ def execute(
     Raises:
         ToolkitError: a notebook stopped; with its name and the last line of its error.
     """
+    import nbformat
+
     name = into or _name(source)
     if source.startswith("practice:") and not into and (paths.dataset(name) / FILE).exists():
         log(f"data/{name} is there already and is used again; remove it to begin afresh")
@@ -81,10 +85,12 @@ def execute(
         **(values or {}),
     }
     folder = pages or paths.home() / "build" / "notebooks"
-    last_lines = {}
-    for file in _notebooks():
+    last_lines, files = {}, _notebooks()
+    lessons = [Lesson(file.stem, nbformat.read(file, as_version=4)) for file in files]
+    for number, file in enumerate(files):
         notebook, seconds = _executed(file, new_values)
-        paths.write(folder / f"{file.stem}.html", _page(notebook, file.stem))
+        lessons[number] = Lesson(file.stem, notebook, seconds)
+        lesson_pages.write(lessons, number + 1, folder)
         last_lines[file.stem] = _last_line(notebook)
         log(f"{file.stem:<22} {seconds:4.0f} s   {last_lines[file.stem]}")
     root = paths.dataset(name)
@@ -192,13 +198,6 @@ def _like(example: str, value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"-?[\d_.e-]+", example):
         return float(value)
     return value
-
-
-def _page(notebook: "NotebookNode", title: str) -> str:
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, {"metadata": {"name": title}})
-    return page
 
 
 def _last_line(notebook: "NotebookNode") -> str:

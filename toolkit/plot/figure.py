@@ -1,6 +1,7 @@
 """What all plots share: a figure that shows itself, colours, and how axes and pictures are drawn."""
 
 import io
+import struct
 import warnings
 from functools import cache
 
@@ -14,6 +15,8 @@ from matplotlib.ticker import LogFormatter
 
 from toolkit.plot.style import INK
 
+SHOWN = 110  # dots per inch on a page
+LONGEST = 20  # parts of a description, of which a gallery has one for each picture
 LAST_OF_USUAL_FONT = "\u058f"  # Latin, Greek, Cyrillic, Armenian
 FALLBACKS = (  # fonts with other scripts and signs, as systems have them
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Microsoft YaHei"),
@@ -39,11 +42,13 @@ class Figure(_Figure):
                 label.set_parse_math(True)
         super().draw(renderer)
 
-    def _repr_png_(self) -> bytes:
-        return png(self)
+    def _repr_png_(self) -> tuple[bytes, dict[str, object]]:
+        content = png(self, dots_per_inch=2 * SHOWN)  # twice as fine as it is shown, for the screens of today
+        width, height = (number // 2 for number in struct.unpack(">II", content[16:24]))
+        return content, {"width": width, "height": height, "alt": description(self)}
 
 
-def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
+def png(figure: _Figure, *, dots_per_inch: int = SHOWN) -> bytes:
     """The figure as the bytes of a PNG.
 
     Args:
@@ -56,6 +61,20 @@ def png(figure: _Figure, *, dots_per_inch: int = 110) -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # what no font has is a box, and seen as one
         figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.08, facecolor="white")
     return buffer.getvalue()
+
+
+def description(figure: _Figure) -> str:
+    """The text alternative of a figure: its titles, and what its axes and pictures are called.
+
+    >>> figure, axes = figure_with_axes(3, 2)
+    >>> description(figure), axes.set(title="Right", xlabel="epoch") and description(figure)
+    ('a figure', 'Right; epoch')
+    """
+    parts = [figure.get_suptitle()]
+    for one in figure.axes:
+        parts += [one.get_title("left"), one.get_title(), one.get_ylabel(), one.get_xlabel()]
+    named = list(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
+    return "; ".join(named[:LONGEST] + ["…"] * (len(named) > LONGEST)) or "a figure"
 
 
 def choose_fonts(figure: _Figure) -> None:

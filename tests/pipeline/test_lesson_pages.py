@@ -1,0 +1,54 @@
+"""Pages of notebooks: every link leads somewhere, and the first page shows question, time and figure of each."""
+
+import re
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from toolkit.pipeline import lesson_pages
+from toolkit.pipeline.lesson_pages import Lesson
+
+PICTURE = "iVBORw0KGgo="
+
+
+def lesson(number, name, *, seconds=0.0, following="", figure=False):
+    text = f"# {number} · {name}\n\n**Is {name}\n<so>?**\n\nNext: [on]({following})"
+    outputs = [new_output("display_data", {"image/png": PICTURE})] if figure else []
+    cells = [new_markdown_cell(text), new_code_cell("1", outputs=outputs)]
+    return Lesson(f"{number:02}_{name.lower()}", new_notebook(cells=cells), seconds)
+
+
+@pytest.fixture
+def lessons():
+    return [
+        lesson(1, "Collect", seconds=31.4, following="02_clean.ipynb", figure=True),
+        lesson(2, "Clean", seconds=2.6, following="03_resize.ipynb"),
+        lesson(3, "Resize"),
+    ]
+
+
+def links(file):
+    return set(re.findall(r'href="([0-9][^"]+|index\.html)"', file.read_text()))
+
+
+def test_a_page_leads_to_the_one_before_the_one_after_and_the_contents(lessons, tmp_path):
+    for done in (1, 2, 3):
+        lesson_pages.write(lessons, done, tmp_path)
+    assert links(tmp_path / "01_collect.html") == {"index.html", "02_clean.html"}
+    assert links(tmp_path / "02_clean.html") == {"index.html", "01_collect.html", "03_resize.html"}
+    assert links(tmp_path / "03_resize.html") == {"index.html", "02_clean.html"}
+
+
+def test_the_contents_show_what_is_done_so_far(lessons, tmp_path):
+    page = lesson_pages.write(lessons, 2, tmp_path)
+    text = page.read_text()
+    assert links(page) == {"01_collect.html", "02_clean.html"}
+    assert "1 · Collect" in text and "Is Collect &lt;so&gt;?" in text
+    assert re.findall(r"(\d+) s<", text) == ["31", "3"]
+    assert text.count(PICTURE) == 1
+
+
+def test_a_notebook_without_words_has_its_name():
+    empty = Lesson("07_odd", nbformat.v4.new_notebook())
+    assert (empty.title, empty.question, empty.thumbnail, empty.page) == ("07_odd", "", "", "07_odd.html")

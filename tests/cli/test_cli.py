@@ -128,7 +128,7 @@ def test_show_says_what_there_is_where_from_and_what_was_left_out_and_draws_it(p
     assert f"folder:{pictures.name} ending .mov 1 tanks/film.mov notes none" in said
     assert "too small the shortest side is below 32 1" in said
     assert "folder more than the limit of 26,214,400 bytes 1" in said
-    assert "source license pictures thumbnails folder unknown 33 0" in said
+    assert "source licence pictures thumbnails folder unknown 33 0" in said
     for label in ("cars", "tanks"):
         sheet = paths.dataset("mine") / "sheets" / f"{label}-1.png"
         assert str(sheet) in said
@@ -425,8 +425,8 @@ def test_a_comparison_first_asks_a_run_that_was_not_asked_yet(run, tmp_path, cap
     assert main(["compare", "pets/vgg", "--into", str(tmp_path / "front.png")]) == 0
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out
-    assert "test pictures (95 % interval" in said and "ms p95" in said
-    assert run.metrics["accuracy"] <= 1 and "ECE" in said and "MB used" in said
+    assert "test pictures (95 % interval" in said and "95 of 100 within, ms" in said
+    assert run.metrics["accuracy"] <= 1 and "ECE" in said and "memory, MB" in said
 
 
 def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):

@@ -29,6 +29,7 @@ from toolkit.cli import (
     pipeline,
     serving,
     sources,
+    terminal,
     training,
 )
 from toolkit.cli.verb import Verb
@@ -113,7 +114,7 @@ def _answer(argv: list[str]) -> int:
     verb = VERBS[argv[0]]
     arguments = parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(printable(f"warning: {message}"), file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: terminal.say(f"warning: {message}", error=True)
         with output.reserved() if arguments.json else nullcontext():
             result = verb.act(arguments)
             if arguments.json and result is not None:  # what runs long has said all it has to say

@@ -1,7 +1,6 @@
 """What the verbs share: printing, and opening the datasets and runs that were named."""
 
 import json
-import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import output
+from toolkit.cli import output, tables, terminal
 from toolkit.cli.options import FIRST_PHASE, MIXING_OPTIONS, STEPPING, TRAINING_OPTIONS
-from toolkit.core.words import printable
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -24,33 +22,10 @@ if TYPE_CHECKING:
     from toolkit.model.bundle import Bundle
     from toolkit.training.config import Config
 
-FORMS: tuple[dict[str, tuple[str, str]], ...] = (  # titles of the columns of a comparison, and how they are written
-    {  # how good each network is
-        "accuracy": ("accuracy", "{:.1%}"),
-        "low": ("low", "{:.1%}"),
-        "high": ("high", "{:.1%}"),
-        "balanced_accuracy": ("balanced", "{:.1%}"),
-        "macro_f1": ("macro F1", "{:.3f}"),
-        "log_loss": ("log loss", "{:.3f}"),
-        "ece": ("ECE", "{:.3f}"),
-        "pictures": ("tests", "{}"),
-    },
-    {  # what an answer costs
-        "size": ("pixels", "{}"),
-        "start": ("start", "{}"),
-        "parameters": ("weights", "{:,}"),
-        "train_seconds": ("train s", "{:.0f}"),
-        "milliseconds": ("ms", "{:.1f}"),
-        "milliseconds_p95": ("ms p95", "{:.1f}"),
-        "memory": ("MB used", "{:.0f}"),
-        "megabytes": ("on disk", "{:.1f}"),
-    },
-)
-
 
 def log(arguments: Namespace) -> Callable[[str], None]:
     """What takes lines for people: prints them, unless a program asked for JSON."""
-    return (lambda line: None) if arguments.json else (lambda line: print(printable(line), flush=True))
+    return (lambda line: None) if arguments.json else terminal.say
 
 
 def announce(arguments: Namespace, facts: Mapping[str, object], text: str) -> None:
@@ -198,7 +173,7 @@ def counted(table: "Manifest", arguments: Namespace, by: str = "status", *, done
     from toolkit.dataset import lost
 
     counts = table.counts(by)
-    log(arguments)(f"{table.root}{f': {done}' if done else ''}\n{counts.to_string()}")
+    log(arguments)(f"{table.root}{f': {done}' if done else ''}\n{tables.counts_of(counts)}")
     for name, why in lost.classes(table).items():
         warnings.warn(f"no picture of {name!r} is in use: {why}", stacklevel=2)
     return {"dataset": table.root, by: counts.to_dict(orient="index")}
@@ -211,11 +186,10 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
     try:
         memory.measure(runs)
     except BundleError as error:  # the table has a gap there
-        print(f"warning: {error}", file=sys.stderr)
+        terminal.say(f"warning: {error}", error=True)
     table, pairs = compare.table(runs), compare.pairs(runs)
     summary = " ".join([compare.in_words(table, pairs), compare.untrained(table)]).strip()
-    blocks = [_formatted(table, forms) for forms in FORMS]
-    log(arguments)("\n" + "\n\n".join([*blocks, summary]))
+    log(arguments)(f"\n{tables.side_by_side(table)}\n\n{summary}")
     full = dict(zip(names.short(runs), names.full(runs), strict=True))
     of_run = dict(zip(full.values(), runs, strict=True))
     rows = [{**row, "run": full[row["run"]]} for row in table.reset_index().to_dict(orient="records")]
@@ -227,14 +201,3 @@ def compared(runs: Sequence["Bundle"], arguments: Namespace) -> dict:
         },
         "in_words": summary,
     }
-
-
-def _formatted(table: "pd.DataFrame", forms: Mapping[str, tuple[str, str]]) -> str:
-    """Some columns of a table as text, narrow enough for a terminal; nothing where a value was not measured."""
-    import pandas as pd
-
-    columns = {
-        title: table[name].map(lambda value, form=form: "" if pd.isna(value) else form.format(value))
-        for name, (title, form) in forms.items()
-    }
-    return pd.DataFrame(columns).rename_axis(None).to_string()

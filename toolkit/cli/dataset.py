@@ -2,9 +2,13 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, tables, terminal
 from toolkit.cli.verb import Verb
+
+if TYPE_CHECKING:
+    pass
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
 LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")
@@ -76,7 +80,7 @@ def _dedup(arguments: Namespace) -> dict:
     before, log = common.dataset(arguments), common.log(arguments)
     if arguments.curve:
         curve = dedup.curve(before, **common.provided(arguments, "max_distance", "max_difference"))
-        log(curve.to_string(index=False))
+        log(terminal.frame(curve, tables.CURVE))
         return {"dataset": before.root, "curve": curve.to_dict(orient="records")}
     limits = common.provided(arguments, "max_distance", "max_difference", "transformed", "crops")
     is_split = before.table["split"].replace("", None).nunique() > 1
@@ -153,7 +157,8 @@ def _quality(arguments: Namespace) -> dict:
     summary = quality.summary(table)
     parts = summary.tables()
     for name, part in parts.items():
-        log(f"{name.replace('_', ' ')}\n{part.to_string() if len(part) else 'nothing'}\n")
+        told = tables.counts_of(part) if name == "cleaning" else tables.quality(name, part)
+        log(f"{name.replace('_', ' ')}\n{told}\n")
     page = html.quality(table, into=arguments.into)
     log(f"{quality.in_words(summary)}\n{page}")
     return {"page": page} | {name: part.reset_index().to_dict("records") for name, part in parts.items()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import common, options, runs
+from toolkit.cli import common, options, runs, tables, terminal
 from toolkit.cli.verb import Verb
 from toolkit.errors import BundleError
 
@@ -26,7 +26,7 @@ def _evaluate(arguments: Namespace) -> dict:
     full = names.full(used["runs"])
     for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
         told = replace(report, run=name)
-        log(f"{told}\n\n{report.per_class.round(3).to_string()}\n\n{report.confusion.to_string()}\n")
+        log(f"{told}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
         for note in filter(None, (stored.unjudged(table), stored.added(run, table))):
             runs.warn(note)
     return {name: run.metrics for name, run in zip(full, used["runs"], strict=True)}
@@ -167,8 +167,7 @@ def _failures(arguments: Namespace) -> dict:
             "most hesitant": failures.least_confident_right(report, count=arguments.count)[columns],
         }
         for title, table in parts.items():
-            told = common.named(table, pictures).round(3).to_string(index=False) if len(table) else "none"
-            log(f"\n{report.run}: {title}\n{told}")
+            log(f"\n{report.run}: {title}\n{terminal.frame(common.named(table, pictures), tables.ANSWERS)}")
         result[report.run] = {title: table.to_dict(orient="records") for title, table in parts.items()}
     if len(reports) > 1:
         result["disagreements"] = _disagreements(reports, used, arguments)
@@ -187,8 +186,10 @@ def _disagreements(reports: "Sequence[Report]", used: runs.Used, arguments: Name
     table = failures.disagreements(same) if len(same) > 1 else None
     if table is None:
         return []
-    first = common.named(table.head(arguments.count), used["results"][0]).to_string(index=False)
-    common.log(arguments)(f"\ndisagreements, {len(table)} in all\n{first}")
+    rows, name = common.named(table.head(arguments.count), used["results"][0]), terminal.NAME
+    forms = {"path": ("picture", name)} | {column: (column, name) for column in table.columns[1:-1]}
+    first = terminal.frame(rows, forms | {"wrong": ("wrong", terminal.COUNT)})
+    common.log(arguments)(f"\ndisagreements, {len(table):,} in all\n{first}")
     return table.to_dict(orient="records")
 
 
@@ -210,15 +211,14 @@ def _robustness_options(parser: ArgumentParser) -> None:
 def _robustness(arguments: Namespace) -> dict:
     from toolkit.evaluation import names, robustness
 
-    curves, result, log = {}, {}, common.log(arguments)
+    curves, result = {}, {}
     used = runs.evaluated(arguments.runs, arguments)
     for run, dataset, name in zip(used["runs"], used["results"], names.full(used["runs"]), strict=True):
         table, advice = robustness.measure(run, dataset, again=arguments.again)
         curves[name] = table
-        wide = table.assign(place=table.groupby("disturbance").cumcount())
-        log(f"\n{name}\n{wide.pivot(index='disturbance', columns='place', values='accuracy').round(3).to_string()}")
-        log(_advice(advice))
         result[name] = {"curves": table.to_dict(orient="records"), "nonsense": advice}
+    advised = [f"{name}: {_advice(told['nonsense'])}" for name, told in result.items()]
+    common.log(arguments)("\n".join([f"accuracy on worse pictures\n{tables.robustness(curves)}\n", *advised]))
     common.draw(arguments.show, lambda plot: plot.robustness(curves))
     return result
 

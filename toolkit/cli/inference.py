@@ -2,17 +2,17 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import common, options, pictures, runs
+from toolkit.cli import common, options, pictures, runs, terminal
 from toolkit.cli.verb import Verb
 from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:
-    from toolkit.export import Export, FormatResult
+    from toolkit.export import Export
     from toolkit.model.classifier import Classifier
     from toolkit.model.live import Seen
     from toolkit.model.predict import Answer, Prediction
@@ -239,16 +239,18 @@ EXPORT = Verb(
 
 def _comparison(done: "Export") -> str:
     """The table of all formats that could be opened."""
-    title = (
-        f"{'format':<16}{'right':>8}{'same':>8}{'difference':>12}{'ms':>8}{'MB':>8}  on {done.pictures} test pictures"
-    )
-    return "\n".join([title, *filter(None, map(_row, (done.original, *done.outcomes)))])
+    opened = [result for result in (done.original, *done.outcomes) if result.figures]
+    columns = {name: [form.format(value(result)) for result in opened] for name, (form, value) in FIGURES.items()}
+    numbers = [terminal.Column(name, cells, terminal.COUNT) for name, cells in columns.items()]
+    files = terminal.Column("file", [result.file.name if result.file else "refused" for result in opened])
+    table = terminal.table([terminal.Column("format", [result.format for result in opened]), *numbers, files])
+    return f"on {done.pictures:,} test pictures\n{table}"
 
 
-def _row(result: "FormatResult") -> str:
-    figures = result.figures
-    if not figures:
-        return ""
-    shares = f"{figures.accuracy:>8.1%}{figures.agreement:>8.1%}{figures.difference:>12.1e}"
-    costs = f"{figures.milliseconds:>8.1f}{result.megabytes:>8.1f}"
-    return f"{result.format:<16}{shares}{costs}  {result.file.name if result.file else 'refused'}"
+FIGURES: dict[str, tuple[str, Callable[[Any], float]]] = {  # columns of the comparison: how they are written, and what
+    "right": ("{:.1%}", lambda result: result.figures.accuracy),
+    "same": ("{:.1%}", lambda result: result.figures.agreement),
+    "difference": ("{:.1e}", lambda result: result.figures.difference),
+    "ms": ("{:,.1f}", lambda result: result.figures.milliseconds),
+    "MB": ("{:,.1f}", lambda result: result.megabytes),
+}

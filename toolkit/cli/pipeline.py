@@ -82,8 +82,7 @@ def _run(arguments: Namespace) -> dict:
         **common.provided(arguments, "seed"),
     )
     result = common.compared(outcome.bundles, arguments)
-    best = result["comparison"][0]["run"]
-    name = f"{outcome.manifest.name}/{best}"
+    name = result["comparison"][0]["run"]
     common.log(arguments)(
         f"\nreport: {outcome.page}\n\nnext:\n  toolkit predict {name} PICTURE\n  toolkit app {outcome.manifest.name}"
     )

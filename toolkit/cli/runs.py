@@ -1,12 +1,11 @@
 """The runs that were named: found in every way people name them, and used as far as each can be."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
-from toolkit.cli import common
+from toolkit.cli import common, terminal
 from toolkit.errors import BundleError, ToolkitError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Used(TypedDict):
 
 def warn(message: str) -> None:
     """Say something on standard error that stops nothing."""
-    print(f"warning: {message}", file=sys.stderr)
+    terminal.say(f"warning: {message}", error=True)
 
 
 def folders(words: Sequence[str]) -> list[Path]:

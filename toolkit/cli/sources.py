@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, tables
 from toolkit.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _show(arguments: Namespace) -> dict:
     parts |= {"passed_over": scrape.passed_over(table.root), "notes": table.notes()}
     titles = ("where from, and what may be done with it", "left out", "could not be had", "passed over", "notes")
     for title, part in zip(titles, parts.values(), strict=True):
-        log(f"\n{title}\n{part.to_string(index=False) if len(part) else 'none'}")
+        log(f"\n{title}\n{tables.of_dataset(part)}")
     sheets = [] if arguments.no_sheets else _sheets(table)
     log("\n" + "\n".join(map(str, sheets)) if sheets else "")
     counts |= _given(arguments, arguments.dataset)
@@ -112,7 +112,8 @@ def _prune(arguments: Namespace) -> list[dict]:
 
     removed, log = prune.posts(arguments.dataset, delete=arguments.yes), common.log(arguments)
     if len(removed):
-        log(f"{removed['reason'].value_counts().to_string()}\n{removed[['path', 'reason']].to_string(index=False)}\n")
+        reasons = removed["reason"].value_counts().rename("pictures").reset_index()
+        log(f"{tables.of_dataset(reasons)}\n\n{tables.of_dataset(removed[['path', 'reason']])}\n")
     done = "removed" if arguments.yes else "to be removed; --yes removes them" if len(removed) else "to be removed"
     log(f"{len(removed)} pictures {done}")
     return removed.to_dict(orient="records")

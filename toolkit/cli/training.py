@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toolkit.cli import common, options
+from toolkit.cli import common, options, tables, terminal
 from toolkit.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _chosen(arguments: Namespace) -> list["Config"]:
 def _trained(run: "Bundle", arguments: Namespace) -> dict:
     name, (_, best) = f"{arguments.dataset}/{run.name}", run.best
     common.log(arguments)(
-        f"{run.folder}\n{run.history.round(4).to_string(index=False)}\n\n{best.accuracy:.1%} right on val, by which it "
+        f"{run.folder}\n{tables.history(run.history)}\n\n{best.accuracy:.1%} right on val, by which it "
         f"was chosen\nnext:\n  toolkit evaluate {name}\n  toolkit predict {name} PICTURE"
     )
     return {"run": run.folder, **run.facts, "history": run.history.to_dict(orient="list")}
@@ -129,7 +129,8 @@ def _labels(arguments: Namespace) -> dict:
     suspects = _in_folds(arguments, labels.check, table, config)
     log = common.log(arguments)
     listed = common.named(suspects[["path", "reason"]].head(LISTED), table)
-    log(listed.to_string(index=False) if len(suspects) else "no label is doubted")
+    told = {"path": ("picture", terminal.NAME), "reason": ("its label, and what the network says", terminal.WORDS)}
+    log(terminal.frame(listed, told) if len(suspects) else "no label is doubted")
     if len(suspects):
         log(f"{len(suspects)} of {len(table.where(status='ok'))} labels are doubted, none is changed")
         log(f"look at them with `toolkit review {arguments.dataset}`; settle them there, or with `toolkit relabel`")

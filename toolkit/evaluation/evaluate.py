@@ -72,6 +72,13 @@ class Report:
         names = ("precision", "recall", "f1", "pictures")
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=pd.Index(self.classes, name="class"))
 
+    def most_confused(self) -> pd.DataFrame:
+        """The classes that are confused, the most often first: `label`, `predicted`, `pictures`, `of` so many."""
+        pairs = self.mistakes.groupby(["label", "predicted"]).size().reset_index(name="pictures")
+        of = self.predictions["label"].value_counts()
+        pairs["of"] = pairs["label"].map(of).astype(int)
+        return pairs.sort_values(["pictures", "label", "predicted"], ascending=[False, True, True], ignore_index=True)
+
     @property
     def right(self) -> pd.Series:
         """Whether each picture was named right, by its path."""

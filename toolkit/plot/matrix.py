@@ -81,12 +81,11 @@ def most_confused(report: Report, manifest: Manifest, *, count: int = 8, example
         count: pairs at most.
         examples: pictures per pair, the most confident answers first.
     """
-    pairs = report.mistakes.groupby(["label", "predicted"], sort=False)
-    ordered = sorted(pairs, key=lambda pair: (-len(pair[1]), pair[0]))[:count]
-    of = report.predictions["label"].value_counts()
+    mistakes = report.mistakes
     cells: list[Cell] = []
-    for (label, predicted), rows in ordered:
-        words = f"{shortened(label)} taken for {shortened(predicted)}\n{len(rows)} of {of[label]}"
-        cells += [(manifest.root / path, words) for path in rows["path"].head(examples)]
+    for label, predicted, pictures, of in report.most_confused().head(count).itertuples(index=False):
+        words = f"{shortened(label)} taken for {shortened(predicted)}\n{pictures} of {of}"
+        of_pair = mistakes[(mistakes["label"] == label) & (mistakes["predicted"] == predicted)]
+        cells += [(manifest.root / path, words) for path in of_pair["path"].head(examples)]
     rows = [cells[start : start + 2 * examples] for start in range(0, len(cells), 2 * examples)]
     return gallery(rows, columns=2 * examples, side=1.7)

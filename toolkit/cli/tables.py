@@ -1,0 +1,181 @@
+"""What the verbs tell as tables: headings in words with units, a column for each network, of many classes the worst."""
+
+from typing import TYPE_CHECKING
+
+from toolkit.cli import terminal
+from toolkit.cli.terminal import COUNT, MOST, NAME, SHARE, WORDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toolkit.evaluation.evaluate import Report
+
+MATRIX = 8  # classes, at most, whose confusion matrix is printed
+MEASURES = {  # what a comparison says of each network: the names of its rows, and how their values are written
+    "accuracy": ("accuracy", "{:.1%}"),
+    "low": ("95 % interval, from", "{:.1%}"),
+    "high": ("95 % interval, to", "{:.1%}"),
+    "balanced_accuracy": ("balanced accuracy", "{:.1%}"),
+    "macro_f1": ("macro F1", "{:.3f}"),
+    "log_loss": ("log loss, nats", "{:.3f}"),
+    "ece": ("calibration error (ECE)", "{:.3f}"),
+    "pictures": ("test pictures", "{:,}"),
+    "size": ("side, pixels", "{:,}"),
+    "start": ("began with", NAME),
+    "parameters": ("weights", "{:,}"),
+    "train_seconds": ("training, s", "{:,.0f}"),
+    "milliseconds": ("a picture, ms", "{:,.1f}"),
+    "milliseconds_p95": ("95 of 100 within, ms", "{:,.1f}"),
+    "memory": ("memory, MB", "{:,.0f}"),
+    "megabytes": ("on disk, MB", "{:,.1f}"),
+}
+START = 14  # columns that the name of a file of weights may take
+UNTOUCHED = {"blur": 0, "noise": 0, "darker": 1, "brighter": 1, "rotation": 0, "crop": 1}  # levels that change nothing
+PER_CLASS = {
+    "class": ("class", NAME),
+    "precision": ("precision", SHARE),
+    "recall": ("recall", SHARE),
+    "f1": ("F1", "{:.3f}"),
+    "pictures": ("pictures", COUNT),
+}
+CONFUSED = {
+    "label": ("true class", NAME),
+    "predicted": ("taken for", NAME),
+    "pictures": ("pictures", COUNT),
+    "of": ("of", COUNT),
+}
+ANSWERS = {
+    "path": ("picture", NAME),
+    "label": ("label", NAME),
+    "predicted": ("predicted", NAME),
+    "probability": ("probability", "{:.3f}"),
+}
+CURVE = {
+    "distance": ("distance, bits", "{}"),
+    "by_hash": ("pairs by hash", COUNT),
+    "accepted": ("accepted pairs", COUNT),
+    "labels_differ": ("by hash, two labels", COUNT),
+    "accepted_labels_differ": ("accepted, two labels", COUNT),
+}
+QUALITY: dict[str, terminal.Forms] = {
+    "resizing": {
+        "index": ("", NAME),
+        "pictures": ("pictures", COUNT),
+        "MB": ("MB", "{:,.2f}"),
+        "KB each": ("KB each", "{:,.1f}"),
+        "share": ("of those in use", SHARE),
+    },
+    "measures": {
+        "index": ("", NAME),
+        "width": ("width, pixels", "{:,.0f}"),
+        "height": ("height, pixels", "{:,.0f}"),
+        "aspect": ("width / height", "{:.2f}"),
+        "bytes": ("file, bytes", "{:,.0f}"),
+        "brightness": ("brightness, 0 to 255", "{:.0f}"),
+        "sharpness": ("sharpness", "{:,.0f}"),
+        "entropy": ("entropy, bits", "{:.1f}"),
+    },
+    "worth_a_look": {
+        "index": ("", NAME),
+        "that is": ("that is", NAME),
+        "pictures": ("pictures", COUNT),
+    },
+    "repeated": {
+        "index": ("", NAME),
+        "count": ("how many", COUNT),
+        "MB": ("MB", "{:,.2f}"),
+    },
+    "left_out": {
+        "status": ("status", NAME),
+        "reason": ("reason", WORDS),
+        "pictures": ("pictures", COUNT),
+    },
+}
+DATASET = {  # headings of what `show` and `prune` tell; other columns hold names
+    "pictures": ("pictures", COUNT),
+    "thumbnails": ("thumbnails", COUNT),
+    "files": ("files", COUNT),
+    "reason": ("reason", WORDS),
+    "note": ("note", WORDS),
+    "license": ("licence", NAME),
+    "path": ("picture", NAME),
+}
+
+
+def counts_of(counts: "pd.DataFrame") -> str:
+    """Counts of pictures as `Manifest.counts` gives them, as text; of many classes the smallest."""
+    forms = {name: ("in use" if name == "ok" else name, COUNT) for name in counts.columns}
+    classes, told = len(counts) - 1, ""
+    if classes > MOST:
+        order = counts["ok" if "ok" in counts else "total"].to_numpy()[:-1].argsort(kind="stable")
+        counts = counts.iloc[[*order, classes]]
+        told = f"the {MOST} smallest of {classes:,} classes\n"
+    rows = counts.reset_index(names="label")
+    return told + terminal.frame(rows, {"label": ("class", NAME), **forms}, most=MOST, total=True)
+
+
+def of_dataset(part: "pd.DataFrame") -> str:
+    """What `show` or `prune` tells of a dataset."""
+    return terminal.frame(part, {name: DATASET.get(name, (name, NAME)) for name in part})
+
+
+def side_by_side(table: "pd.DataFrame") -> str:
+    """A comparison as text, a column for each network."""
+    rows = table.assign(start=[terminal.shortened(start, START) for start in table["start"]])
+    cells = {
+        str(run): [terminal.cell(row[name], form) for name, (_, form) in MEASURES.items()]
+        for run, row in rows.iterrows()
+    }
+    named = terminal.Column("", [name for name, _ in MEASURES.values()], WORDS)
+    return terminal.table([named, *(terminal.Column(run, told, COUNT) for run, told in cells.items())])
+
+
+def per_class(report: "Report") -> str:
+    """Precision, recall and F1; of many classes the worst."""
+    rows, told = report.per_class.reset_index(), ""
+    if len(rows) > MOST:
+        rows = rows.assign(unasked=rows["pictures"] == 0).sort_values(["unasked", "f1", "class"])
+        told = f"the {MOST} worst of {len(rows):,} classes\n"
+    return told + terminal.frame(rows, PER_CLASS, most=MOST)
+
+
+def confusion(report: "Report") -> str:
+    """The confusion matrix; of many classes those that are confused most."""
+    if len(report.classes) > MATRIX:
+        return f"most confused\n{terminal.frame(report.most_confused(), CONFUSED, most=MOST)}"
+    rows = report.confusion.reset_index(names="")
+    forms = {"": ("", NAME)} | {name: (name, COUNT) for name in report.classes}
+    return f"true class in rows, predicted class in columns\n{terminal.frame(rows, forms)}"
+
+
+def robustness(curves: "dict[str, pd.DataFrame]") -> str:
+    """The accuracies of each network at each level of each disturbance."""
+    from toolkit.evaluation import corruptions
+
+    def words(name: str, level: float) -> str:
+        return "as they are" if UNTOUCHED.get(name) == level else corruptions.in_words(name, level)
+
+    told = {
+        name: {words(row.disturbance, row.level): row.accuracy for row in curve.itertuples()}
+        for name, curve in curves.items()
+    }
+    rows = list(dict.fromkeys(row for accuracies in told.values() for row in accuracies))
+    columns = [
+        terminal.Column(name, [terminal.cell(accuracies.get(row), SHARE) for row in rows], SHARE)
+        for name, accuracies in told.items()
+    ]
+    return terminal.table([terminal.Column("", rows, WORDS), *columns])
+
+
+def history(rows: "pd.DataFrame") -> str:
+    """The course of a training: accuracies as shares, losses in nats."""
+    known = {"epoch": ("epoch", "{}"), "phase": ("phase", NAME), "C": ("C", "{:g}")}
+    share = {name: (name.replace("_", " "), SHARE) for name in rows if name.endswith("accuracy")}
+    forms = known | share
+    return terminal.frame(rows, {name: forms.get(name, (name.replace("_", " "), "{:.4f}")) for name in rows})
+
+
+def quality(name: str, part: "pd.DataFrame") -> str:
+    """A table of `quality.summary` by its name; of the measures a column each."""
+    rows = (part.T if name == "measures" else part).reset_index(names="index")
+    return terminal.frame(rows, {name: form for name, form in QUALITY[name].items() if name in rows})

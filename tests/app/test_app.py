@@ -202,11 +202,29 @@ def test_a_person_plays_against_the_network_and_the_score_is_kept():
     assert "2 right of 3" in text
     assert f"{right} right of 3" in text
     next(button for button in at.button if button.label == "Let it finish alone").click().run()
-    count = len(game.labels)
-    assert f"2 right of {count}" in shown(at)
+    count, alone = len(game.labels), shown(at)
+    assert (
+        "2 right of 3" in alone and f" right of {count}" in alone
+    )  # a person is asked about three, the network of all
+    found = re.search(r"you were asked about, you named 2 right and (\S+) (\d): (.*)\.", alone)
+    assert int(found[2]) == right
+    assert found[3] == ("you win" if right < 2 else "a draw" if right == 2 else f"{found[1]} wins")
     assert shown(at).count("<figure") == count
     next(button for button in at.button if button.label == "Another round").click().run()
     assert "0 right of 0" in shown(at)
+
+
+@pytest.mark.slow
+def test_whoever_has_no_picture_at_hand_asks_about_a_test_picture_of_the_dataset():
+    at = opened(ARTIFACTS[0], "predict")
+    assert "<article" not in shown(at)
+    offered = [button for button in at.button if button.label == "What is it?"]
+    assert len(offered) == 4
+    path = offered[1].key.removeprefix("sample ")
+    text = shown(offered[1].click().run())
+    expected = predict.picture(runtime.load(ARTIFACTS[0]), paths.dataset("pets") / path)
+    assert float(BARS.findall(text)[0][1]) == pytest.approx(expected.probability, abs=1e-4)
+    assert f"<h3>{expected.label}</h3><span>{expected.probability:.1%}, " in text or expected.abstained
 
 
 @pytest.mark.slow

@@ -168,6 +168,29 @@ def test_a_label_of_one_character_is_its_own_key_and_no_digit_stands_for_another
         assert keys(*(f"class {number}" for number in range(30))) == "1234567890"
 
 
+def test_what_was_kept_as_it_is_is_told_by_what_that_means(pets, chrome):
+    paths = list(pets.table["path"][:3])
+    table = pets.update({path: {"group": "a"} for path in paths})
+    table = table.update({paths[0]: {"status": "label conflict", "reason": "two labels"}}).save()
+    with review.open(table, port=0, queue="conflicts") as page:
+        look(chrome, page.url)
+        assert text(chrome, "keep").startswith("Use neither")
+        write(chrome, [" "])
+        chips = "return [...document.querySelectorAll('.chip.said')].map(chip => chip.textContent)"
+        until(lambda: chrome.execute_script(chips) == ["neither is used"])
+        assert "right" not in text(chrome, "note").replace("that was the last one here", "")
+
+
+def test_a_long_label_keeps_its_key(pets, chrome):
+    with review.open(pets, port=0, queue="all") as page:
+        look(chrome, page.url)
+        shown = """
+            facts.classes = ["a very long name of a class of things that does not end ".repeat(3), "tanks"]; buttons();
+            const button = document.querySelector("#classes button"), key = button.querySelector("kbd");
+            return [key.textContent, key.getBoundingClientRect().right <= button.getBoundingClientRect().right]"""
+        assert chrome.execute_script(shown) == ["1", True]
+
+
 def test_a_picture_that_was_fetched_ahead_is_there_with_the_key(pets, chrome):
     with review.open(pets, port=0, queue="all") as page:
         look(chrome, page.url)

@@ -13,6 +13,7 @@ from toolkit.core import templates
 from toolkit.model.predict import Prediction
 
 MOST = 5  # classes that get a bar
+SURE, LIKELY = 0.9, 0.7  # probabilities, from which an answer is called so
 
 
 def answer(name: str, prediction: Prediction, *, below: float, heat: np.ndarray | None = None) -> None:
@@ -31,7 +32,15 @@ def answer(name: str, prediction: Prediction, *, below: float, heat: np.ndarray 
 
         glowing = embedded(plot.glowing(prediction.pixels, heat))
     prepared = embedded(prediction.pixels)
-    _show("answer", name, prediction, shares[:MOST], len(shares) - MOST, below, prepared, glowing)
+    _show(
+        "answer", name, prediction, shares[:MOST], len(shares) - MOST, below, prepared, glowing, _how_sure(prediction)
+    )
+
+
+def _how_sure(prediction: Prediction) -> str:
+    """A probability in words, since a name alone looks sure."""
+    share = prediction.probability
+    return "sure" if share >= SURE else "fairly sure" if share >= LIKELY else "hardly more than a guess"
 
 
 def unreadable(name: str, reason: str) -> None:
@@ -60,7 +69,7 @@ def score(rows: Mapping[str, Sequence[str]], *, count: int) -> None:
     """Show who was right so far.
 
     Args:
-        rows: by who it is, a word per picture so far: "right", "wrong" or "not sure".
+        rows: by who it is, a word per picture so far: "right", "wrong" or "not sure", and "" for one not asked about.
         count: pictures in all.
     """
     _show("score", rows, count)

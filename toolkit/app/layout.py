@@ -21,7 +21,7 @@ PAGES = {
 def show() -> None:
     """Show the page that was chosen."""
     settings = state.settings()
-    st.set_page_config(page_title="toolkit", page_icon=str(TEMPLATES / "app.svg"), layout="centered")
+    st.set_page_config(page_title=_title(settings), page_icon=str(TEMPLATES / "app.svg"), layout="centered")
     st.html(TEMPLATES / "app.css")
     pages = [
         st.Page(show_page, title=title, url_path=name, default=name == settings.page)
@@ -40,3 +40,8 @@ def show() -> None:
         page.run()
     except (ToolkitError, OSError) as error:
         st.error(markdown(error))
+
+
+def _title(settings: state.Settings) -> str:
+    """Of the browser's tab: the dataset, or the model where that is not there."""
+    return f"{(settings.dataset or state.run_folder(settings.models[0])).name}: toolkit"

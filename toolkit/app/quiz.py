@@ -32,7 +32,7 @@ class Game:
         root: folder of the dataset.
         pictures: their paths in the dataset.
         labels: their true classes.
-        guesses: labels by the person so far, or `PASS`.
+        guesses: labels by the person so far, or `PASS`; None for a picture that only the network was asked about.
         answers: of the network for the same pictures.
         looking: whether the outcome of the last picture is shown.
     """
@@ -41,7 +41,7 @@ class Game:
     root: Path
     pictures: list[str]
     labels: list[str]
-    guesses: list[str] = field(default_factory=list)
+    guesses: list[str | None] = field(default_factory=list)
     answers: list[Prediction] = field(default_factory=list)
     looking: bool = False
 
@@ -56,9 +56,11 @@ class Game:
         return self.index == len(self.pictures)
 
     def outcome(self, index: int, *, network: bool) -> str:
-        """What the network's answer, or the person's, is for a picture: right, wrong, or not sure."""
+        """What the network's answer, or the person's, is for a picture: right, wrong, not sure, or "" if not asked."""
         answer = self.answers[index]
         label = (PASS if answer.abstained else answer.label) if network else self.guesses[index]
+        if label is None:
+            return ""
         if label == PASS:
             return "not sure"
         return "right" if label == self.labels[index] else "wrong"
@@ -105,6 +107,17 @@ def _score(game: Game) -> None:
     components.score(rows, count=len(game.pictures))
 
 
+def winner(game: Game, name: str) -> str:
+    """Who was right more often, in words, of the pictures that a person was asked about; "" if there were none."""
+    asked = [index for index, guess in enumerate(game.guesses) if guess is not None]
+    if not asked:
+        return ""
+    person, network = (sum(game.outcome(index, network=which) == "right" for index in asked) for which in (False, True))
+    count = "the one picture" if len(asked) == 1 else f"the {len(asked)} pictures"
+    both = f"Of {count} that you were asked about, you named {person} right and {name} {network}"
+    return f"{both}: {'you win' if person > network else f'{name} wins' if network > person else 'a draw'}."
+
+
 def _ask(game: Game) -> None:
     if game.looking:
         _outcome(game, game.index)
@@ -115,8 +128,8 @@ def _ask(game: Game) -> None:
         components.picture(_large(game, game.index), question)
         _buttons(game, state.model().classes)
         left, right = st.columns(2)
-        left.button("Just show me", on_click=_guess, args=(game, PASS), width="stretch", type="tertiary")
-    right.button("Let it finish alone", on_click=_finish, args=(game,), width="stretch", type="tertiary")
+        left.button("Just show me", on_click=_guess, args=(game, PASS), width="stretch")
+    right.button("Let it finish alone", on_click=_finish, args=(game,), width="stretch")
 
 
 def _buttons(game: Game, classes: tuple[str, ...]) -> None:
@@ -146,7 +159,7 @@ def keys(classes: Sequence[str]) -> list[str | None]:
 
 
 def _outcome(game: Game, index: int) -> None:
-    guess = markdown(game.guesses[index])
+    guess = markdown(game.guesses[index] or "")
     captions = {"right": "You are right: it is", "wrong": f"You said {guess}; it is", "not sure": "It is"}
     st.markdown(f"{captions[game.outcome(index, network=False)]} **{markdown(game.labels[index])}**.")
     answer = game.answers[index]
@@ -155,8 +168,8 @@ def _outcome(game: Game, index: int) -> None:
     components.answer(caption, answer, below=state.threshold(), heat=heat)
 
 
-def _guess(game: Game, guess: str) -> None:
-    """Take what a person says of the picture that is shown, and ask the network."""
+def _guess(game: Game, guess: str | None) -> None:
+    """Take what a person says of the picture that is shown, None for nothing, and ask the network."""
     if game.looking or game.over:  # a second click on its way
         return
     (answer,) = state.answers([_content(game, game.index)], below=state.threshold())
@@ -174,11 +187,13 @@ def _next(game: Game) -> None:
 def _finish(game: Game) -> None:
     _next(game)
     while not game.over:
-        _guess(game, PASS)
+        _guess(game, None)
         _next(game)
 
 
 def _end(game: Game) -> None:
+    if words := winner(game, state.model().name):
+        st.markdown(f"**{markdown(words)}**")
     cells = []
     for index, (label, answer) in enumerate(zip(game.labels, game.answers, strict=True)):
         named = "not sure" if answer.abstained else answer.label

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
@@ -133,6 +134,11 @@ def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
         answer if isinstance(answer, parallel.Failure) else replace(answer, abstained=answer.probability < below)
         for answer in answers
     ]
+
+
+def small(content: bytes) -> np.ndarray:
+    """The middle square of a picture, as small as a page shows many."""
+    return np.asarray(images.square(images.read(content, min_side=160), 160))
 
 
 def can_explain() -> bool:

@@ -10,6 +10,9 @@ from toolkit.model import predict
 from toolkit.model.predict import Answer, Prediction
 
 SHOWN = 12  # answers on the page at a time
+SAMPLES, SEED = 4, 3  # test pictures to choose from, and which
+WIDTH = 132  # pixels of one: two stand beside each other on a phone
+SAMPLE = "sample"  # key in the state of a session
 
 
 def show() -> None:
@@ -22,6 +25,7 @@ def show() -> None:
     )
     below = threshold()
     if not files:
+        _sample(below)
         return
     names, contents = [file.name for file in files], [file.getvalue() for file in files]
     with st.spinner("Looking …"):
@@ -33,6 +37,27 @@ def show() -> None:
     for index in range(len(answers))[SHOWN * (page - 1) : SHOWN * page]:
         show_answer(names[index], contents[index], answers[index], below=below)
     explain_heat()
+
+
+def _sample(below: float) -> None:
+    """Test pictures of the dataset, for whoever has none at hand: the one that is chosen is answered."""
+    table = state.dataset()
+    test = table.where(status="ok", split="test") if table is not None else None
+    if test is None or not len(test):
+        return
+    drawn = list(test.table.sample(frac=1, random_state=SEED).groupby("label").head(SAMPLES)["path"].head(SAMPLES))
+    st.caption(f"Or one of the test pictures of {markdown(test.name)}:")
+    with st.container(horizontal=True):
+        for path in drawn:
+            with st.container(width=WIDTH):
+                st.image(state.small((test.root / path).read_bytes()), width="stretch")
+                if st.button("What is it?", key=f"sample {path}", width="stretch"):
+                    st.session_state[SAMPLE] = path
+    chosen = st.session_state.get(SAMPLE)
+    if chosen in drawn:
+        content = (test.root / str(chosen)).read_bytes()
+        show_answer("a test picture", content, state.answers([content], below=below)[0], below=below)
+        explain_heat()
 
 
 def threshold() -> float:

@@ -75,11 +75,12 @@ function draw(place, probabilities) {
   const name = make("p", "name", sure ? facts.classes[best] : "not sure");
   if (sure) name.append(make("span", "", percent(probabilities[best])));
   const bars = make("div", "bars");
-  // in a live picture the rows stay where they are if there are few; of many, the likeliest come first
-  const shown = order.length <= SHOWN ? probabilities.map((_, index) => index) : order.slice(0, SHOWN);
+  // in a live picture the rows stay where they are if there are few; else the likeliest come first
+  const shown = place.id === "seen" && order.length <= SHOWN ? probabilities.map((_, index) => index) : order.slice(0, SHOWN);
   for (const index of shown) {
     const bar = make("i");
     bar.style.setProperty("--share", probabilities[index]);
+    bar.classList.toggle("best", index === best);
     bars.append(make("b", "", facts.classes[index]), bar, make("span", "", percent(probabilities[index])));
   }
   place.classList.toggle("unsure", !sure);

@@ -49,12 +49,6 @@ def eighty(monkeypatch):
 
 
 @pytest.fixture
-def screen(monkeypatch):
-    """Standard output as a terminal."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-
-
-@pytest.fixture
 def report():
     """Takes classes, and how many of the pictures of each are taken for the next class."""
 
@@ -215,8 +209,8 @@ def test_a_sentence_is_broken_between_words_in_a_terminal_alone(capsys, monkeypa
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "compare", "failures", pytest.param("quality", marks=pytest.mark.slow)])
-def test_a_verb_prints_nothing_wider_than_the_terminal(verb, run, screen, capsys):
-    capsys.readouterr()
+def test_a_verb_prints_nothing_wider_than_the_terminal(verb, run, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main([verb, "pets"]) == 0
     said = capsys.readouterr().out
     assert not re.search(r"[0-9a-f]{20}", said)
@@ -275,3 +269,10 @@ def test_what_is_said_under_a_progress_bar_is_not_torn():
     assert "train vgg" in written
     told = [line for number in range(3) for line in (f"fold {number} of 3: 93.3%", f"warning {number}")]
     assert [line for line in lines if line] == told
+
+
+@pytest.mark.slow
+def test_loading_tensorflow_is_said_in_a_terminal_and_erased():
+    written, lines = on_screen("import toolkit.core.framework")
+    assert "loading TensorFlow …" in written
+    assert "".join(lines) == ""

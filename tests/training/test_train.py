@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -356,3 +357,19 @@ def test_a_config_survives_being_stored():
 def test_an_unknown_key_is_refused():
     with pytest.raises(ValueError, match="got 'epoch'"):
         config_from({"network": "vgg", "epoch": 3})
+
+
+@pytest.mark.slow
+def test_the_bar_tells_epoch_loss_and_accuracy_within_80_columns(table, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 99)  # no terminal to ask for its size
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("TOOLKIT_PROGRESS")
+    trained = train.fit(Config(**SMALL | {"epochs": 2}), table, name="told")
+    drawn = [line.strip() for line in re.split(r"[\r\n]", capsys.readouterr().err)]
+    first = [line for line in drawn if line.startswith("train vgg 1/2 ")]
+    second = [line for line in drawn if line.startswith("train vgg 2/2 ")]
+    assert first and not any("val accuracy" in line for line in first)
+    accuracy = f"{trained.history['val_accuracy'][0]:.1%}"
+    assert any(re.search(rf"\d%\|.*loss \d+\.\d{{3}}, val accuracy {accuracy}$", line) for line in second)
+    assert max(map(len, drawn)) <= 80

@@ -20,7 +20,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras asks TensorFlow's variables for an array in a way that NumPy 2 warns of; users can do nothing about it.
 warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
-with stderr.silenced():
+with stderr.notice("loading TensorFlow …"), stderr.silenced():
     import keras
     import tensorflow as tf
 

@@ -124,16 +124,21 @@ def cluster(address: str | None, *, needs: Path | None = None) -> Iterator[None]
 
 
 def progress(
-    items: Iterable[Any] | None, *, total: int | None = None, description: str = "", unit: str = " files"
+    items: Iterable[Any] | None,
+    *,
+    total: int | None = None,
+    description: str = "",
+    unit: str = " files",
+    form: str | None = None,
 ) -> "tqdm":
     """Progress bar around `items`; with None it is moved by hand, with its `update` and `set_postfix`.
 
     In a log instead of on a screen it is a line every half minute. It is hidden for an empty description, and where
-    TOOLKIT_PROGRESS is 0.
+    TOOLKIT_PROGRESS is 0. A `form` is tqdm's `bar_format`.
     """
     from tqdm.auto import tqdm
 
-    settings: dict[str, Any] = {"total": total, "desc": description, "unit": unit, "leave": False}
+    settings: dict[str, Any] = {"total": total, "desc": description, "unit": unit, "leave": False, "bar_format": form}
     settings["disable"] = not description or os.environ.get("TOOLKIT_PROGRESS") == "0"
     if sys.stderr.isatty() or _in_notebook():
         return tqdm(items, dynamic_ncols=True, **settings)

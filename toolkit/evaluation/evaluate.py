@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
 from toolkit import images
-from toolkit.core import contained, paths
+from toolkit.core import contained, paths, stderr
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
 from toolkit.evaluation.significance import wilson
@@ -162,7 +162,8 @@ def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "te
     _check(trained, manifest, chosen, split)
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
     pixels = examples.pixels if examples.pixels is not None else _pixels(examples)
-    probabilities = trained.probabilities(pixels)
+    with stderr.notice(f"asking about {len(pixels):,} pictures …"):
+        probabilities = trained.probabilities(pixels)
     table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
     median, p95 = _milliseconds(trained, pixels) if record else (math.nan, math.nan)
     report = Report(trained.name, trained.classes, table, median, p95, split=split, dataset=manifest.name)

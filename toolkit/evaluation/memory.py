@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import toolkit
-from toolkit.core import parallel, paths
+from toolkit.core import parallel, paths, stderr
 from toolkit.errors import BundleError
 from toolkit.evaluation import names
 from toolkit.model import bundle
@@ -44,7 +44,9 @@ def measure(runs: Sequence[Bundle]) -> dict[str, float]:
     """
     todo = [run for run in runs if math.isnan(stored(run))]
     failed = []
-    for run, megabytes in zip(todo, parallel.map(_in_fresh_process, todo, jobs=2), strict=True):
+    with stderr.notice("measuring memory …"):
+        measured = list(parallel.map(_in_fresh_process, todo, jobs=2))
+    for run, megabytes in zip(todo, measured, strict=True):
         if isinstance(megabytes, parallel.Failure):
             failed.append(f"expected {run.name} to answer in a process of its own, got: {megabytes.reason}")
             continue

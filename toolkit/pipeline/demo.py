@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.core import paths
+from toolkit.core import parallel, paths
 from toolkit.dataset.manifest import FILE
 from toolkit.errors import DatasetError, ToolkitError
 from toolkit.model import bundle
@@ -153,8 +153,11 @@ def _executed(file: Path, values: Mapping[str, object]) -> tuple["NotebookNode",
         private = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
         kernel = AsyncKernelManager(kernel_name="python3", **private)  # over a private file: nobody can listen in
         client = NotebookClient(notebook, km=kernel, timeout=None, resources={"metadata": {"path": str(file.parent)}})
+        cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
         try:
-            client.execute(env=environment, cleanup_kc=True)
+            with parallel.progress(None, total=cells, description=file.stem, unit=" cells") as bar:
+                client.on_cell_complete = lambda **_: bar.update()
+                client.execute(env=environment, cleanup_kc=True)
         except CellExecutionError as error:
             raise ToolkitError(f"{file.name} stopped: {error.ename}: {error.evalue}") from error
         except DeadKernelError as error:

@@ -66,9 +66,17 @@ class Loop:
         models = [model, average] if average else [model]
         self._evaluation_steps = {id(each): self._evaluation_step(each) for each in models}
 
-    def train_epoch(self, batches: Iterable[Batch], steps: int) -> dict[str, float]:
-        """One epoch; the mean loss, penalties and class weights included, and the accuracy."""
-        return _means(self._train_step, batches, steps)
+    def train_epoch(
+        self, batches: Iterable[Batch], steps: int, on_step: Callable[[float], None] = lambda loss: None
+    ) -> dict[str, float]:
+        """One epoch; the mean loss, penalties and class weights included, and the accuracy.
+
+        Args:
+            batches: at least `steps` of them.
+            steps: of the epoch.
+            on_step: takes the mean loss so far, after every step.
+        """
+        return _means(self._train_step, batches, steps, on_step)
 
     def evaluate(self, model: keras.Model, batches: Iterable[Batch], steps: int) -> dict[str, float]:
         """Mean cross-entropy and accuracy of the model or its average, without learning."""
@@ -146,11 +154,18 @@ class Loop:
         return tf.function(step, jit_compile=False)
 
 
-def _means(step: Step, batches: Iterable[Batch], steps: int) -> dict[str, float]:
+def _means(
+    step: Step, batches: Iterable[Batch], steps: int, on_step: Callable[[float], None] = lambda loss: None
+) -> dict[str, float]:
     """Loss and accuracy over all pictures of an epoch."""
-    iterator = iter(batches)
-    sums = np.array([_whole(step, iterator) for _ in range(steps)])
-    totals = StepSums(*sums.sum(axis=0, dtype=np.float64))
+    iterator, rows = iter(batches), []
+    loss = pictures = 0.0
+    for _ in range(steps):
+        rows.append(_whole(step, iterator))
+        of_step = StepSums(*rows[-1])
+        loss, pictures = loss + float(of_step.loss), pictures + float(of_step.pictures)
+        on_step(loss / pictures)
+    totals = StepSums(*np.array(rows).sum(axis=0, dtype=np.float64))
     return {"loss": float(totals.loss / totals.pictures), "accuracy": float(totals.right / totals.weights)}
 
 

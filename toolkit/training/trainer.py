@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from toolkit import networks
 from toolkit.core import framework, interrupt, parallel
@@ -20,6 +19,8 @@ from toolkit.training.checkpoint import Checkpoint, State
 from toolkit.training.config import Resolved
 from toolkit.training.finetune import FineTune
 from toolkit.training.loop import Loop
+
+BAR = "{desc} {percentage:3.0f}%|{bar}| {remaining}{postfix}"  # 80 columns hold name, loss and accuracy
 
 
 @dataclass(frozen=True)
@@ -105,16 +106,22 @@ class Trainer:
                 self._run_phase(self.phases[number])
 
     def _run_phase(self, phase: Phase) -> None:
-        done = range(len(self.rows) - self.begun, phase.epochs)
-        bar = parallel.progress(done, description=f"{phase.name} {self.config.network}", unit=" epochs")
-        for _ in bar:
-            if self._is_out_of_patience(phase):
-                break
-            self._epoch(phase, len(self.rows))
-            if isinstance(bar, tqdm):
-                bar.set_postfix(val_accuracy=f"{self.rows[-1]['val_accuracy']:.3f}")
-            if self.checkpoint.is_due:
-                self.checkpoint.write(self._state(phase), self.model, self.average)
+        name, epochs = f"{phase.name} {self.config.network}", range(len(self.rows) - self.begun, phase.epochs)
+        total = len(epochs) * batches.steps(self.train, batch_size=self.config.batch_size)
+        with parallel.progress(None, total=total, description=name, unit=" steps", form=BAR) as bar:
+
+            def tell(loss: float) -> None:
+                accuracy = f", val accuracy {self.rows[-1]['val_accuracy']:.1%}" if self.rows else ""
+                bar.set_postfix_str(f"loss {loss:.3f}{accuracy}", refresh=False)
+                bar.update()
+
+            for number in epochs:
+                if self._is_out_of_patience(phase):
+                    break
+                bar.set_description_str(f"{name} {number + 1}/{phase.epochs}", refresh=False)
+                self._epoch(phase, len(self.rows), tell)
+                if self.checkpoint.is_due:
+                    self.checkpoint.write(self._state(phase), self.model, self.average)
 
     def best_model(self) -> keras.Model:
         """The network with its best weights, computing in float32 wherever it is used."""
@@ -192,7 +199,7 @@ class Trainer:
             steps=steps,
         )
 
-    def _epoch(self, phase: Phase, epoch: int) -> None:
+    def _epoch(self, phase: Phase, epoch: int, tell: Callable[[float], None]) -> None:
         config, started = self.config, time.monotonic()
 
         # the random state of this epoch, whatever came before: an interruption must change nothing
@@ -201,7 +208,7 @@ class Trainer:
         # learn from every training picture once
         steps = batches.steps(self.train, batch_size=config.batch_size)
         shards = distribution.distribute(self.strategy, lambda shard: self._training_batches(epoch, shard))
-        row = self.loop.train_epoch(shards, steps)
+        row = self.loop.train_epoch(shards, steps, tell)
 
         # validate the weights, and their moving average
         models = {"val": self.model} | ({"average_val": self.average} if self.average else {})

@@ -52,6 +52,10 @@ def test_contact_sheets_show_every_picture_of_a_label_and_mark_what_is_not_used(
     sheet = plot.contact_sheet(marked, "cars", columns=3, rows=2)
     assert [text.get_text() for text in sheet.axes[0].texts] == ["duplicate", "too small"]
     assert sheet.axes[0].get_title("left") == "cars, sheet 1 of 2"
+    labels = [
+        [label.get_text() for label in axis.get_ticklabels()] for axis in (sheet.axes[0].xaxis, sheet.axes[0].yaxis)
+    ]
+    assert labels == [["A", "B", "C"], ["1", "2"]]
     rest = plot.contact_sheet(marked, "cars", page=2, columns=3, rows=2)
     assert size(rest)[0] > 200
     shown = [figure.axes[0].images[0].get_array() for figure in (sheet, rest)]

@@ -1,13 +1,14 @@
 """Figures within a page: their text, their colours, and their pictures."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from helpers import textured
 
-from toolkit import plot
+from toolkit import credits, plot
 from toolkit.plot.figure import figure_with_axes
 from toolkit.plot.style import DARK, FAINT, INK, LIGHT, PAPER
 
@@ -73,3 +74,15 @@ def test_two_figures_of_a_page_share_no_names_that_mean_different_things():
     one, other = plot.svg(drawn(size=(5, 3)), words="one"), plot.svg(drawn(size=(2, 2)), words="other")
     names = [set(re.findall(r' id="([^"]+)"', text)) for text in (one, other)]
     assert names[0] and not names[0] & names[1]
+
+
+def test_a_figure_of_its_own_has_the_colours_of_the_pages():
+    alone = plot.svg(drawn("word"), words="a chart", alone=True)
+    assert ElementTree.fromstring(alone).tag == "{http://www.w3.org/2000/svg}svg"
+    page = (Path(credits.__file__).parent / "style.html").read_text()
+    for half, own in zip(page.split("prefers-color-scheme")[:2], alone.split("prefers-color-scheme")[:2], strict=True):
+        told = dict(re.findall(r"--(\w+): ?(#[0-9a-f]{3,6})[;} ]", half))
+        for name, colour in re.findall(r"--(\w+):(#[0-9a-f]{3,6})", own.partition("</style>")[0]):
+            assert told[name] == (colour if len(colour) == 7 else "#" + "".join(2 * letter for letter in colour[1:])), (
+                name
+            )

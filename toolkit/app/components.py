@@ -65,6 +65,11 @@ def figures(facts: Mapping[str, str]) -> None:
     _show("figures", facts)
 
 
+def chart(svg: str, words: str) -> None:
+    """Show a figure, in the light or in the dark, see `plot.svg(…, alone=True)`."""
+    _show("chart", f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", words)
+
+
 def score(rows: Mapping[str, Sequence[str]], *, count: int) -> None:
     """Show who was right so far.
 

@@ -13,6 +13,7 @@ from toolkit.errors import BundleError
 from toolkit.model import bundle
 from toolkit.model.bundle import Bundle
 
+SHOWN = 12  # pictures of the dataset
 CARD, EXPORTED = "card.md", Path("export", "export.json")
 
 
@@ -61,7 +62,7 @@ def _data(table: Manifest) -> None:
     components.table([{str(name): _thousands(value) for name, value in row.items()} for row in counts])
     samples = _samples(str(table.root), (table.root / "manifest.csv").stat().st_mtime_ns, table)
     if samples:
-        st.image(samples, width="stretch")
+        components.thumbnails(samples)
     sources = table.provenance()[["source", "license", "pictures"]].to_dict(orient="records")
     named = [{"source": row["source"], "licence": row["license"], "pictures": row["pictures"]} for row in sources]
     components.table([{name: _thousands(value) for name, value in row.items()} for row in named])
@@ -72,13 +73,15 @@ def _thousands(value: object) -> object:
 
 
 @st.cache_resource(show_spinner="Looking at the pictures …", max_entries=2)
-def _samples(root: str, changed: int, _table: Manifest) -> bytes | None:
-    """A few pictures of each class, as a PNG; None without matplotlib. Drawn again when the manifest has changed."""
-    try:
-        from toolkit import plot
-    except ModuleNotFoundError:
-        return None
-    return plot.png(plot.sample_grid(_table.where(status="ok"), per_class=6))
+def _samples(root: str, changed: int, _table: Manifest) -> list[dict[str, object]]:
+    """A few pictures of each class, drawn by chance. Drawn again when the manifest has changed."""
+    used = _table.where(status="ok").table.sample(frac=1, random_state=0)
+    drawn = used.groupby("label").head(max(1, SHOWN // len(_table.classes))).head(SHOWN).sort_values("label")
+    cells = []
+    for row in drawn.itertuples():
+        pixels = state.small(_table.root / row.path)
+        cells.append({"picture": components.embedded(pixels), "words": row.label, "outcome": ""})
+    return cells
 
 
 def _comparison(run: Bundle) -> None:
@@ -96,13 +99,13 @@ def _comparison(run: Bundle) -> None:
         return
     st.subheader("Beside the others")
     st.markdown(markdown(summary))
-    st.image(figure, width="stretch")
+    components.chart(figure, "Accuracy of each network with its interval")
     components.table(rows, best=True)
 
 
 @st.cache_resource(show_spinner="Comparing …", max_entries=2)
-def _compared(stamps: tuple[tuple[str, int], ...]) -> tuple[str, list[dict[str, object]], bytes]:
-    """The comparison of runs in words, as rows, and as a PNG."""
+def _compared(stamps: tuple[tuple[str, int], ...]) -> tuple[str, list[dict[str, object]], str]:
+    """The comparison of runs in words, as rows, and as SVG."""
     from toolkit import plot
     from toolkit.evaluation import compare
 
@@ -121,7 +124,11 @@ def _compared(stamps: tuple[tuple[str, int], ...]) -> tuple[str, list[dict[str, 
         }
         for name, row in table.iterrows()
     ]
-    return compare.in_words(table, compare.pairs(runs)), rows, plot.png(plot.comparison(table))
+    return (
+        compare.in_words(table, compare.pairs(runs)),
+        rows,
+        plot.svg(plot.comparison(table), words="comparison", alone=True),
+    )
 
 
 def _exported(run: Bundle) -> None:

@@ -12,12 +12,13 @@ from toolkit import images
 from toolkit.core import parallel, paths
 from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError, ToolkitError
+from toolkit.errors import BundleError, ImageError, ToolkitError
 from toolkit.model import bundle, predict, runtime
 from toolkit.model.bundle import Bundle
 from toolkit.model.classifier import Classifier
 from toolkit.model.predict import Answer
 
+SMALL = 160  # pixels of a side
 CHOSEN = "model"  # key in the state of a session
 
 
@@ -136,9 +137,12 @@ def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
     ]
 
 
-def small(content: bytes) -> np.ndarray:
-    """The middle square of a picture, as small as a page shows many."""
-    return np.asarray(images.square(images.read(content, min_side=160), 160))
+def small(source: images.Source) -> np.ndarray:
+    """The middle square of a picture, as small as a page shows many; grey for one that is damaged."""
+    try:
+        return np.asarray(images.square(images.read(source, min_side=SMALL), SMALL))
+    except ImageError:
+        return np.full((SMALL, SMALL, 3), 225, np.uint8)
 
 
 def can_explain() -> bool:

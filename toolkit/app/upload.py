@@ -50,7 +50,7 @@ def _sample(below: float) -> None:
     with st.container(horizontal=True):
         for path in drawn:
             with st.container(width=WIDTH):
-                st.image(state.small((test.root / path).read_bytes()), width="stretch")
+                st.image(state.small(test.root / path), width="stretch")
                 if st.button("What is it?", key=f"sample {path}", width="stretch"):
                     st.session_state[SAMPLE] = path
     chosen = st.session_state.get(SAMPLE)

@@ -19,6 +19,8 @@ SIDE = 120  # pixels of a picture on a sheet, with the gap around it
 def contact_sheet(manifest: Manifest, label: str, *, page: int = 1, columns: int = 10, rows: int = 8) -> Figure:
     """All pictures of one label, a sheet at a time; what is not used has a frame and its status.
 
+    Columns have letters and rows numbers, so that people can speak of C2.
+
     Args:
         manifest: what to look at.
         label: one of its classes.
@@ -42,7 +44,7 @@ def contact_sheet(manifest: Manifest, label: str, *, page: int = 1, columns: int
         if status not in ("new", "ok"):
             _mark(axes, index % columns * SIDE, index // columns * SIDE, status)
     axes.set_title(f"{label}, sheet {page} of {last}", fontsize=9, color=INK, loc="left")
-    axes.axis("off")
+    _numbered(axes, len(files), columns)
     return figure
 
 
@@ -70,6 +72,16 @@ def _montage(files: Sequence[images.Source], columns: int) -> np.ndarray:
         top, left = index // columns * side + 3, index % columns * side + 3
         sheet[top : top + inner, left : left + inner] = thumbnail(file, inner)
     return sheet
+
+
+def _numbered(axes: Axes, count: int, columns: int) -> None:
+    """Name the columns A, B, … and the rows 1, 2, …, as a spreadsheet does."""
+    across, down = range(min(count, columns)), range(math.ceil(count / columns))
+    letters = [f"{chr(64 + place // 26) if place >= 26 else ''}{chr(65 + place % 26)}" for place in across]
+    axes.set_xticks([(place + 0.5) * SIDE for place in across], letters, fontsize=7, color=INK)
+    axes.set_yticks([(place + 0.5) * SIDE for place in down], [str(place + 1) for place in down], fontsize=7, color=INK)
+    axes.tick_params(length=0, pad=1)
+    axes.spines[:].set_visible(False)
 
 
 def _mark(axes: Axes, left: int, top: int, status: str) -> None:

@@ -27,13 +27,20 @@ UNUSED = (  # comments, names that nothing refers to, fonts, and what stands bet
 )
 EMBEDDED = re.compile(r'"data:image/png;base64,([^"]*)"')
 
+ALONE = (  # the colours of `style.html`
+    "svg{fill:var(--type);font-family:system-ui,sans-serif;--type:#000;--ink:#24292f;--line:#d8dee4;--card:#fff;"
+    "--deep:#08306b;--indigo:#332288;--wine:#882255}@media(prefers-color-scheme:dark){svg{--type:#e6edf3;"
+    "--ink:#e6edf3;--line:#3d444d;--card:#151b23;--deep:#2f6fbf;--indigo:#6f5fd0;--wine:#b3407c}}"
+)
 
-def svg(figure: Figure, *, words: str) -> str:
+
+def svg(figure: Figure, *, words: str, alone: bool = False) -> str:
     """A figure as an SVG element that takes the ink of the page around it, see `OF_THE_PAGE`.
 
     Args:
         figure: any of matplotlib's.
         words: the text alternative.
+        alone: whether it is a file of its own, which has its colours within, for the light and for the dark.
 
     Returns:
         HTML without scripts and addresses; it is as wide as the figure is meant to be, or as the page, but never so
@@ -53,6 +60,8 @@ def svg(figure: Figure, *, words: str) -> str:
         body = body.replace(colour.lower(), f"var({name})")
     style = f"width: {POINT * width:.0f}px; min-width: {POINT * READABLE * width:.0f}px"
     body = body.replace("xlink:href", "href")
+    if alone:
+        style, body = f'{style}" xmlns="http://www.w3.org/2000/svg', f"<style>{ALONE}</style>{body}"
     return (
         f'<svg class="chart" role="img" aria-label="{escape(words)}" viewBox="0 0 {width:g} {height:g}" '
         f'style="{style}">{EMBEDDED.sub(_smaller, body)}'

@@ -91,7 +91,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_notebooks_and_nothing
     with zipfile.ZipFile(wheel) as packed:
         inside = {name for name in packed.namelist() if ".dist-info/" not in name}
         metadata = next(packed.read(name).decode() for name in packed.namelist() if name.endswith("/METADATA"))
-    files = [file for file in (ROOT / "toolkit").rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    files = [file for file in (ROOT / "toolkit").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
     notebooks = [f"toolkit/notebooks/{file.name}" for file in ROOT.glob("notebooks/[0-9]*.ipynb")]
     assert inside == {*(file.relative_to(ROOT).as_posix() for file in files), *notebooks}
     assert "Classifier: Topic :: Scientific/Engineering :: Image Recognition" in metadata

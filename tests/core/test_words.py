@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.core.words import markdown, printable
+from toolkit.core.words import counted, listed, markdown, named, printable
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,41 @@ def test_ordinary_names_and_figures_stay_as_they_are(text):
 def test_any_text_becomes_one_line_that_can_be_written(text):
     markdown(text).encode()
     assert "\n" not in markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], ""),
+        (["cars"], "cars"),
+        (["cars", "tanks"], "cars and tanks"),
+        (["cars", "tanks", "buses"], "cars, tanks and buses"),
+        ("abcdefghijklm", "a, b, c, d, e, f, g, h, i, j, k, l and m"),
+        (map(str, range(1012)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 1,000 more"),
+    ],
+)
+def test_names_are_joined_as_in_a_sentence(names, sentence):
+    assert listed(names) == sentence
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [
+        (1, "picture", "1 picture"),
+        (0, "test picture", "0 test pictures"),
+        (12345, "file", "12,345 files"),
+        (44, "duplicate", "44 duplicates"),
+        (1, "label conflict", "1 label conflict"),
+        (1, "ok", "1 in use"),
+        (2, "too small", "2 too small"),
+    ],
+)
+def test_how_many_are_told_with_their_plural(count, noun, words):
+    assert counted(count, noun) == words
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"), [("cars", "cars"), ("6", "“6”"), ("1.5", "“1.5”"), ("3D", "3D"), ("戦車", "戦車"), ("-", "“-”")]
+)
+def test_a_label_that_could_be_read_as_a_number_stands_in_quotes(label, shown):
+    assert named(label) == shown

@@ -212,3 +212,8 @@ def test_a_batch_of_no_pictures_is_refused_wherever_one_is_asked_for(run, photos
 def test_an_option_out_of_range_is_said_by_itself(run, photos, options, words):
     with pytest.raises(ValueError, match=words):
         predict.pictures(run, photos.files, **options)
+
+
+def test_an_answer_quotes_labels_that_are_digits():
+    answer = predict.Prediction("hand.jpg", "6", 0.9, {"6": 0.9, "thumb": 0.1}, np.zeros((8, 8, 3), np.uint8))
+    assert str(answer) == "hand.jpg: “6”  (“6” 0.900  thumb 0.100)"

@@ -114,6 +114,7 @@ def _answer(argv: list[str]) -> int:
     verb = VERBS[argv[0]]
     arguments = parser(verb).parse_args(argv[1:])
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*decompression bomb")  # such a picture is refused in plain words
         warnings.showwarning = lambda message, *_, **__: terminal.say(f"warning: {message}", error=True)
         with output.reserved() if arguments.json else nullcontext():
             result = verb.act(arguments)

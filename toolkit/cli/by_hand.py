@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from toolkit.cli import common, options, output
 from toolkit.cli.verb import Verb
+from toolkit.core.words import counted
 
 
 def _exclude_options(parser: ArgumentParser) -> None:
@@ -91,7 +92,7 @@ def _review(arguments: Namespace) -> None:
     table = review.serve(before, on_start=announce, **common.provided(arguments, "queue", "port", "host"))
     marked = int((table.table["mark"] > before.table["mark"].max()).sum())
     if marked:
-        common.log(arguments)(f"{marked} pictures marked; `toolkit dedup` and `toolkit split` take that into account")
+        common.log(arguments)(f"{counted(marked)} marked; `toolkit dedup` and `toolkit split` take that into account")
     result = {**common.counted(table, arguments), "marked": marked}
     if arguments.json:  # the second line, after that of the address
         output.write(result, indent=None)

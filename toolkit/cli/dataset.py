@@ -117,7 +117,7 @@ def _resize_options(parser: ArgumentParser) -> None:
     options.add(parser, "--size", "side in pixels (default: 224)", type=int)
     options.add(parser, "--mode", "crop the centre (default), letterbox or squash")
     options.add(parser, "--format", "png (default), what networks learn from, or jpeg")
-    options.add(parser, "--quality", "of jpeg, 1 to 100 (default: 95)", type=int)
+    options.add(parser, "--quality", "of JPEG, 1 to 100 (default: 95)", type=int)
     no = {"dest": "enlarge", "action": "store_false"}
     options.add(parser, "--no-enlarge", "mark pictures that are smaller than the square as too small", **no)
     options.work(parser)

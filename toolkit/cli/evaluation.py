@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options, runs, tables, terminal
 from toolkit.cli.verb import Verb
+from toolkit.core.words import listed, named
 from toolkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _explain(arguments: Namespace) -> dict:
     captions = [f"{label}, {share:.0%}{panels}" for label, share in zip(answers, shares, strict=True)]
     drawn = {"checks": covered, "captions": captions, "columns": 1, "side": 3.0 * (2 + bool(covered))}
     common.draw(arguments.show, lambda plot: plot.heat(pixels, heat, **drawn))
-    common.log(arguments)(f"{arguments.show}\nwhat spoke for {', '.join(dict.fromkeys(labels))} glows")
+    common.log(arguments)(f"{arguments.show}\nwhat spoke for {listed(map(named, dict.fromkeys(labels)))} glows")
     result = {"picture": arguments.show, "labels": labels, "answers": answers}
     return result | ({"checks": _checked(arguments, heat, covered)} if covered else {})
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import common, options, pictures, runs, terminal
 from toolkit.cli.verb import Verb
+from toolkit.core.words import counted, named
 from toolkit.errors import BundleError, ImageError
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def _write(trained: "Classifier", sources: Sequence[str | bytes], arguments: Nam
 
 def _counted(counts: dict[str, int], arguments: Namespace) -> dict:
     written = [str(file) for file in _files(arguments).values()]
-    summary = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    summary = ", ".join(f"{count:,} {named(name)}" for name, count in sorted(counts.items()))
     total = sum(counts.values())
     if STANDARD_OUTPUT not in written:  # which then is the table and nothing else
-        common.log(arguments)("\n".join([*written, f"{total:,} pictures: {summary or 'none'}"]))
+        common.log(arguments)("\n".join([*written, f"{counted(total)}: {summary or 'none'}"]))
     return {"written": written, "pictures": total, "answers": dict(sorted(counts.items()))}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options, tables
 from toolkit.cli.verb import Verb
+from toolkit.core.words import counted
 
 if TYPE_CHECKING:
     from toolkit.dataset.manifest import Manifest
@@ -115,7 +116,7 @@ def _prune(arguments: Namespace) -> list[dict]:
         reasons = removed["reason"].value_counts().rename("pictures").reset_index()
         log(f"{tables.of_dataset(reasons)}\n\n{tables.of_dataset(removed[['path', 'reason']])}\n")
     done = "removed" if arguments.yes else "to be removed; --yes removes them" if len(removed) else "to be removed"
-    log(f"{len(removed)} pictures {done}")
+    log(f"{counted(len(removed))} {done}")
     return removed.to_dict(orient="records")
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from toolkit.core.words import counted
 from toolkit.dataset.manifest import Manifest
 
 IN_USE = ("new", "ok")
@@ -28,4 +29,4 @@ def _without_any(table: pd.DataFrame, column: str) -> dict[str, str]:
 
 
 def _in_words(statuses: pd.Series) -> str:
-    return ", ".join(f"{count} {status}" for status, count in statuses.value_counts().items())
+    return ", ".join(counted(count, status) for status, count in statuses.value_counts().items())

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.core import remote
+from toolkit.core.words import named
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import COMPARED
 
@@ -116,7 +117,8 @@ def in_words(tables: Summary) -> str:
     sentences = [f"{int(used.sum()):,} of {int(counts['total'].sum()):,} pictures are in use."]
     if len(used) > 1 and used.min() > 0:
         times = f"{used.max() / used.min():.1f}"
-        unlike = f"The largest class, {used.idxmax()}, has {times} times the pictures of the smallest, {used.idxmin()}."
+        largest, smallest = named(used.idxmax()), named(used.idxmin())
+        unlike = f"The largest class, {largest}, has {times} times the pictures of the smallest, {smallest}."
         sentences.append(unlike if times != "1.0" else "The classes are balanced.")
     odd = tables.worth_a_look[tables.worth_a_look["pictures"] > 0]
     if len(odd):

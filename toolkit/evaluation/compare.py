@@ -8,6 +8,7 @@ import pandas as pd
 
 from toolkit import networks
 from toolkit.core import paths
+from toolkit.core.words import counted, listed
 from toolkit.errors import BundleError
 from toolkit.evaluation import evaluate, memory, names, significance
 from toolkit.model import bundle
@@ -65,14 +66,11 @@ def in_words(comparison: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """
     first = comparison.iloc[0]
     best = list(comparison.index[comparison["accuracy"] == first["accuracy"]])
-    pictures, share = int(first["pictures"]), f"{first['accuracy']:.1%}"
+    pictures = int(first["pictures"])
+    share = f"{first['accuracy']:.1%} of {counted(pictures, 'test picture')}"
     most = " most often" if len(comparison) > 1 else ""
-    often = (
-        f"{best[0]} is right{most}"
-        if len(best) == 1
-        else f"{', '.join(best[:-1])} and {best[-1]} are right equally often"
-    )
-    words = f"{often} ({share} of {pictures} test pictures). {significance.in_words(pairs, pictures)}".strip()
+    often = f"{best[0]} is right{most}" if len(best) == 1 else f"{listed(best)} are right equally often"
+    words = f"{often} ({share}). {significance.in_words(pairs, pictures)}".strip()
     return f"{words} So few pictures say little." if pictures < FEW else words
 
 

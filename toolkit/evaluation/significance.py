@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
+from toolkit.core.words import listed
+
 LEVEL = 0.05
 
 
@@ -113,7 +115,7 @@ def in_words(pairs: pd.DataFrame, pictures: int) -> str:
     """
     sentences = []
     for first, beaten in pairs[pairs["different"]].groupby("first", sort=False):
-        names = " and ".join(f"{row.second} ({_p(row.corrected)})" for row in beaten.itertuples())
+        names = listed(f"{row.second} ({_p(row.corrected)})" for row in beaten.itertuples())
         sentences.append(f"{first} is better than {names}")
     alike = pairs[~pairs["different"]]
     if len(alike):
@@ -125,8 +127,7 @@ def _alike(pairs: pd.DataFrame, *, every: bool) -> str:
     """The names of pairs; where there are no others, each name once."""
     if not every:
         return ", ".join(f"{row.first} and {row.second}" for row in pairs.itertuples())
-    *others, last = dict.fromkeys([*pairs["first"], *pairs["second"]])
-    return f"{', '.join(others)} and {last}"
+    return listed(dict.fromkeys([*pairs["first"], *pairs["second"]]))
 
 
 def _p(value: float) -> str:

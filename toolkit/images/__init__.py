@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypedDict, cast
@@ -197,7 +198,9 @@ def _load(source: Picture, *, enough: tuple[int, int], max_pixels: int) -> _Open
     except FileNotFoundError as error:
         raise ImageError(f"no file at {source!s}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ImageError(f"too many pixels: {error}") from error
+        found = re.search(r"\d+", str(error))  # Pillow's first number; its words are about attacks
+        many = f"{int(found[0]):,} pixels, more" if found else "more pixels"
+        raise ImageError(f"{many} than the limit of {max_pixels:,}") from error
     except Exception as error:  # each means the same to the row it becomes
         if is_of_the_machine(error):
             raise

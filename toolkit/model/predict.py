@@ -15,6 +15,7 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import parallel, paths
+from toolkit.core.words import named
 from toolkit.errors import ImageError
 from toolkit.model import runtime, uncertainty
 from toolkit.model.classifier import Classifier
@@ -46,8 +47,8 @@ class Prediction:
     abstained: bool = False
 
     def __repr__(self) -> str:
-        shares = "  ".join(f"{name} {share:.3f}" for name, share in self.probabilities.items())
-        return f"{self.source}: {'not sure' if self.abstained else self.label}  ({shares})"
+        shares = "  ".join(f"{named(name)} {share:.3f}" for name, share in self.probabilities.items())
+        return f"{self.source}: {'not sure' if self.abstained else named(self.label)}  ({shares})"
 
 
 Answer = Prediction | parallel.Failure

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit import networks, report, scrape
-from toolkit.core import moved, parallel
+from toolkit.core import moved, parallel, words
 from toolkit.dataset import manifest, resize, split, verify
-from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates import dedup
 from toolkit.errors import DatasetError
 from toolkit.evaluation import evaluate
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "configs_for", "pipeline", "prepare", "train_all", "usual_networks"]
 
+Manifest = manifest.Manifest
+Options = scrape.Options
 SEED = 7
 
 Choose = Callable[[Manifest], Sequence[train.Config]]
@@ -104,7 +105,7 @@ def pipeline(
         cluster=cluster,
         log=log,
     )
-    log(f"report    asks each network about {report.DISTURBED} test pictures again, made worse step by step, and draws")
+    log(f"report    asks each network about {report.DISTURBED} test pictures at most, made worse step by step")
     return Run(table, bundles, report.write(table, bundles))
 
 
@@ -140,7 +141,8 @@ def train_all(
             "with another label"
         )
     lost = scrape.in_words(table.root)
-    log(f"scrape    {len(table)} pictures of {', '.join(table.classes)}{'; ' if lost else ''}{lost}")
+    pictures = f"{words.counted(len(table))} of {words.listed(map(words.named, table.classes))}"
+    log(f"scrape    {'; '.join(filter(None, [pictures, lost]))}")
     for line in scrape.repeated(table):
         log(f"          {line}")
     sizes, modes = [config.size for config in settings], [config.resize_mode for config in settings]
@@ -186,10 +188,10 @@ def prepare(
         for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
             table = resize.write(table, size=size, mode=mode).save()
     if sizes:
-        log(f"resize    to {' and '.join(f'{size}x{size}' for size in sorted(set(sizes)))}")
+        log(f"resize    to {words.listed(f'{size}x{size}' for size in sorted(set(sizes)))}")
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()
-    log(f"split     {parts['train']} train, {parts['val']} val, {parts['test']} test")
+    log(f"split     {parts['train']:,} train, {parts['val']:,} val, {parts['test']:,} test")
     return table
 
 
@@ -203,4 +205,4 @@ def _learned(trained: Bundle) -> str:
 
 def _counted(table: Manifest, *statuses: str) -> str:
     counts = table.table["status"].value_counts()
-    return ", ".join([f"{counts.get('ok', 0)} ok", *(f"{counts.get(status, 0)} {status}" for status in statuses)])
+    return ", ".join(words.counted(int(counts.get(status, 0)), status) for status in ("ok", *statuses))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.core import paths
+from toolkit.core.words import named
 from toolkit.dataset import label_issues, signatures
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates.dedup import differences, original_of
@@ -155,7 +156,7 @@ def _hesitant(manifest: Manifest) -> list[Item]:
 
 
 def _answers_in_words(answers: pd.DataFrame) -> str:
-    return ", ".join(f"{row.run} says {row.predicted} ({row.probability:.1%})" for row in answers.itertuples())
+    return ", ".join(f"{row.run} says {named(row.predicted)} ({row.probability:.1%})" for row in answers.itertuples())
 
 
 def _answers(manifest: Manifest) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from toolkit.plot.galleries import (
     suspects,
     worth_a_look,
 )
-from toolkit.plot.insights import disagreements, front, glowing, heat, neighbours, robustness, trade_off
+from toolkit.plot.insights import GAP, disagreements, front, glowing, heat, neighbours, robustness, trade_off
 from toolkit.plot.matrix import NUMBERED, confusion, most_confused
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
@@ -29,6 +29,7 @@ from toolkit.plot.tiles import Gallery, gallery, thumbnail
 from toolkit.plot.vector import svg
 
 __all__ = [
+    "GAP",
     "NUMBERED",
     "PANELS",
     "Figure",

@@ -96,9 +96,20 @@ def _cells(gallery: plot.Gallery) -> list[dict]:
         titles, rows = list(gallery.groups), list(gallery.groups.values())
     described = []
     for title, row in zip(titles, rows, strict=False):
-        cells = [{"address": _small(source), "caption": caption} for source, caption in row if source is not None]
+        cells = [
+            {"addresses": [_small(part) for part in _parts(source)], "caption": caption}
+            for source, caption in row
+            if source is not None
+        ]
         described.append({"title": title, "cells": cells})
     return described
+
+
+def _parts(source: images.Source | np.ndarray) -> list[images.Source | np.ndarray]:
+    """The pictures of a strip of heat, so that the page shows between them; any other picture is its only part."""
+    if not isinstance(source, np.ndarray) or source.shape[1] <= len(source):
+        return [source]
+    return [source[:, left : left + len(source)] for left in range(0, source.shape[1], len(source) + plot.GAP)]
 
 
 def _small(source: images.Source | np.ndarray) -> str:

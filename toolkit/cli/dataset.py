@@ -2,13 +2,9 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options, tables, terminal
 from toolkit.cli.verb import Verb
-
-if TYPE_CHECKING:
-    pass
 
 RESIZE_OPTIONS = ("size", "mode", "format", "quality", "enlarge")
 LIMITS = ("min_side", "min_sharpness", "min_brightness", "max_brightness", "min_entropy", "max_aspect")

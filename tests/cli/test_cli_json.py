@@ -209,11 +209,6 @@ def test_numbers_paths_and_names_become_what_json_has(tmp_path):
     assert json.loads(json.dumps(output.plain("caf\udce9"))) == "caf?"
 
 
-def heeds_interrupts():
-    """Tests that run in the background of a shell have SIGINT ignored, and with them what they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["serve", "review", "app"])
 def test_what_runs_long_says_its_address_at_once_and_its_last_line_at_the_end(here, exported, tmp_path, verb):
@@ -225,7 +220,7 @@ def test_what_runs_long_says_its_address_at_once_and_its_last_line_at_the_end(he
     out = tmp_path / "out"
     with out.open("w") as stream:
         command = [sys.executable, "-m", "toolkit", verb, *map(str, words), "--json"]
-        running = subprocess.Popen(command, stdout=stream, stderr=subprocess.DEVNULL, preexec_fn=heeds_interrupts)
+        running = subprocess.Popen(command, stdout=stream, stderr=subprocess.DEVNULL)
         try:
             until(lambda: out.read_text().endswith("\n"), seconds=60)
             assert running.poll() is None

@@ -194,7 +194,7 @@ def test_a_split_that_came_with_the_data_and_is_gone_is_told(tmp_path):
     table = plain(tmp_path, cars=20, tanks=20)
     given = ["val" if number % 10 == 0 else "train" for number in range(40)]
     table = table.assign(split=given, status=["duplicate" if part == "val" else "ok" for part in given])
-    assert lost.splits(table) == {"val": "4 duplicate"}
-    with pytest.warns(UserWarning, match="no picture of the split val that came with the data is in use: 4 duplicate"):
+    assert lost.splits(table) == {"val": "4 duplicates"}
+    with pytest.warns(UserWarning, match="no picture of the split val that came with the data is in use: 4 duplicates"):
         divided = split.assign(table, seed=7)
     assert divided.counts("split").loc["total", "val"] > 0

@@ -448,7 +448,8 @@ def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
 def test_export_prints_what_each_format_costs(run, capsys):
     assert main(["export", "pets/vgg"]) == 0
     said = capsys.readouterr().out
-    assert said.splitlines()[0].split()[:4] == ["format", "right", "same", "difference"]
+    assert said.splitlines()[0].startswith("on ") and said.splitlines()[0].endswith(" test pictures")
+    assert said.splitlines()[1].split()[:4] == ["format", "right", "same", "difference"]
     assert "float16.tflite" in said
     assert main(["predict", "pets/vgg/export/float16.tflite", str(manifest.load("pets").files[0])]) == 0
 

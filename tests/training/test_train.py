@@ -205,10 +205,10 @@ def stop_before(monkeypatch, *, epoch):
     """Let a person press Ctrl-C when the training comes to this epoch."""
     carry_on = Trainer._epoch
 
-    def stopping(trainer, phase, number):
+    def stopping(trainer, phase, number, tell):
         if number == epoch:
             raise KeyboardInterrupt
-        carry_on(trainer, phase, number)
+        carry_on(trainer, phase, number, tell)
 
     monkeypatch.setattr(Trainer, "_epoch", stopping)
 

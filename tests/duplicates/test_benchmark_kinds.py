@@ -35,4 +35,4 @@ def test_different_pictures_and_copies_are_counted(tmp_path):
     }
     assert rows["half"]["alike"] == rows["half"]["out of use"] == 1
     assert rows["watermark"]["out of use"] == 0
-    assert rows["copies of another picture"]["out of use"] == 0
+    assert rows["of another picture, or such pairs"]["out of use"] == 0

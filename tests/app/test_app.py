@@ -177,6 +177,7 @@ def test_the_model_page_says_how_good_it_is_what_it_learned_from_and_how_it_comp
     assert "What it takes and gives" in at.expander[0].markdown[0].value
 
 
+@pytest.mark.slow
 def test_a_class_that_is_a_digit_has_its_own_key_and_no_number_the_key_of_another():
     from toolkit.app import quiz
 
@@ -265,6 +266,7 @@ def test_the_review_page_is_served_until_it_is_ended(home):
     assert "toolkit review pets" in shown(opened("pets", "review", private=False))
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_said_in_one_line(capsys, home):
     assert cli.main(["app", "cats"]) == 2
     assert "expected a trained run at" in capsys.readouterr().err

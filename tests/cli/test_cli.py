@@ -405,6 +405,7 @@ def test_a_dataset_without_runs_is_one_clear_line(complaint):
     assert "toolkit train" in complaint("evaluate", "bare")
 
 
+@pytest.mark.slow
 def test_explain_draws_where_a_network_looked(run, pictures, tmp_path, capsys):
     asked = sorted(str(file) for file in (pictures / "cars").iterdir())[:2]
     assert main(["explain", "pets/vgg", *asked, "--into", str(tmp_path / "heat.png"), "--check", "--json"]) == 0
@@ -429,6 +430,7 @@ def test_a_comparison_first_asks_a_run_that_was_not_asked_yet(run, tmp_path, cap
     assert run.metrics["accuracy"] <= 1 and "ECE" in said and "memory, MB" in said
 
 
+@pytest.mark.slow
 def test_failures_and_robustness_speak_of_evaluated_runs(run, tmp_path, capsys):
     assert main(["evaluate", "pets"]) == 0
     assert main(["failures", "pets", "--count", "3"]) == 0

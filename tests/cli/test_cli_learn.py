@@ -24,6 +24,7 @@ def pictures(tmp_path):
     return class_folders(tmp_path / "my pets", per_class=10)
 
 
+@pytest.mark.slow
 def test_learn_ends_with_the_accuracy_its_interval_and_what_to_do_next(pictures, capsys):
     assert main(["learn", str(pictures), "--into", "pets", *SETTINGS]) == 0
     printed = capsys.readouterr().out

@@ -52,6 +52,7 @@ def told(capsys, *words):
     return json.loads(captured.out), captured.err
 
 
+@pytest.mark.slow
 def test_a_run_is_found_in_every_way_people_name_it(here, monkeypatch, tmp_path):
     net, label, other = (here / "models" / name for name in ("mine/net", "mine/label", "same/net"))
     for words in (["mine/net"], ["mine", "net"], ["models/mine/net"], [str(net)]):
@@ -67,6 +68,7 @@ def test_a_run_is_found_in_every_way_people_name_it(here, monkeypatch, tmp_path)
     assert runs.folders(["archive", "net"]) == [here / "models" / "archive" / "net"]
 
 
+@pytest.mark.slow
 def test_a_dataset_with_one_run_stands_for_it_and_one_with_several_lists_them(here):
     with pytest.raises(BundleError, match="expected one run of mine, got label, net; name it: mine/label"):
         runs.one(["mine", "a.jpg"])
@@ -74,6 +76,7 @@ def test_a_dataset_with_one_run_stands_for_it_and_one_with_several_lists_them(he
     assert runs.one(["mine", "a.jpg"]) == (here / "models" / "mine" / "net", ["a.jpg"])
 
 
+@pytest.mark.slow
 def test_a_word_that_means_two_things_is_refused(here, monkeypatch, tmp_path):
     shutil.copytree(here / "data" / "mine", here / "data" / "net")
     for ask in (runs.folders, runs.one):
@@ -101,6 +104,7 @@ def test_runs_of_one_name_in_two_datasets_are_two_under_every_verb(here, capsys)
     assert all(name in compared["in_words"] for name in both)
 
 
+@pytest.mark.slow
 def test_a_run_called_label_does_not_take_the_place_of_the_labels(here, capsys):
     failed, _ = told(capsys, "failures", "mine")
     true = manifest.load("mine").table.set_index("path")["label"]
@@ -147,6 +151,7 @@ def test_runs_judged_on_other_pictures_are_left_out_of_a_comparison(here, capsys
     assert "disagreements are those of mine/net, mine/label" in said and "same/net" in failed
 
 
+@pytest.mark.slow
 def test_what_was_added_since_is_said(here, capsys):
     table = manifest.load("mine")
     table.update({path: {"split": ""} for path in table.where(split="train").table["path"][:2]}).save()

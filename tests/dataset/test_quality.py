@@ -110,6 +110,7 @@ def test_many_classes_are_drawn_as_one(tmp_path):
     assert not figure.legends
 
 
+@pytest.mark.slow
 def test_the_verb_prints_the_tables_and_writes_the_page(table, capsys):
     assert main(["quality", str(table.root), "--into", str(table.root / "page.html")]) == 0
     said = capsys.readouterr().out

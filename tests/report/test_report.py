@@ -31,6 +31,7 @@ def page(table, runs):
     return report.write(table, runs).read_text()
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(page):
     assert page.count("<svg ") >= 9
     assert page.count("data:image/jpeg;base64,") >= 30
@@ -38,6 +39,7 @@ def test_the_page_needs_nothing_but_itself(page):
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
+@pytest.mark.slow
 def test_the_page_tells_of_every_run_and_class(page, table):
     for words in ("one", "two", *table.classes, "95 % interval", "macro-F1", "calibration error", "95 of 100 below"):
         assert words in page
@@ -46,6 +48,7 @@ def test_the_page_tells_of_every_run_and_class(page, table):
     assert "disagree" in page and "looked at 2 times, first on 20" in page
 
 
+@pytest.mark.slow
 def test_the_page_shows_where_every_run_looked(page, runs):
     """A strip of pictures for each of up to 6 right and 6 wrong answers."""
     sections = [part.partition("</section>")[0] for part in page.split("<h3>Where it looked</h3>")[1:]]
@@ -58,11 +61,13 @@ def test_the_page_shows_where_every_run_looked(page, runs):
     assert sorted(section.count("<img") for section in sections) == sorted(pictures)
 
 
+@pytest.mark.slow
 def test_every_picture_says_in_words_what_is_on_it(page):
     assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]*>", page))
     assert all(re.search(r'role="img" aria-label="[^"]+"', tag) for tag in re.findall(r"<svg [^>]*>", page))
 
 
+@pytest.mark.slow
 def test_the_page_begins_with_what_was_compared_and_the_best_answer_with_its_interval(page, runs):
     best = max((evaluate.load(run) for run in runs), key=lambda found: found.accuracy)
     low, high = (f"{bound:.1%}" for bound in best.interval)
@@ -73,11 +78,13 @@ def test_the_page_begins_with_what_was_compared_and_the_best_answer_with_its_int
     assert 1 <= first.count("<img ") <= 3 and first.count("<svg ") == 1
 
 
+@pytest.mark.slow
 def test_the_contents_lead_to_every_section(page):
     places = re.findall(r'<a href="#([^"]+)"', page)
     assert places == re.findall(r'<section id="([^"]+)"', page) and len(places) == len(set(places)) >= 10
 
 
+@pytest.mark.slow
 def test_classes_come_worst_first(page):
     for section in re.findall(r'<section id="run-\d">.*?</section>', page, re.DOTALL):
         table = section.partition("<th>class</th>")[2].partition("</table>")[0]
@@ -93,11 +100,13 @@ def test_copies_are_set_apart_group_by_group(tmp_path):
     assert [part.count("<img ") for part in parts] == [3, 2]
 
 
+@pytest.mark.slow
 def test_a_mistake_is_shown_with_the_training_pictures_nearest_to_it(page, runs):
     assert any(len(evaluate.load(run).mistakes) for run in runs)
     assert "It thinks so because of these" in page and "<figcaption>asked: " in page
 
 
+@pytest.mark.slow
 def test_runs_asked_about_other_test_pictures_than_todays_are_refused(table, runs):
     one = table.where(split="test").table["path"].iloc[0]
     changed = table.assign(status=["excluded" if path == one else "ok" for path in table.table["path"]])
@@ -105,6 +114,7 @@ def test_runs_asked_about_other_test_pictures_than_todays_are_refused(table, run
         report.write(changed, runs)
 
 
+@pytest.mark.slow
 def test_the_page_lies_beside_the_models(page, table):
     assert (paths.models(table.root) / "report.html").read_text() == page
 

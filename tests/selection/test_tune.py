@@ -40,6 +40,7 @@ def outcome(place, table, config):
     return tune.search(table, config, space=SPACE, trials=6, folds=2)
 
 
+@pytest.mark.slow
 def test_the_best_trial_is_the_most_accurate_and_its_settings_are_kept(outcome):
     trials = outcome.trials
     assert trials["state"].tolist() == ["complete"] * 6
@@ -212,6 +213,7 @@ def test_another_search_of_the_name_is_replaced_only_if_allowed(table, config):
         tune.search(table, config, space={"C": (1e-3, 1.0)}, trials=1, folds=2)
 
 
+@pytest.mark.slow
 def test_a_search_that_runs_already_is_not_disturbed_by_another_of_its_name(outcome, table, config):
     before = {file: file.read_bytes() for file in outcome.folder.iterdir() if file.is_file()}
     with locking.alone(outcome.folder, kind="search"), pytest.raises(ToolkitError, match="one search in .* at a time"):

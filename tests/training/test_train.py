@@ -158,6 +158,7 @@ def test_a_class_that_is_not_in_val_is_told(table):
         train.fit(Config(**{**SMALL, "epochs": 1}), table.assign(split=splits), name="lacking")
 
 
+@pytest.mark.slow
 def test_training_stops_when_it_gets_no_better_and_keeps_the_best(hard):
     config = {**SMALL, "epochs": 40, "patience": 2, "augmentation": None, "learning_rate": 5e-3}
     run = train.fit(Config(**config), hard, name="stops")

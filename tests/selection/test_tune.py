@@ -208,7 +208,8 @@ def test_a_training_is_worth_what_the_weights_that_were_kept_are_be_it_their_ave
     assert outcome.best["loss"] == history["average_val_loss"].min()
 
 
-def test_another_search_of_the_name_is_replaced_only_if_allowed(table, config):
+@pytest.mark.slow
+def test_another_search_of_the_name_is_replaced_only_if_allowed(outcome, table, config):
     with pytest.raises(BundleError, match="other settings or other pictures"):
         tune.search(table, config, space={"C": (1e-3, 1.0)}, trials=1, folds=2)
 

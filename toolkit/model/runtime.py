@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from toolkit import images
-from toolkit.core import extras, paths, records, stderr, workers
+from toolkit.core import extras, paths, records, stderr
+from toolkit.core.workers import cores
 from toolkit.errors import BundleError
 from toolkit.model.classifier import Classifier, classes_and_size
 
@@ -82,7 +83,7 @@ def load(name: str | Path, *, threads: int | None = None) -> Classifier:
             f"expected an exported model at {Path(name).expanduser().resolve()} or {path}, found no file{there}; make "
             "it with `toolkit export RUN`"
         )
-    threads = workers.cores() if threads is None else threads
+    threads = cores() if threads is None else threads
     if threads < 1:
         raise ValueError(f"expected at least 1 thread, got {threads}")
     return OPENERS[path.suffix](path, threads)

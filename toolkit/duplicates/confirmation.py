@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.core import workers
+from toolkit.core import remote, workers
 from toolkit.duplicates import brake, hamming
 from toolkit.duplicates.decisive import Look
 from toolkit.duplicates.looks import Looks
@@ -23,7 +24,7 @@ from toolkit.images import Source
 
 TRIES = 4  # looks at a picture that may fail, at the kept pictures it is most like
 SCENE = 6  # looks at a group from which on most of them tell whether it is a scene
-CLAIMED = 20  # pictures under other labels after which a picture needs no further look
+CLAIMED = 1  # pictures under other labels after which a picture needs no further look
 
 LookAt = Callable[[int, int, str], Look]  # two pictures, and what was done to one of them
 
@@ -81,32 +82,74 @@ def confirm(
         names: what each is called in a warning.
         labels: of each; None where there are none.
         max_share: of all pictures, that looks may take out of use; 1 is off. See `brake`.
-        jobs: threads, -1 for one per core.
+        jobs: processes, -1 for one per core.
 
     Returns:
         The copies and the label conflicts; a copy's kept picture ranks before it, and stays in use.
     """
-    threads = workers.cores() if jobs < 1 else jobs
     component = hamming.components(pairs.first, pairs.second, len(unique.counts))[unique.inverse]
     named = np.asarray(labels if labels is not None else [""] * len(component), object)
     near = _near(unique, pairs)
-
-    def judged(*, only_identical: bool) -> Confirmed:
-        def judge(group: list[int]) -> Confirmed:  # with looks of its own, that are forgotten with it
-            look_at = Looks(sources, contents, only_identical=only_identical).at
-            return _Group(group, unique.inverse, near, named, look_at).judge()
-
-        confirmed = Confirmed()
-        with ThreadPoolExecutor(threads) as pool:
-            for part in pool.map(judge, _groups(component, ranking)):
-                confirmed.copies.update(part.copies)
-                confirmed.conflicts.update(part.conflicts)
-        return confirmed
-
-    found = judged(only_identical=False)
+    files = _Files(unique.inverse, named, sources, contents)
+    groups = [files.of(group, near) for group in _groups(component, ranking)]
+    found = _all_judged(groups, only_identical=False, jobs=jobs)
     taken = {index: evidence[0] for index, evidence in found.conflicts.items()} | found.copies
     warning = brake.warning(taken, component, names, labels, max_share=max_share)
-    return replace(judged(only_identical=True), warning=warning) if warning else found
+    return replace(_all_judged(groups, only_identical=True, jobs=jobs), warning=warning) if warning else found
+
+
+class _Members(NamedTuple):
+    """The pictures of one group, the best first, and all that another process needs to judge them."""
+
+    indices: list[int]
+    signatures: np.ndarray
+    labels: np.ndarray
+    sources: list[Source]
+    contents: list[Hashable]
+    near: dict[int, list[_Near]]
+
+
+class _Files(NamedTuple):
+    """Of every picture its signature, its label, its file and what its bytes are called."""
+
+    signatures: np.ndarray
+    labels: np.ndarray
+    sources: Sequence[Source]
+    contents: Sequence[Hashable]
+
+    def of(self, group: list[int], near: dict[int, list[_Near]]) -> _Members:
+        """The pictures of one group."""
+        signatures = self.signatures[group]
+        sources, contents = ([values[index] for index in group] for values in (self.sources, self.contents))
+        alike = {signature: near[signature] for signature in set(signatures.tolist()) if signature in near}
+        return _Members(group, signatures, self.labels[group], sources, contents, alike)
+
+
+def _all_judged(groups: Sequence[_Members], *, only_identical: bool, jobs: int) -> Confirmed:
+    """What leaves use in all groups, each with looks of its own that are forgotten with it."""
+    judge, most = partial(_judged, only_identical=only_identical), workers.cores() if jobs < 1 else jobs
+    confirmed = Confirmed()
+    if any(remote.is_url(source) for group in groups[:1] for source in group.sources[:1]):
+        with ThreadPoolExecutor(most) as pool:  # they wait for the network, and may see a place no other process does
+            parts = list(pool.map(judge, groups))
+    else:
+        parts = list(workers.map_in_processes(judge, groups, most=most))
+    for part in parts:
+        confirmed.copies.update(part.copies)
+        confirmed.conflicts.update(part.conflicts)
+    return confirmed
+
+
+def _judged(group: _Members, *, only_identical: bool) -> Confirmed:
+    """What leaves use in one group, by the indices of all pictures."""
+    look_at, whole = Looks(group.sources, group.contents, only_identical=only_identical).at, group.indices
+    found = _Group(list(range(len(whole))), group.signatures, group.near, group.labels, look_at).judge()
+    copies = {whole[place]: Evidence(whole[other], look) for place, (other, look) in found.copies.items()}
+    conflicts = {
+        whole[place]: [Evidence(whole[other], look) for other, look in evidence]
+        for place, evidence in found.conflicts.items()
+    }
+    return Confirmed(copies, conflicts)
 
 
 def _near(unique: UniqueSignatures, pairs: Pairs) -> dict[int, list[_Near]]:

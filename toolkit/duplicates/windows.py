@@ -129,9 +129,9 @@ def _dissimilarity(left: np.ndarray, right: np.ndarray, shown: np.ndarray, noise
 
 
 def _summed(values: np.ndarray, power: int) -> np.ndarray:
-    """Values, or their squares, of all channels together."""
+    """Values, or their squares, of brightness or of both chroma channels together."""
     values = values if power == 1 else values * values
-    return values.sum(axis=2) if values.ndim == 3 else values
+    return values[..., 0] + values[..., 1] if values.ndim == 3 else values
 
 
 def _lies_evenly(level: _Level) -> bool:

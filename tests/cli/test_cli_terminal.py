@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from toolkit.cli import main, tables, terminal
-from toolkit.cli.terminal import COUNT, NAME, SHARE, WORDS, Column
+from toolkit.cli.terminal import Column
+from toolkit.core.headings import COUNT, NAME, SHARE, WORDS
 from toolkit.evaluation.evaluate import Report
 
 HASH = "0123456789abcdef" * 4

@@ -38,6 +38,7 @@ def compared(count, accuracy):
     right = np.minimum(1, accuracy + 0.001 * (np.arange(count) % 5))
     bounds = {"accuracy": right, "low": right - 0.02, "high": np.minimum(1, right + 0.01), "pictures": 500}
     times = {"milliseconds": 5.0 + 4 * np.arange(count), "milliseconds_p95": 7.0 + 5 * np.arange(count)}
+    times["megabytes"] = 0.4 + np.arange(count) ** 2
     return pd.DataFrame({**bounds, **times}, index=list(RUNS[:count]))
 
 
@@ -101,13 +102,16 @@ def test_cells_without_a_picture_are_blank_and_others_tell_their_share():
 @pytest.mark.parametrize("accuracy", [0.3, 0.97, 0.9865, 0.999])
 @pytest.mark.parametrize("count", of(1, 3, 12))
 def test_shares_of_networks_end_at_100_percent_and_no_two_ticks_are_alike(count, accuracy):
-    table = compared(count, accuracy)
+    table, asked = compared(count, accuracy), {run: report(("a", "b"), accuracy, run) for run in RUNS[:count]}
     levels = {"disturbance": "blur", "level": [0.0, 1.0, 2.0], "low": accuracy - 0.05, "high": min(1, accuracy + 0.02)}
     curves = {
         run: pd.DataFrame({"accuracy": [accuracy, accuracy - 0.01, accuracy - 0.02], **levels}) for run in RUNS[:count]
     }
     comparison, trade_off, robustness = plot.comparison(table), plot.trade_off(table), plot.robustness(curves)
+    files, risk = plot.trade_off(table[["accuracy", "megabytes"]], against="megabytes"), plot.risk_coverage(asked)
     for figure, axis in (
+        (files, files.axes[0].yaxis),
+        (risk, risk.axes[0].yaxis),
         (comparison, comparison.axes[0].xaxis),
         (trade_off, trade_off.axes[0].yaxis),
         (robustness, robustness.axes[0].yaxis),
@@ -116,8 +120,8 @@ def test_shares_of_networks_end_at_100_percent_and_no_two_ticks_are_alike(count,
         labels = [label for label in ticks(axis) if label]
         assert len(set(labels)) == len(labels) >= 2
         assert all(float(label.rstrip("%")) <= 100 for label in labels)
-    words = " ".join(text for figure in (comparison, trade_off, robustness) for text, _ in shown(figure))
-    assert all(words.count(shortened(run)) >= 3 for run in RUNS[:count])
+    words = " ".join(text for figure in (comparison, trade_off, robustness, files, risk) for text, _ in shown(figure))
+    assert all(words.count(shortened(run)) >= 5 for run in RUNS[:count])
     assert len(ticks(trade_off.axes[0].xaxis)) >= 2
 
 

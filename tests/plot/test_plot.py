@@ -1,5 +1,6 @@
 """Figures: drawn from a table or a report, with what they must show, and shown in a notebook by themselves."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from toolkit import augment, bundle, dedup, evaluate, manifest, plot, predict
+from toolkit.plot import insights
 from toolkit.plot.figure import figure_with_axes
 
 
@@ -236,3 +238,27 @@ def test_every_figure_of_a_class_with_dollar_signs_is_drawn(tmp_path):
     table = ready_dataset(tmp_path / "pets", per_class=10, classes=("$1_{x$", "$5 or $10"))
     for figure in (plot.contact_sheet(table, "$1_{x$"), plot.sample_grid(table), plot.quality(table)):
         assert min(size(figure)) > 50
+
+
+def test_of_the_surest_answers_so_many_are_wrong(report):
+    rows = pd.DataFrame(
+        {
+            "label": ["a", "a", "b", "b"],
+            "predicted": ["a", "b", "b", "a"],
+            "probability": [0.6, 0.7, 0.9, 0.55],
+        }
+    )
+    curve, mark = plot.risk_coverage({"vgg": dataclasses.replace(report, predictions=rows)}, chosen=0.6).axes[0].lines
+    assert curve.get_xdata() == pytest.approx([0.25, 0.5, 0.75, 1])
+    assert curve.get_ydata() == pytest.approx([0, 1 / 2, 1 / 3, 2 / 4])
+    assert (mark.get_xdata(), mark.get_ydata()) == (pytest.approx([0.75]), pytest.approx([1 / 3]))
+    _, none = plot.risk_coverage({"vgg": dataclasses.replace(report, predictions=rows)}, chosen=0.95).axes[0].lines
+    assert len(none.get_xdata()) == 0
+
+
+def test_files_that_none_beats_in_size_and_accuracy_are_joined():
+    files = pd.DataFrame({"accuracy": [0.9, 0.8, 0.85], "megabytes": [4.0, 2.0, 5.0]}, index=["a", "b", "c"])
+    assert list(insights.front(files, against="megabytes").index) == ["b", "a"]
+    axes = plot.trade_off(files, against="megabytes").axes[0]
+    assert axes.get_xlabel() == "megabytes on disk"
+    assert any(list(line.get_xdata()) == [2.0, 4.0] for line in axes.lines)

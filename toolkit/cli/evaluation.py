@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options, runs, tables, terminal
 from toolkit.cli.verb import Verb
+from toolkit.core import headings
 from toolkit.core.words import listed, named
 from toolkit.errors import BundleError
 
@@ -187,9 +188,9 @@ def _disagreements(reports: "Sequence[Report]", used: runs.Used, arguments: Name
     table = failures.disagreements(same) if len(same) > 1 else None
     if table is None:
         return []
-    rows, name = common.named(table.head(arguments.count), used["results"][0]), terminal.NAME
+    rows, name = common.named(table.head(arguments.count), used["results"][0]), headings.NAME
     forms = {"path": ("picture", name)} | {column: (column, name) for column in table.columns[1:-1]}
-    first = terminal.frame(rows, forms | {"wrong": ("wrong", terminal.COUNT)})
+    first = terminal.frame(rows, forms | {"wrong": ("wrong", headings.COUNT)})
     common.log(arguments)(f"\ndisagreements, {len(table):,} in all\n{first}")
     return table.to_dict(orient="records")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import common, options, pictures, runs, terminal
 from toolkit.cli.verb import Verb
+from toolkit.core import headings
 from toolkit.core.words import counted, named
 from toolkit.errors import BundleError, ImageError
 
@@ -242,7 +243,7 @@ def _comparison(done: "Export") -> str:
     """The table of all formats that could be opened."""
     opened = [result for result in (done.original, *done.outcomes) if result.figures]
     columns = {name: [form.format(value(result)) for result in opened] for name, (form, value) in FIGURES.items()}
-    numbers = [terminal.Column(name, cells, terminal.COUNT) for name, cells in columns.items()]
+    numbers = [terminal.Column(name, cells, headings.COUNT) for name, cells in columns.items()]
     files = terminal.Column("file", [result.file.name if result.file else "refused" for result in opened])
     table = terminal.table([terminal.Column("format", [result.format for result in opened]), *numbers, files])
     return f"on {done.pictures:,} test pictures\n{table}"

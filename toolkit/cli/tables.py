@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from toolkit.cli import terminal
-from toolkit.cli.terminal import COUNT, MOST, NAME, SHARE, WORDS
+from toolkit.cli.terminal import MOST
+from toolkit.core.headings import COUNT, MEASURES, NAME, SHARE, WORDS, Forms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,24 +12,6 @@ if TYPE_CHECKING:
     from toolkit.evaluation.evaluate import Report
 
 MATRIX = 8  # classes, at most, whose confusion matrix is printed
-MEASURES = {  # what a comparison says of each network: the names of its rows, and how their values are written
-    "accuracy": ("accuracy", "{:.1%}"),
-    "low": ("95 % interval, from", "{:.1%}"),
-    "high": ("95 % interval, to", "{:.1%}"),
-    "balanced_accuracy": ("balanced accuracy", "{:.1%}"),
-    "macro_f1": ("macro F1", "{:.3f}"),
-    "log_loss": ("log loss, nats", "{:.3f}"),
-    "ece": ("calibration error (ECE)", "{:.3f}"),
-    "pictures": ("test pictures", "{:,}"),
-    "size": ("side, pixels", "{:,}"),
-    "start": ("began with", NAME),
-    "parameters": ("weights", "{:,}"),
-    "train_seconds": ("training, s", "{:,.0f}"),
-    "milliseconds": ("a picture, ms", "{:,.1f}"),
-    "milliseconds_p95": ("95 of 100 within, ms", "{:,.1f}"),
-    "memory": ("memory, MB", "{:,.0f}"),
-    "megabytes": ("on disk, MB", "{:,.1f}"),
-}
 START = 14  # columns that the name of a file of weights may take
 UNTOUCHED = {"blur": 0, "noise": 0, "darker": 1, "brighter": 1, "rotation": 0, "crop": 1}  # levels that change nothing
 PER_CLASS = {
@@ -57,7 +40,7 @@ CURVE = {
     "labels_differ": ("by hash, two labels", COUNT),
     "accepted_labels_differ": ("accepted, two labels", COUNT),
 }
-QUALITY: dict[str, terminal.Forms] = {
+QUALITY: dict[str, Forms] = {
     "resizing": {
         "index": ("", NAME),
         "pictures": ("pictures", COUNT),

@@ -4,11 +4,12 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from toolkit.core.headings import NAME, WORDS, Forms
 from toolkit.core.words import printable
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ MOST = 15  # classes that a table shows
 NARROW = 40  # columns, below which a table goes beyond the edge
 GAP = "  "
 HASH = re.compile(r"(?<![0-9a-f])([0-9a-f]{8})[0-9a-f]{24,}")
-NAME, WORDS, COUNT = "name", "words", "{:,}"  # what a column holds: what may be cut, what takes lines, and numbers
-SHARE = "{:.1%}"
-Forms = Mapping[str, tuple[str, str]]  # by column of a table of pandas: its heading, and NAME, WORDS or a format
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit.cli import common, options, tables, terminal
 from toolkit.cli.verb import Verb
+from toolkit.core import headings
 
 if TYPE_CHECKING:
     from toolkit.dataset.manifest import Manifest
@@ -129,7 +130,7 @@ def _labels(arguments: Namespace) -> dict:
     suspects = _in_folds(arguments, labels.check, table, config)
     log = common.log(arguments)
     listed = common.named(suspects[["path", "reason"]].head(LISTED), table)
-    told = {"path": ("picture", terminal.NAME), "reason": ("its label, and what the network says", terminal.WORDS)}
+    told = {"path": ("picture", headings.NAME), "reason": ("its label, and what the network says", headings.WORDS)}
     log(terminal.frame(listed, told) if len(suspects) else "no label is doubted")
     if len(suspects):
         log(f"{len(suspects)} of {len(table.where(status='ok'))} labels are doubted, none is changed")

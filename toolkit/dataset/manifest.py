@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toolkit.core import contained, locking, paths, remote, text
+from toolkit.core import contained, headings, locking, paths, remote, text
 from toolkit.dataset import by_hand, merging, schema
 from toolkit.dataset.counting import in_general, tally
 from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES, class_indices
@@ -228,7 +228,7 @@ class Manifest:
         return f"{self.name}: {len(self)} images\n{self.counts()}"
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.escape(self.name)}</b>: {len(self)} images{self.counts()._repr_html_()}"
+        return f"<b>{html.escape(self.name)}</b>: {len(self)} images{headings.styled(self.counts()).to_html()}"
 
 
 Dataset = Manifest | str | Path

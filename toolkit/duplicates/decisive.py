@@ -21,10 +21,8 @@ from toolkit.duplicates import registration, windows
 
 FIRST, SIDE, SMALL_TYPE = 256, 512, 1024  # pixels of the longer side: looked at first, once more, and where drawn
 SMALLEST, MUCH = 48, 3  # pixels of the longer side below which nothing is certain of a picture so many times larger
-COARSE, HOPELESS = (
-    64,
-    4.0,
-)  # pixels of the shorter side, and the score there which no closer registration makes a copy's
+COARSE = 64  # pixels of the shorter side
+HOPELESS = 4.0  # the score there which no closer registration makes a copy's
 BLUR = 0.8  # pixels
 COVER, SHAPE = 0.72, 1.25  # no copy shows less of the other, and no aspect changes more
 PLAIN = 2.0  # standard deviation of every channel, up to which a picture shows nothing to be certain by
@@ -178,8 +176,8 @@ def _despite_specks(left: np.ndarray, right: np.ndarray, *, drawn: bool) -> Look
     The specks of salt and pepper, in whatever number they fall into a window, are no evidence; and what a median filter
     leaves must be that of a copy too. On a page of small type either would hide what differs.
     """
-    look, evenly = _sizes(left, right)
-    if look.verdict == "copy" or not evenly or drawn:
+    look, _ = found = _sizes(left, right)
+    if look.verdict == "copy" or drawn or not found.evenly:
         return look
     look = _sizes(left, right, specks=SPECKS)[0]
     if look.verdict != "copy":
@@ -189,19 +187,24 @@ def _despite_specks(left: np.ndarray, right: np.ndarray, *, drawn: bool) -> Look
 
 
 class _Laid(NamedTuple):
-    """A look at two pictures as they were laid on each other, and whether noise lies evenly over them."""
+    """A look at two pictures as they were laid on each other, and where noise may lie evenly over them."""
 
     look: Look
-    evenly: bool = False
+    levels: tuple[windows.Level, ...] = ()
+
+    @property
+    def evenly(self) -> bool:
+        """Whether noise lies evenly over them, as salt and pepper; told only where somebody asks."""
+        return any(map(windows.lies_evenly, self.levels))
 
 
 def _sizes(left: np.ndarray, right: np.ndarray, *, specks: tuple[float, ...] = ()) -> _Laid:
     """Look at two pictures of one shape: coarsely, then small, and at what seems a copy once more as large as it is."""
     small, other = (registration.sized(side, FIRST) for side in (left, right))
     moved, large = np.eye(3), min(small.shape[:2]) > 2 * COARSE
-    look, evenly = (_coarsely if large else _laid)(small, other, moved, specks)
+    look, levels = (_coarsely if large else _laid)(small, other, moved, specks)
     if large and look.score <= HOPELESS:
-        look, evenly = _laid(small, other, moved, specks)
+        look, levels = _laid(small, other, moved, specks)
     if look.verdict != "copy":
         found = _registered(small, other, specks)
         if found is not None:
@@ -209,8 +212,8 @@ def _sizes(left: np.ndarray, right: np.ndarray, *, specks: tuple[float, ...] = (
             moved, look = min((moved, look), (found, closer), key=lambda pair: pair[1].score)
     if look.verdict == "copy" and small is not left:
         whole = _laid(left, right, registration.rescaled(moved, small.shape, left.shape), specks)
-        look, evenly = max(look, whole.look, key=lambda look: look.score), evenly or whole.evenly
-    return _Laid(look, evenly)
+        look, levels = max(look, whole.look, key=lambda look: look.score), levels + whole.levels
+    return _Laid(look, levels)
 
 
 def _coarsely(left: np.ndarray, right: np.ndarray, moved: np.ndarray, specks: tuple[float, ...]) -> _Laid:
@@ -246,7 +249,8 @@ def _laid(left: np.ndarray, right: np.ndarray, moved: np.ndarray, specks: tuple[
     if worst is None:
         return _Laid(Look("alike", why="too small to tell"))
     verdict: Verdict = "copy" if worst.score <= CERTAIN else "alike" if worst.correlation >= ALIKE else "different"
-    return _Laid(Look(verdict, worst.score, worst.where, worst.what), worst.evenly and worst.score <= windows.ENOUGH)
+    near = (worst.finest,) if worst.finest and worst.score <= windows.ENOUGH else ()
+    return _Laid(Look(verdict, worst.score, worst.where, worst.what), near)
 
 
 def _without_colour(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:

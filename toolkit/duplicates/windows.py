@@ -28,17 +28,17 @@ ENOUGH = 6.0  # a score that needs no closer look
 class Worst(NamedTuple):
     """The worst window: its dissimilarity over its limit, its centre and side as shares of the frame, what differs.
 
-    `correlation` is that of the whole frame's brightness; `evenly` tells noise over all of it, as salt and pepper.
+    `correlation` is that of the whole frame's brightness.
     """
 
     score: float
     where: tuple[float, float, float] = (0.5, 0.5, 1.0)
     what: str = ""
     correlation: float = 1.0
-    evenly: bool = False
+    finest: "Level | None" = None  # see `lies_evenly`
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """One size of both pictures: brightness (h, w), chroma (h, w, 2) or None, and which pixels both show (h, w)."""
 
     number: int
@@ -62,14 +62,15 @@ def worst(left: np.ndarray, right: np.ndarray, shown: np.ndarray, *, specks: Seq
     levels = list(_levels(left, right, shown))
     if not levels:
         return None
-    found = Worst(0.0, correlation=_correlation(levels[-1]), evenly=_lies_evenly(levels[0]))
+    found = Worst(0.0, correlation=_correlation(levels[-1]), finest=levels[0])
     noise = _noise(levels[0])
     for level in reversed(levels):  # the small ones first, which cost little
         tolerated = specks[level.number] if specks else 0.0
+        inside = cv2.erode(level.shown, np.ones((WINDOW, WINDOW), np.uint8), borderValue=1)
         for what, pair, limits in (("brightness", level.brightness, BRIGHTNESS), ("colour", level.chroma, COLOUR)):
             if pair is None:
                 continue
-            excess = _dissimilarity(pair[0], pair[1], level.shown, noise, tolerated) / limits[level.number]
+            excess = _dissimilarity(pair[0], pair[1], inside, noise, tolerated) / limits[level.number]
             score = float(excess.max())
             if score > found.score:
                 found = found._replace(score=score, where=_place(excess), what=f"{what} at 1/{2**level.number}")
@@ -78,18 +79,18 @@ def worst(left: np.ndarray, right: np.ndarray, shown: np.ndarray, *, specks: Seq
     return found._replace(score=max(found.score, (1 - found.correlation) / (1 - CORRELATION)))
 
 
-def _levels(left: np.ndarray, right: np.ndarray, shown: np.ndarray) -> Iterator[_Level]:
+def _levels(left: np.ndarray, right: np.ndarray, shown: np.ndarray) -> Iterator[Level]:
     """Full, half, quarter and eighth size, as far as some windows fit in."""
     for number in range(len(BRIGHTNESS)):
         if min(shown.shape) < 2 * WINDOW:
             return
         if number == 0:
             grey, other = (cv2.cvtColor(side, cv2.COLOR_RGB2GRAY) for side in (left, right))
-            yield _Level(number, (grey, other), None, shown)
+            yield Level(number, (grey, other), None, shown)
         else:
             one, other = (cv2.cvtColor(side, cv2.COLOR_RGB2YCrCb) for side in (left, right))
             brightness = one[..., 0].copy(), other[..., 0].copy()
-            yield _Level(number, brightness, (one[..., 1:].copy(), other[..., 1:].copy()), shown)
+            yield Level(number, brightness, (one[..., 1:].copy(), other[..., 1:].copy()), shown)
         left, right, shown = (halved(side) for side in (left, right, shown))
 
 
@@ -100,20 +101,22 @@ def halved(values: np.ndarray) -> np.ndarray:
     return (smaller > 0.99).astype(np.uint8) if values.dtype == np.uint8 else smaller
 
 
-def _correlation(level: _Level) -> float:
+def _correlation(level: Level) -> float:
     left, right = (side[level.shown > 0] for side in level.brightness)
-    if not len(left) or min(left.std(), right.std()) <= FLAT:
+    if not len(left):
         return 1.0
-    return float(np.corrcoef(left, right)[0, 1])
+    left, right = left - left.mean(), right - right.mean()
+    spread, other = (float(np.sqrt(side @ side / len(side))) for side in (left, right))
+    return 1.0 if min(spread, other) <= FLAT else float(left @ right) / len(left) / (spread * other)
 
 
-def _noise(level: _Level) -> float:
+def _noise(level: Level) -> float:
     """Squared grey values that a copy's windows may differ by whatever they show."""
     variances = [float(cv2.meanStdDev(side, mask=level.shown)[1].item()) ** 2 for side in level.brightness]
     return float(np.clip(sum(variances) / 2 / FAINT, *NOISE))
 
 
-def _dissimilarity(left: np.ndarray, right: np.ndarray, shown: np.ndarray, noise: float, specks: float) -> np.ndarray:
+def _dissimilarity(left: np.ndarray, right: np.ndarray, inside: np.ndarray, noise: float, specks: float) -> np.ndarray:
     """What of each window's content the other picture does not explain: 0 for the same, shape (height, width)."""
     left, right = left - 128, right - 128  # smaller squares keep more digits
     gap = left - right
@@ -123,7 +126,6 @@ def _dissimilarity(left: np.ndarray, right: np.ndarray, shown: np.ndarray, noise
     )
     content = np.maximum(squares - mean_left - mean_right, 0)
     mean_gap = _summed(cv2.blur(gap, (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT), 2)
-    inside = cv2.erode(shown, np.ones((WINDOW, WINDOW), np.uint8), borderValue=1)
     variances = np.maximum(square - mean_gap, 0)[inside > 0]
     return square / (content + noise + _even(variances, specks)) * inside
 
@@ -134,7 +136,7 @@ def _summed(values: np.ndarray, power: int) -> np.ndarray:
     return values[..., 0] + values[..., 1] if values.ndim == 3 else values
 
 
-def _lies_evenly(level: _Level) -> bool:
+def lies_evenly(level: Level) -> bool:
     """Whether the difference lies over the whole frame, as noise such as salt and pepper does, and no object."""
     gap = level.brightness[0] - level.brightness[1]
     mean, square = (cv2.resize(values, (TILES, TILES), interpolation=cv2.INTER_AREA) for values in (gap, gap * gap))
@@ -148,8 +150,17 @@ def _even(variances: np.ndarray, specks: float) -> float:
     if not len(variances):
         return 0.0
     variances = variances[:: max(1, len(variances) // 5000)]
-    median = float(np.median(variances))
+    median = _median(variances)
     return specks * float(np.minimum(variances, OUTLIERS * median).mean()) if specks else EVEN * median
+
+
+def _median(values: np.ndarray) -> float:
+    """The median, without the checks of `numpy.median`, which take longer than it does."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, middle)[middle])
+    below, above = np.partition(values, (middle - 1, middle))[middle - 1 : middle + 1]
+    return float((below + above) / 2)
 
 
 def _place(excess: np.ndarray) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
 from toolkit import images
-from toolkit.core import contained, paths, stderr
+from toolkit.core import contained, headings, paths, stderr
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
 from toolkit.evaluation.significance import wilson
@@ -135,7 +135,7 @@ class Report:
         return f"{right} (95 % interval {low:.1%} to {high:.1%})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>{self.per_class.round(3)._repr_html_()}"
+        return f"<p>{html.escape(str(self))}</p>{headings.styled(self.per_class).to_html()}"
 
 
 def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "test", record: bool = True) -> Report:

@@ -1,5 +1,6 @@
 """Pictures of datasets, trainings and results. Every function takes a result and gives a matplotlib `Figure`."""
 
+from toolkit.core.headings import styled as table
 from toolkit.plot.charts import comparison, counts, curves, prediction, reliability, sizes, threshold_curve
 from toolkit.plot.contact_sheets import contact_sheet, sheets
 from toolkit.plot.embedding import embedding
@@ -20,7 +21,17 @@ from toolkit.plot.galleries import (
     suspects,
     worth_a_look,
 )
-from toolkit.plot.insights import GAP, disagreements, front, glowing, heat, neighbours, robustness, trade_off
+from toolkit.plot.insights import (
+    GAP,
+    disagreements,
+    front,
+    glowing,
+    heat,
+    neighbours,
+    risk_coverage,
+    robustness,
+    trade_off,
+)
 from toolkit.plot.matrix import NUMBERED, confusion, most_confused
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
@@ -63,6 +74,7 @@ __all__ = [
     "quality",
     "reliability",
     "resize_modes",
+    "risk_coverage",
     "robustness",
     "sample_grid",
     "sheets",
@@ -70,6 +82,7 @@ __all__ = [
     "sizes_of",
     "suspects",
     "svg",
+    "table",
     "threshold_curve",
     "thumbnail",
     "trade_off",

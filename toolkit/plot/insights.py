@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,10 @@ from toolkit.plot.figure import Figure, figure_with_axes, plain
 from toolkit.plot.style import INK, Mark, as_percent, end_at_one, logarithmic, marks, shortened
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery, nothing
 
+if TYPE_CHECKING:
+    from toolkit.evaluation.evaluate import Report
+
+COSTS = {"milliseconds": "milliseconds per picture", "megabytes": "megabytes on disk"}
 LARGE, GAP = 256, 8  # pixels: least height of a picture under heat, and room beside it
 
 
@@ -159,41 +164,71 @@ def _robustness(axes: Axes, name: str, curves: Mapping[str, pd.DataFrame], looks
     plain(axes)
 
 
-def trade_off(table: pd.DataFrame) -> Figure:
-    """Accuracy against the time a picture takes; a line joins the runs that no other beats in both (Pareto front).
+def trade_off(table: pd.DataFrame, *, against: str = "milliseconds") -> Figure:
+    """Accuracy against what an answer costs; a line joins the runs that no other beats in both (Pareto front).
 
-    The dot is the median time with the 95 % interval of the accuracy; the thin line to the right ends where 95 of 100
-    pictures are done.
+    A dot has the 95 % interval of its accuracy where the table tells it. Of times it is the median, and the thin line
+    to the right ends where 95 of 100 pictures are done.
 
     Args:
-        table: as `compare.table` gives it.
+        table: as `compare.table` gives it, or of exported files, a row each with `accuracy` and the cost.
+        against: the cost: `milliseconds` a picture, `megabytes` on disk, or another column of positive numbers.
     """
     figure, axes = figure_with_axes(6.4, 3.4)
     looks = marks(table.index)
-    for name, run in table.iterrows():
+    ends = table.get(f"{against}_p95", table[against]).fillna(table[against])  # an older run may lack them
+    for (name, run), end in zip(table.iterrows(), ends, strict=True):
         colour, marker, _ = looks[name]
-        accuracy, median = run["accuracy"], run["milliseconds"]
-        errors = [[accuracy - run["low"]], [run["high"] - accuracy]]
-        axes.plot([median, run["milliseconds_p95"]], [accuracy] * 2, color=colour, linewidth=1)
+        accuracy, cost = run["accuracy"], run[against]
+        errors = [[accuracy - run.get("low", accuracy)], [run.get("high", accuracy) - accuracy]]
+        axes.plot([cost, end], [accuracy] * 2, color=colour, linewidth=1)
         axes.errorbar(
-            median, accuracy, yerr=errors, fmt=marker, color=colour, capsize=3, elinewidth=1, label=shortened(name)
+            cost, accuracy, yerr=errors, fmt=marker, color=colour, capsize=3, elinewidth=1, label=shortened(name)
         )
-    best = front(table)
-    axes.plot(best["milliseconds"], best["accuracy"], color=INK, linewidth=1, alpha=0.4, zorder=0)
-    times = table[["milliseconds", "milliseconds_p95"]].to_numpy(float)  # an older run may lack the second
-    logarithmic(axes.xaxis, np.nanmin(times) * 0.8, np.nanmax(times) * 1.2)
+    best = front(table, against=against)
+    axes.plot(best[against], best["accuracy"], color=INK, linewidth=1, alpha=0.4, zorder=0)
+    logarithmic(axes.xaxis, table[against].min() * 0.8, ends.max() * 1.2)
     as_percent(axes.yaxis)
     end_at_one(axes)
-    axes.set(xlabel="milliseconds per picture", ylabel="right on the test pictures")
+    axes.set(xlabel=COSTS.get(against, against), ylabel="right on the test pictures")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 
-def front(table: pd.DataFrame) -> pd.DataFrame:
-    """Pareto front: the runs that no other beats in both accuracy and time, the fastest first.
+def front(table: pd.DataFrame, *, against: str = "milliseconds") -> pd.DataFrame:
+    """Pareto front: the runs that no other beats in both accuracy and cost, the cheapest first.
 
     Args:
         table: as `compare.table` gives it.
+        against: the column with the cost, as for `trade_off`.
     """
-    ordered = table.sort_values(["milliseconds", "accuracy"], ascending=[True, False])
+    ordered = table.sort_values([against, "accuracy"], ascending=[True, False])
     return ordered[ordered["accuracy"] > ordered["accuracy"].cummax().shift(fill_value=-1)]
+
+
+def risk_coverage(reports: Mapping[str, "Report"], *, chosen: float | None = None) -> Figure:
+    """Risk-coverage curves: the share of wrong answers among the surest, for every share of pictures answered.
+
+    Args:
+        reports: by the name of a run, as `evaluate.load` gives it.
+        chosen: a probability below which a network is "not sure", marked on each curve; None marks none.
+
+    Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017.
+    """
+    figure, axes = figure_with_axes(6.4, 3.4)
+    for name, (colour, marker, dashes) in marks(reports).items():
+        answers = reports[name].predictions.sort_values("probability", ascending=False, kind="stable")
+        wrong = (answers["label"] != answers["predicted"]).to_numpy()
+        answered = np.arange(1, len(wrong) + 1)
+        covered, risk = answered / len(wrong), wrong.cumsum() / answered
+        axes.plot(covered, risk, color=colour, linestyle=dashes, label=shortened(name))
+        sure = int((answers["probability"] >= chosen).sum()) if chosen is not None else 0
+        axes.plot(covered[sure - 1 : sure], risk[sure - 1 : sure], marker, color=colour, markersize=8)
+    as_percent(axes.xaxis)
+    as_percent(axes.yaxis)
+    axes.set_ylim(bottom=0)
+    axes.set(
+        xlabel="share of the pictures that get an answer, the surest first", ylabel="wrong among these", xlim=(0, 1.02)
+    )
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    return figure

@@ -120,7 +120,7 @@ class _Files(NamedTuple):
     def of(self, group: list[int], near: dict[int, list[_Near]]) -> _Members:
         """The pictures of one group."""
         signatures = self.signatures[group]
-        sources, contents = ([values[index] for index in group] for values in (self.sources, self.contents))
+        sources, contents = [self.sources[index] for index in group], [self.contents[index] for index in group]
         alike = {signature: near[signature] for signature in set(signatures.tolist()) if signature in near}
         return _Members(group, signatures, self.labels[group], sources, contents, alike)
 

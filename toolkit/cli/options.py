@@ -160,7 +160,8 @@ def runs(parser: ArgumentParser) -> None:
 
 def sources(parser: ArgumentParser) -> None:
     """Add the sources of pictures, the dataset they go into, and the options of `scrape.Options`."""
-    kinds = "a path, or folder: zip: imagefolder: urls: wikimedia: openverse: flickr: kaggle: reddit: page: practice:"
+    here = "a path, or folder: zip: imagefolder: inbox: urls:"
+    kinds = f"{here} wikimedia: openverse: flickr: kaggle: reddit: page: practice:"
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=f"{kinds}; docs/sources.md says what each takes")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")
     group = parser.add_argument_group("the sources")

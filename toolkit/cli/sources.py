@@ -19,7 +19,10 @@ def _scrape(arguments: Namespace) -> dict:
     settings = scrape.Options(**common.provided(arguments, *options.SOURCE_OPTIONS))
     table = scrape.collect(arguments.sources, into=arguments.into, options=settings)
     counts = common.counted(table, arguments)
-    if len(table.classes) < 2:
+    unlabelled = int((table.table["label"] == "").sum())
+    if unlabelled:
+        common.log(arguments)(f"{counted(unlabelled)} without a label; next: toolkit label {arguments.into}")
+    elif len(table.classes) < 2:
         common.log(arguments)("one class so far; add another before training, with the same --into")
     lost = "; ".join(filter(None, [scrape.in_words(arguments.into), passed.in_words(arguments.into)]))
     if lost:

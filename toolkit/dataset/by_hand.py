@@ -36,7 +36,7 @@ def find(table: pd.DataFrame, pictures: Iterable[str]) -> list[str]:
 
 def original(table: pd.DataFrame) -> pd.Series:
     """What the file of each row was called in the folder or archive that it came from; "" where it had no name."""
-    is_file = table["source"].isin(("folder", "imagefolder"))
+    is_file = table["source"].isin(("folder", "imagefolder", "inbox"))
     return table["source_id"].str.rpartition("@")[0].str.partition("/")[2].where(is_file, "").astype(str)
 
 

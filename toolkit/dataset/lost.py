@@ -14,7 +14,7 @@ def classes(manifest: Manifest) -> dict[str, str]:
     >>> classes(manifest)  # doctest: +SKIP
     {'cow': '5 unreadable, 1 duplicate'}
     """
-    return _without_any(manifest.table, "label")
+    return _without_any(manifest.table[manifest.table["label"] != ""], "label")
 
 
 def splits(manifest: Manifest) -> dict[str, str]:

@@ -16,8 +16,8 @@ import pandas as pd
 
 from toolkit.core import contained, headings, locking, paths, remote, text
 from toolkit.dataset import by_hand, merging, schema
-from toolkit.dataset.counting import in_general, tally
-from toolkit.dataset.schema import COLUMNS, ESSENTIAL, SPLITS, STATUSES, class_indices
+from toolkit.dataset.counting import by_label, in_general, tally
+from toolkit.dataset.schema import COLUMNS, ESSENTIAL, class_indices
 from toolkit.errors import DatasetError
 
 __all__ = ["COLUMNS", "FILE", "Dataset", "Manifest", "class_indices", "from_rows", "load", "merge", "opened", "tally"]
@@ -59,7 +59,17 @@ class Manifest:
     def classes(self) -> tuple[str, ...]:
         """Class names in the one order that all models of this dataset use."""
         pairs = self.table[["class_index", "label"]].drop_duplicates().sort_values("class_index")
-        return tuple(pairs["label"])
+        return tuple(pairs["label"][pairs["label"] != ""])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, and "" at their end where pictures have no label."""
+        return (*self.classes, "") if (self.table["label"] == "").any() else self.classes
+
+    @property
+    def labelled(self) -> "Manifest":
+        """The pictures in use that have a label: those that networks learn from, and are judged by."""
+        return self.where(status="ok", label=self.classes)
 
     @property
     def files(self) -> list[Path]:
@@ -67,11 +77,7 @@ class Manifest:
         return [self.root / path for path in self.table["path"]]
 
     def class_indices(self, labels: Iterable[str]) -> np.ndarray:
-        """The index of each label in `classes`, see the function of this name.
-
-        >>> manifest.class_indices(["tanks", "cars"])  # doctest: +SKIP
-        array([1, 0])
-        """
+        """The index of each label in `classes`, see the function of this name."""
         return class_indices(labels, self.classes)
 
     def sized(self, size: int, *, mode: str = "crop", quality: int | None = None) -> list[Path]:
@@ -102,10 +108,7 @@ class Manifest:
         return Manifest(self.root, self.table[keep], partial=True)
 
     def assign(self, **columns: Iterable) -> "Manifest":
-        """A new manifest with these columns replaced.
-
-        >>> manifest.assign(split=["train"] * len(manifest))  # doctest: +SKIP
-        """
+        """A new manifest with these columns replaced: `manifest.assign(split=["train"] * len(manifest))`."""
         return self._changed(self.table.assign(**columns), columns)
 
     def update(self, rows: Mapping[str, Mapping[str, object]]) -> "Manifest":
@@ -160,14 +163,9 @@ class Manifest:
     def counts(self, by: str = "status") -> pd.DataFrame:
         """How many images: a row per class, a column per value of `by`, and totals.
 
-        Images without a split are counted as "not used".
+        Images without a split are counted as "not used". Those without a label have a row too, where there are any.
         """
-        counts = pd.crosstab(self.table["label"], self.table[by])
-        order = {"status": STATUSES, "split": SPLITS}.get(by, sorted(counts.columns))
-        counts = counts.reindex(index=self.classes, columns=[value for value in order if value in counts], fill_value=0)
-        counts = pd.concat([counts, counts.sum().to_frame("total").T]).rename_axis(index="label", columns=None)
-        counts["total"] = counts.sum(axis=1)
-        return counts.rename(columns={"": "not used"} if by == "split" else {})
+        return by_label(self.table, by, self.labels)
 
     def left_out(self) -> pd.DataFrame:
         """The images that are not used: path, status and reason."""

@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.core import remote
 from toolkit.core.words import named
 from toolkit.dataset.manifest import Manifest
-from toolkit.dataset.schema import COMPARED
+from toolkit.dataset.schema import COMPARED, UNLABELLED
 
 UNREAD = ("new", "unreadable", "failed", "too small")  # nothing was measured on these
 QUANTILES = {"least": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1}
@@ -114,10 +114,13 @@ def in_words(tables: Summary) -> str:
     """The summary in words: classes in use, their balance, and what is worth a look."""
     counts = tables.cleaning.drop(index="total")
     used = counts["ok"] if "ok" in counts else counts["total"] * 0
+    of_class = used.drop(index=UNLABELLED, errors="ignore")
     sentences = [f"{int(used.sum()):,} of {int(counts['total'].sum()):,} pictures are in use."]
-    if len(used) > 1 and used.min() > 0:
-        times = f"{used.max() / used.min():.1f}"
-        largest, smallest = named(used.idxmax()), named(used.idxmin())
+    if len(of_class) < len(used):
+        sentences.append(f"{int(used[UNLABELLED]):,} of these have no label yet.")
+    if len(of_class) > 1 and of_class.min() > 0:
+        times = f"{of_class.max() / of_class.min():.1f}"
+        largest, smallest = named(of_class.idxmax()), named(of_class.idxmin())
         unlike = f"The largest class, {largest}, has {times} times the pictures of the smallest, {smallest}."
         sentences.append(unlike if times != "1.0" else "The classes are balanced.")
     odd = tables.worth_a_look[tables.worth_a_look["pictures"] > 0]

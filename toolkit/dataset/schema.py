@@ -12,11 +12,12 @@ from toolkit.errors import DatasetError
 STATUSES = ("new", "ok", "unreadable", "too small", "poor quality", "duplicate", "label conflict", "excluded", "failed")
 COMPARED = ("ok", "duplicate", "label conflict")  # the statuses among which copies are looked for
 SPLITS = ("", "train", "val", "test")
+UNLABELLED = "(no label)"  # what pages and counts call pictures whose label is ""
 ESSENTIAL = ("path", "label", "class_index", "status", "sha256")
 COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "path": "",  # POSIX, relative to the dataset: raw/cars/3f9a….jpg
-    "label": "",  # class name
-    "class_index": -1,  # order of the classes; given once, never derived again
+    "label": "",  # class name; none yet where it is empty
+    "class_index": -1,  # order of the classes; given once, never derived again; -1 without a label
     "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
     "reason": "",  # the same in words
     "reviewed": "",  # a person's decision on the review page: keep, use, exclude or label
@@ -65,14 +66,14 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
 def number_classes(table: pd.DataFrame) -> pd.DataFrame:
     """The table with a class_index for every label: known labels keep theirs, new ones follow in alphabetical order."""
     numbered = table.loc[table["class_index"] >= 0].drop_duplicates("label")
-    index = numbered.set_index("label")["class_index"].to_dict()
+    index = {"": -1} | numbered.set_index("label")["class_index"].to_dict()
     for label in sorted(set(table["label"]) - set(index)):
-        index[label] = max(index.values(), default=-1) + 1  # not their number: a class may have been taken out
+        index[label] = max(index.values()) + 1  # not their number: a class may have been taken out
     return table.assign(class_index=table["label"].map(index).astype(int))
 
 
 def check(table: pd.DataFrame) -> pd.DataFrame:
-    """The table sorted by path, in which every label can name a folder.
+    """The table sorted by path, in which every label can name a folder; a picture without one is in no split.
 
     Raises:
         DatasetError: a column is missing, or holds what it may not.
@@ -93,8 +94,13 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
     pairs = table[["class_index", "label"]].drop_duplicates()
     if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
         raise DatasetError("expected one class_index per label, got two; restore the column class_index")
-    for label in pairs["label"]:
+    for label in set(pairs["label"]) - {""}:
         check_label(label)
+    if (pairs["class_index"] < 0).ne(pairs["label"] == "").any():
+        raise DatasetError("expected a class_index for every label, and -1 without one; restore the column class_index")
+    unlabelled = (table["label"] == "") & (table["split"] != "")
+    if unlabelled.any():  # as where a person has taken a label back
+        table = table.assign(split=table["split"].mask(unlabelled, ""))
     if table.index.equals(pd.RangeIndex(len(table))) and table["path"].is_monotonic_increasing:
         return table
     return table.reset_index(drop=True).sort_values("path", ignore_index=True)

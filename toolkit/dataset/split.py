@@ -44,7 +44,7 @@ def assign(
             test alone, so that the test has nothing that was learned from. None keeps the split there is.
 
     Returns:
-        The manifest with "train", "val" or "test" for every picture in use and "" for the others.
+        The manifest with "train", "val" or "test" for every picture in use that has a label, and "" for the others.
 
     Raises:
         DatasetError: nothing is verified yet, a class has no picture in use, or too few to be in all three, or no split
@@ -56,7 +56,8 @@ def assign(
         raise ValueError(f"expected val and test above 0 that leave something to train on, got {val} and {test}")
     manifest = opened(manifest)
     schema.check_verified(manifest.table, dataset=manifest.name, to="split")
-    used = manifest.table["status"] == "ok"
+    check_labelled(manifest)
+    used = (manifest.table["status"] == "ok") & (manifest.table["label"] != "")
     before = manifest.table["split"] if not again else pd.Series("", index=manifest.table.index)
     before = before if given is None else _given(manifest, given)
     if gone := lost.classes(manifest):
@@ -132,6 +133,13 @@ def groups(rows: pd.DataFrame) -> pd.Series:
     ['aa', 'g1']
     """
     return rows["group"].where(rows["group"] != "", rows["sha256"])
+
+
+def check_labelled(manifest: Manifest) -> None:
+    """Raise DatasetError where no picture has a label."""
+    if not manifest.classes:
+        name = paths.dataset_name(manifest.root)
+        raise DatasetError(f"expected labelled pictures, got none; label them first: toolkit label {name}")
 
 
 def missing_classes(manifest: Manifest, split: str) -> list[str]:

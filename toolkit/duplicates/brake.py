@@ -52,7 +52,7 @@ def _reached(taken: list[int], total: int, labels: Sequence[str] | None, max_sha
     """The share that is too large, in words."""
     if total >= ENOUGH and len(taken) > max_share * total:
         return f"{len(taken):,} of {total:,} pictures ({len(taken) / total:.0%}, more than {max_share:.0%})"
-    counts = Counter(labels if labels is not None else ())
+    counts = Counter(filter(None, labels if labels is not None else ()))
     lost = Counter(labels[place] for place in taken) if labels is not None else Counter()
     for label, count in lost.most_common():
         if counts[label] >= ENOUGH_OF_CLASS and count > MAX_CLASS * counts[label]:

@@ -80,12 +80,13 @@ def confirm(
         sources: a file per picture.
         contents: per picture what its bytes are called, such as their sha256.
         names: what each is called in a warning.
-        labels: of each; None where there are none.
+        labels: of each, "" for none; None where there are none at all.
         max_share: of all pictures, that looks may take out of use; 1 is off. See `brake`.
         jobs: processes, -1 for one per core.
 
     Returns:
-        The copies and the label conflicts; a copy's kept picture ranks before it, and stays in use.
+        The copies and the label conflicts; a copy's kept picture ranks before it or has a label that it has not, and
+        stays in use.
     """
     component = hamming.components(pairs.first, pairs.second, len(unique.counts))[unique.inverse]
     named = np.asarray(labels if labels is not None else [""] * len(component), object)
@@ -196,8 +197,10 @@ class _Group:
         """Of every copy the kept picture that it is most like, and how many looks were taken."""
         kept: dict[tuple[int, str], list[int]] = defaultdict(list)
         copies, looks = {}, 0
-        for index in pictures:
-            for other, change in islice(self._alike(index, kept, [self._labels[index]]), TRIES):
+        labels = sorted(set(self._labels[pictures]))
+        for index in sorted(pictures, key=lambda index: self._labels[index] == ""):  # a labelled copy is kept
+            under = [self._labels[index]] if self._labels[index] else labels
+            for other, change in islice(self._alike(index, kept, under), TRIES):
                 look, looks = self._look(other, index, change), looks + 1
                 if look.certain(strict=strict):
                     copies[index] = Evidence(other, look)
@@ -210,8 +213,8 @@ class _Group:
         """Of every picture those that are the same under other labels."""
         conflicts: dict[int, list[Evidence]] = {index: [] for index in self._pictures}
         earlier: dict[tuple[int, str], list[int]] = defaultdict(list)
-        labels = sorted(set(self._labels[self._pictures]))
-        for index in self._pictures if len(labels) > 1 else ():
+        labels = sorted(set(self._labels[self._pictures]) - {""})
+        for index in (index for index in self._pictures if len(labels) > 1 and self._labels[index]):
             failed, label = 0, self._labels[index]
             for other, change in self._alike(index, earlier, [name for name in labels if name != label]):
                 if failed == TRIES:

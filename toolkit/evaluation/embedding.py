@@ -30,7 +30,7 @@ def tsne(trained: Bundle, manifest: Manifest, *, most: int = 2000, seed: int = 0
 
     >>> embedding.tsne(trained, manifest)  # doctest: +SKIP
     """
-    used = manifest.where(status="ok")
+    used = manifest.labelled
     if len(used) < 10 or most < 10:
         raise ValueError(f"expected at least 10 pictures to place, got {min(len(used), most)}; add pictures")
     chosen = used if len(used) <= most else used.where(path=sorted(_drawn(used.table, most, seed)))

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from toolkit import export, images, networks, report
+from toolkit.core import paths
+from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import SourceError
 from toolkit.evaluation import evaluate
@@ -73,7 +75,8 @@ def learn(
     What is done already is not done again, so after an interruption, or with more pictures, the same call goes on.
 
     Args:
-        pictures: a folder with a folder of pictures per class, a zip or tar of that, or sources as in `scrape.collect`.
+        pictures: a folder with a folder of pictures per class, a zip or tar of that, sources as in `scrape.collect`, or
+            a dataset that is there already, by its name or folder.
         into: name of the dataset in `data/`, or the path of its folder; None takes the name of the pictures' folder.
         network: one of `networks.names()`, or "auto" for the best of the pretrained ones at hand, see `auto.choose`.
         name: of the run; None takes the network's.
@@ -109,11 +112,20 @@ def with_config(
     log: Callable[[str], None] = print,
 ) -> Learned:
     """The same as `learn`, with settings that are made already, or with what makes them for each network of `auto`."""
-    sources = _sources(pictures)
+    sources, dataset = _sources(pictures), _dataset(pictures)
+    if dataset and into:
+        raise ValueError(f"expected pictures to put into {into}, got the dataset {pictures}; leave --into out")
+    into = dataset or into
     folder = Path(sources[0].partition(":")[2].partition("=")[0]).resolve().name.partition(".")[0]
     configs = [config] if isinstance(config, Config) else partial(_chosen, config, log)
     table, (trained,) = run.train_all(
-        sources, into=into or folder, configs=configs, name=name, options=options, overwrite=overwrite, log=log
+        [] if dataset else sources,
+        into=into or folder,
+        configs=configs,
+        name=name,
+        options=options,
+        overwrite=overwrite,
+        log=log,
     )
     return Learned(trained, table, evaluate.load(trained))
 
@@ -137,10 +149,19 @@ def _sources(pictures: str | Path | Sequence[str]) -> list[str]:
     return [_source(source) for source in ([pictures] if isinstance(pictures, str | Path) else pictures)]
 
 
+def _dataset(pictures: str | Path | Sequence[str]) -> Path | None:
+    """The folder of a dataset, if that is what is named: no folder of that name holds other pictures."""
+    named = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    if len(named) != 1 or ":" in str(named[0]):
+        return None
+    here, folder = Path(named[0]), paths.dataset(named[0])
+    return next((root for root in ([here] if here.exists() else [folder]) if (root / manifest.FILE).is_file()), None)
+
+
 def _source(pictures: str | Path) -> str:
     """A source as `scrape` writes it; a bare path is a folder or an archive."""
     if isinstance(pictures, str) and not Path(pictures).exists() and ":" in pictures:
         return pictures
-    if not Path(pictures).exists():
+    if not Path(pictures).exists() and not _dataset(pictures):
         raise SourceError(f"expected a folder with a folder of pictures per class, found nothing at {pictures}")
     return f"folder:{pictures}"

@@ -124,7 +124,8 @@ def train_all(
     """The pipeline without its page: from sources to networks that were asked about the test pictures.
 
     Args:
-        sources, into, name, options, seed, overwrite, cluster, log: see `pipeline`.
+        sources: see `pipeline`; none for a dataset that is there already.
+        into, name, options, seed, overwrite, cluster, log: see `pipeline`.
         configs: those of `pipeline`, or what chooses them when the dataset is split.
 
     Returns:
@@ -134,14 +135,17 @@ def train_all(
     settings = [] if callable(configs) else _checked(configs)
     if name is not None and len(settings) > 1:
         raise ValueError(f"expected one network for the name {name!r}, got {len(settings)}; leave the name out")
-    table = scrape.collect(sources, into=into, options=options)
+    table = scrape.collect(sources, into=into, options=options) if sources else manifest.load(into)
+    split.check_labelled(table)
     if len(table.classes) < 2:
         raise DatasetError(
             f"expected pictures of at least two classes, got only {', '.join(map(repr, table.classes))}; add a source "
             "with another label"
         )
     lost = scrape.in_words(table.root)
-    pictures = f"{words.counted(len(table))} of {words.listed(map(words.named, table.classes))}"
+    unlabelled = int((table.table["label"] == "").sum())
+    pictures = f"{words.counted(len(table) - unlabelled)} of {words.listed(map(words.named, table.classes))}"
+    pictures += f", {unlabelled:,} without a label" if unlabelled else ""
     log(f"scrape    {'; '.join(filter(None, [pictures, lost]))}")
     for line in scrape.repeated(table):
         log(f"          {line}")

@@ -12,6 +12,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import UNLABELLED
 from toolkit.model import calibrate
 from toolkit.plot.figure import Figure, figure_with_axes, plain, show
 from toolkit.plot.style import COLOURS, FAINT, INK, as_percent, end_at_one, ink_on, logarithmic, marks, shortened
@@ -65,6 +66,9 @@ def sizes(manifest: Manifest) -> Figure:
     figure, axes = figure_with_axes(5.5, 4.5)
     table = manifest.table[manifest.table["width"] > 0]
     colours = {label: mark.colour for label, mark in marks(manifest.classes).items()}
+    if len(manifest.labels) > len(colours):
+        table = table.replace({"label": {"": UNLABELLED}})
+        colours[UNLABELLED] = FAINT
     if len(colours) > MOST_COLOURS:
         colours = {f"all {len(colours)} classes": COLOURS[0]}
         table = table.assign(label=next(iter(colours)))

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from toolkit import images
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
-from toolkit.dataset.schema import COMPARED, STATUSES
+from toolkit.dataset.schema import COMPARED, STATUSES, UNLABELLED
 from toolkit.plot.figure import Figure, show
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery
 
@@ -23,7 +23,7 @@ PER_ROW = 8  # copies of a picture, with the gaps between groups
 
 
 def sample_grid(manifest: Manifest, *, per_class: int = 8, seed: int = 0) -> Gallery:
-    """Some pictures of every class, a row each.
+    """Some pictures of every class, a row each, and of those without a label.
 
     Args:
         manifest: what to look at; `manifest.where(status="ok")` for what is in use.
@@ -31,11 +31,11 @@ def sample_grid(manifest: Manifest, *, per_class: int = 8, seed: int = 0) -> Gal
         seed: another one shows other pictures.
     """
     rows = []
-    for label in manifest.classes:
+    for label in manifest.labels:
         files = manifest.where(label=label).files
         drawn = np.random.default_rng(seed).permutation(len(files))[:per_class]
         rows.append([(files[index], "") for index in sorted(drawn)])
-    return gallery(rows, titles=manifest.classes, columns=per_class)
+    return gallery(rows, titles=[label or UNLABELLED for label in manifest.labels], columns=per_class)
 
 
 def left_out(manifest: Manifest, *, per_status: int = 5) -> Gallery:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
+from toolkit.dataset.schema import UNLABELLED
 from toolkit.plot.charts import MOST_COLOURS
 from toolkit.plot.figure import Figure, plain
 from toolkit.plot.style import COLOURS, FAINT, INK, WRONG, logarithmic, marks, shortened
@@ -90,7 +91,7 @@ def _draw(panels: Mapping[str, Axes], manifest: Manifest, counts: pd.DataFrame) 
         elif name == "bytes":
             _bytes(axes, measures.resizing(manifest))
         else:
-            _histogram(axes, measured, manifest.classes, HISTOGRAMS[name])
+            _histogram(axes, measured, manifest.labels, HISTOGRAMS[name])
 
 
 def _legend(figure: Figure, histograms: Sequence[Axes]) -> None:
@@ -159,8 +160,9 @@ def _histogram(axes: Axes, table: pd.DataFrame, classes: Sequence[str], histogra
         edges = np.linspace(low, high, BINS + 1)
     by_class = 1 < len(classes) <= MOST_COLOURS
     groups = [values[table["label"] == label] for label in classes] if by_class else [values]
-    colours = [mark.colour for mark in marks(classes).values()] if by_class else [COLOURS[0]]
-    labels = [shortened(label) for label in classes] if by_class else ["all"]
+    looks = marks(filter(None, classes))
+    colours = [looks[label].colour if label else FAINT for label in classes] if by_class else [COLOURS[0]]
+    labels = [shortened(label or UNLABELLED) for label in classes] if by_class else ["all"]
     axes.hist(groups, edges.tolist(), stacked=True, color=colours, label=labels)
     for limit in _limits(histogram.column):
         if edges[0] < limit < edges[-1]:

@@ -4,6 +4,7 @@ A source is written `kind:what=label`:
 
     folder:PICTURES                              class folders on this machine, or a zip or tar of them
     imagefolder:PICTURES                         the same, labelled by metadata.csv or metadata.jsonl
+    inbox:PICTURES                               pictures without a label: all of a folder, or a zip or tar of them
     urls:list.csv                                addresses and labels
     wikimedia:Category:Main_battle_tanks=tanks   a category of Wikimedia Commons, or a search
     openverse:pizza=pizza                        openly licensed pictures from many collections
@@ -44,7 +45,7 @@ from toolkit.scrape.page_profile import INSTEAD, OFF
 from toolkit.scrape.passed import in_numbers, passed_over
 
 Reader = Callable[[str, str, Options], Iterator[Item | Passed]]  # of an argument, a label and options
-OF_FOLDERS = ("folder", "zip", "imagefolder", "urls", "kaggle")  # sources that have a label for each picture
+OF_FOLDERS = ("folder", "zip", "imagefolder", "inbox", "urls", "kaggle")  # sources that have a label for each picture
 DEEPER = 10  # times the limit that Flickr is asked for: it divides a longer listing by dates before it begins
 
 __all__ = [
@@ -62,7 +63,7 @@ __all__ = [
     "sources",
 ]
 
-LOCAL = ("folder", "zip", "imagefolder", "urls")  # sources that are files on this machine
+LOCAL = ("folder", "zip", "imagefolder", "inbox", "urls")  # sources that are files on this machine
 
 
 def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
@@ -71,12 +72,24 @@ def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.s
     `root` is the folder of the dataset, where a source keeps its progress.
     """
     # here, so that pictures from a folder need no PRAW
-    from toolkit.scrape import flickr, folder, imagefolder, kaggle, openverse, reddit, result_page, urls, wikimedia
+    from toolkit.scrape import (
+        flickr,
+        folder,
+        imagefolder,
+        inbox,
+        kaggle,
+        openverse,
+        reddit,
+        result_page,
+        urls,
+        wikimedia,
+    )
 
     return {
         "folder": folder.items,
         "zip": folder.items,
         "imagefolder": imagefolder.items,
+        "inbox": inbox.items,
         "urls": urls.items,
         "wikimedia": partial(wikimedia.items, sleep=sleep),
         "openverse": partial(openverse.items, sleep=sleep),
@@ -248,7 +261,8 @@ def _in_vain(records: Mapping[str, dict], had: Collection[str]) -> list[str]:
     for record in records.values():
         if record["status"] == "failed" and record["label"] not in had:
             reasons[record["label"]][record["reason"]] += 1
-    return [f"nothing of {label!r} could be had ({in_numbers(counts)})" for label, counts in sorted(reasons.items())]
+    of = {label: f"of {label!r}" if label else "without a label" for label in reasons}
+    return [f"nothing {of[label]} could be had ({in_numbers(counts)})" for label, counts in sorted(reasons.items())]
 
 
 def _manifest(root: Path, rows: list[dict], in_vain: list[str]) -> Manifest:

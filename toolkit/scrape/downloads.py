@@ -187,6 +187,6 @@ def _host(url: str) -> str:
 
 def _sweep(folder: Path) -> None:
     """Remove the temporary files of runs that were killed."""
-    for file in folder.glob("*/.*"):
+    for file in (*folder.glob(".*"), *folder.glob("*/.*")):
         if time.time() - file.stat().st_mtime > ABANDONED:
             file.unlink(missing_ok=True)

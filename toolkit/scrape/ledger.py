@@ -112,7 +112,8 @@ def _is_own(record: Mapping[str, Any]) -> bool:
     texts = ("key", "label", "status", *(NEEDED if record["status"] == "ok" else ()))
     if not all(isinstance(record[name], str) for name in texts) or not record["status"]:
         return False
-    paths.check_label(record["label"])
+    if record["label"]:  # or it has none yet
+        paths.check_label(record["label"])
     return contained.is_own(record["path"]) if record.get("path") else record["status"] != "ok"
 
 

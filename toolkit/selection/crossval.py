@@ -114,7 +114,7 @@ def run(
     >>> print(run(manifest.load("cars_tanks"), Config("mobilenet")))  # doctest: +SKIP
     mobilenet: 97.8% right on 1101 cross-validated pictures (95 % interval 96.8% to 98.5%); folds from 97.3% to 98.6%
     """
-    config, used = config.resolved(), manifest.where(status="ok")
+    config, used = config.resolved(), manifest.labelled
     _check_views(config, ask)
     folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
     views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry

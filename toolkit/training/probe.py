@@ -75,7 +75,7 @@ class ProbeFit:
 
 
 def features_for(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
-    """Cached features of every picture in use, at the size, views and weights of a config.
+    """Cached features of every labelled picture in use, at the size, views and weights of a config.
 
     Args:
         config: one that `is_linear_probe`.
@@ -87,7 +87,7 @@ def features_for(config: Config, manifest: Manifest, *, compute: bool = True) ->
     """
     transfer = networks.get(config.network).transfer(style=config.style, **config.options)
     return features.of(
-        manifest.where(status="ok"),
+        manifest.labelled,
         config.network,
         size=config.size,
         weights=transfer.weights,
@@ -115,7 +115,7 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
 
     >>> learn(Config("mobilenet").resolved(), manifest.load("cars_tanks")).history  # doctest: +SKIP
     """
-    table = manifest.where(status="ok").table
+    table = manifest.labelled.table
     vectors = features_for(config, manifest) if cached is None else cached
     if vectors is None:
         raise DatasetError(f"expected the features of {manifest.name}, got none")

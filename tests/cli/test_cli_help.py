@@ -39,6 +39,7 @@ USED = {  # by verb: the functions and classes that its options are passed on to
     "dedup": [dedup.group],
     "copies": [copies.among],
     "resize": [resize.write],
+    "label": [review.label],
     "review": [review.serve],
     "split": [split.assign],
     "train": [train.fit, *TRAINING],
@@ -55,6 +56,7 @@ USED = {  # by verb: the functions and classes that its options are passed on to
 SPECIAL = {  # what is None in a signature, since it depends on something
     ("dedup", "max_distance"): matching.default_max_distance(1),
     ("copies", "max_distance"): matching.default_max_distance(1),
+    ("label", "port"): review_server.PORT,
     ("review", "port"): review_server.PORT,
     ("app", "port"): app_server.PORT,
     ("run", "networks"): ",".join(run.usual_networks()),

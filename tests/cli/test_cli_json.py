@@ -210,10 +210,11 @@ def test_numbers_paths_and_names_become_what_json_has(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["serve", "review", "app"])
+@pytest.mark.parametrize("verb", ["serve", "label", "review", "app"])
 def test_what_runs_long_says_its_address_at_once_and_its_last_line_at_the_end(here, exported, tmp_path, verb):
     words = {
         "serve": [exported / "small.tflite", "--port", 0],
+        "label": ["pets", "--no-browser", "--port", 0],
         "review": ["pets", "--no-browser", "--port", 0],
         "app": [exported / "small.tflite", "--port", 0],
     }[verb]

@@ -47,6 +47,7 @@ STORY = {  # the verbs in the order of the work, as `toolkit --help` tells them
         copies.COPIES,
         dataset.RESIZE,
         dataset.QUALITY,
+        by_hand.LABEL,
         by_hand.EXCLUDE,
         by_hand.REVIEW,
         by_hand.RELABEL,

@@ -98,6 +98,49 @@ def _review(arguments: Namespace) -> None:
         output.write(result, indent=None)
 
 
+def _label_options(parser: ArgumentParser) -> None:
+    options.dataset(parser)
+    options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
+    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
+    options.browser(parser, default=True)
+
+
+def _label(arguments: Namespace) -> None:
+    import webbrowser
+
+    from toolkit import review
+    from toolkit.pipeline import learn
+
+    def announce(address: str) -> None:
+        text = f"{address}\nstop with Ctrl-C; every mark is saved at once"
+        common.announce(arguments, {"url": address, "address": address}, text)
+        if arguments.browser:
+            webbrowser.open(address)
+
+    table, done = review.label(
+        common.dataset(arguments), on_start=announce, **common.provided(arguments, "port", "host")
+    )
+    counts = common.counted(table, arguments)
+    if done:
+        common.log(arguments)(str(learn.learn(table.root, log=common.log(arguments))))
+    else:
+        common.log(arguments)(f"next: toolkit learn {arguments.dataset}")
+    if arguments.json:
+        output.write({**counts, "learned": done}, indent=None)
+
+
+LABEL = Verb(
+    "label",
+    "give pictures their labels, many at once, on a page that learns while you do",
+    _label_options,
+    _label,
+    (
+        "toolkit label pets",
+        "toolkit label pets --no-browser",
+    ),
+)
+
+
 REVIEW = Verb(
     "review",
     "go through what is suspicious, on a page in the browser, with the keyboard",

@@ -152,5 +152,6 @@ DOCUMENTS: dict[str, Schema] = {
 LINES: dict[str, tuple[Schema, ...]] = {  # the first as soon as it can be asked
     "serve": (record(url=TEXT, model=TEXT, classes={"type": "array", "items": TEXT}),),
     "app": (ADDRESS,),
+    "label": (ADDRESS, record(dataset=TEXT, status=each(each(COUNT)), learned={"type": "boolean"})),
     "review": (ADDRESS, record(dataset=TEXT, status=each(each(COUNT)), marked=COUNT)),
 }

@@ -13,7 +13,7 @@ import pandas as pd
 Before = Mapping[str, pd.Series]  # by its name a column that was changed since, as it was, by path; empty if it is new
 Stamp = tuple[int, int, int]
 
-MARKED = ("label", "class_index", "status", "reason", "reviewed", "mark")  # what a mark of a person is made of
+MARKED = ("label", "class_index", "status", "reason", "reviewed", "seen", "mark")  # what a mark of a person is made of
 WHOLE = ("group", "split")  # columns whose cells hold together: half of one and half of another divide copies
 
 

@@ -20,7 +20,8 @@ COLUMNS: dict[str, object] = {  # name: what an empty cell means
     "class_index": -1,  # order of the classes; given once, never derived again; -1 without a label
     "status": "new",  # `ok`, or why the picture is not used; `new` until it is verified
     "reason": "",  # the same in words
-    "reviewed": "",  # a person's decision on the review page: keep, use, exclude or label
+    "reviewed": "",  # a person's decision on a page: keep, use, exclude, label or doubt
+    "seen": "",  # how a person saw it then: alone, together (with others, as one act) or confirmed (a page as proposed)
     "mark": 0,  # number of the last line of review.jsonl that is in this row
     "group": "",  # near-duplicates share one; never divided by a split
     "split": "",  # "", train, val or test

@@ -2,7 +2,8 @@
 
 Likely wrong labels, pictures under two labels, confident mistakes, near-duplicates, what is only alike, and then all
 pictures, the odd ones first. A mark is on disk before it counts, survives a crash of the page or of the server, and can
-be undone. `exclude`, `relabel` and `undo` make and take back marks without the page:
+be undone. `label` opens a second page, a grid on which pictures without a label get one, many at once. `exclude`,
+`relabel` and `undo` make and take back marks without a page:
 
     review.jsonl       every mark in its order, and what it changed
     manifest.csv       follows within half a second: status, reason, label, reviewed
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.core import extras, moved, paths
+from toolkit.dataset import verify
 from toolkit.dataset.manifest import Manifest
+from toolkit.duplicates import dedup
 from toolkit.errors import ToolkitError
 from toolkit.review.journal import BY_HAND, Journal
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 RELABELLED = "relabelled by hand, was"
 
-__all__ = ["exclude", "open", "relabel", "serve", "undo"]
+__all__ = ["exclude", "label", "open", "relabel", "serve", "undo"]
 
 
 @moved.keywords(told="on_start")
@@ -62,16 +65,57 @@ def serve(
     return server.session.manifest
 
 
-def open(manifest: Manifest, *, host: str = "127.0.0.1", port: int | None = None, queue: str = "") -> "Server":
+def open(
+    manifest: Manifest, *, host: str = "127.0.0.1", port: int | None = None, queue: str = "", label: bool = False
+) -> "Server":
     """The same in the background, for a notebook: `url` is its address, `close()` ends it.
 
     Args:
         manifest, host, port, queue: as in `serve`.
+        label: open the page of `label` instead.
 
     >>> with open(manifest.load("cars_tanks")) as page:  # doctest: +SKIP
     ...     print(page.url)
     """
-    return _server()(manifest.root, host=host, port=port, queue=queue).start()
+    if label:
+        _prepared(manifest)
+    return _server()(manifest.root, host=host, port=port, queue=queue, label=label).start()
+
+
+def label(
+    manifest: Manifest,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    on_start: Callable[[str], object] = lambda url: None,
+) -> tuple[Manifest, bool]:
+    """Active learning on a page: serve a grid on which many pictures are labelled at once, until interrupted or done.
+
+    What is new is verified and searched for copies first.
+
+    Args:
+        manifest: the dataset, saved.
+        host, port, on_start: as in `serve`.
+
+    Returns:
+        The manifest with all marks, saved, and whether the person said that all is done.
+
+    Raises:
+        ToolkitError, DatasetError: as in `serve`.
+
+    >>> label(manifest.load("pets"), on_start=webbrowser.open)  # doctest: +SKIP
+    """
+    server = _server()(_prepared(manifest).root, host=host, port=port, label=True)
+    on_start(server.url)
+    server.run()
+    return server.session.manifest, server.done
+
+
+def _prepared(manifest: Manifest) -> Manifest:
+    """The manifest with what is new verified and searched for copies, saved."""
+    if not (manifest.table["status"] == "new").any():
+        return manifest
+    return dedup.group(verify.check(manifest).save()).save()
 
 
 def exclude(manifest: Manifest, pictures: Iterable[str], *, reason: str = "") -> Manifest:

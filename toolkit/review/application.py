@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolkit.core import sockets
 from toolkit.errors import ToolkitError
+from toolkit.review import label_routes
+from toolkit.review.learner import Learner
 from toolkit.review.queues import Item
 from toolkit.review.session import SIDES, Session, row_id
 
@@ -29,6 +31,7 @@ SAFE = {
 }
 FRESH, KEPT = {"Cache-Control": "no-store"}, {"Cache-Control": "private, max-age=86400, immutable"}
 MAX_BODY = 4 << 20  # bytes; of a thousand marks with all their words
+MOST_ROWS = 100_000  # of one mark
 
 
 def _as_text(value: object) -> object:
@@ -40,13 +43,16 @@ Text = Annotated[str, Field(max_length=300), BeforeValidator(_as_text)]
 
 
 class Mark(BaseModel):
-    """One keystroke of a person."""
+    """One keystroke of a person, about one row or about many."""
 
     model_config = ConfigDict(extra="forbid")
     id: Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(_as_text)]
-    row: Text
-    mark: Literal["keep", "use", "exclude", "label", "undo"]
+    row: Text = ""
+    rows: Annotated[list[Text], Field(min_length=1, max_length=MOST_ROWS)] | None = None
+    mark: Literal["keep", "use", "exclude", "label", "doubt", "undo"]
     label: Text = ""
+    new: bool = False
+    seen: Literal["", "alone", "together", "confirmed"] = ""
     words: Text = ""
     of: Text = ""
 
@@ -59,7 +65,16 @@ class Marks(BaseModel):
     since: int
 
 
-def build(session: Session, token: str, *, host: str, queue: str, on_stop: Callable[[], None]) -> FastAPI:
+def build(
+    session: Session,
+    token: str,
+    *,
+    host: str,
+    queue: str,
+    on_stop: Callable[[], None],
+    learner: Learner | None = None,
+    on_done: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The whole page as an ASGI application.
 
     Args:
@@ -68,6 +83,8 @@ def build(session: Session, token: str, *, host: str, queue: str, on_stop: Calla
         host: the address it listens at.
         queue: name of the queue that is shown first; "" for the first.
         on_stop: called when it ends.
+        learner: orders the pictures of the page on which they are labelled; None is without that page.
+        on_done: called when the person says on that page that all is done.
     """
 
     @asynccontextmanager
@@ -77,6 +94,8 @@ def build(session: Session, token: str, *, host: str, queue: str, on_stop: Calla
 
     application = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     application.state.session, application.state.queue = session, queue
+    application.state.learner, application.state.on_done = learner, on_done
+    application.include_router(label_routes.routes)
     application.include_router(routes)
     application.add_middleware(_Guard, token=token, host=host)
     application.exception_handler(RequestValidationError)(_invalid)
@@ -113,7 +132,7 @@ class _Guard:
             return PlainTextResponse("expected the address of this machine", 403, closing)
         token = scope["path"].split("/")[1]
         if not secrets.compare_digest(token.encode(errors="replace"), self._token.encode()):
-            return PlainTextResponse("expected the address that `toolkit review` printed last", 403, closing)
+            return PlainTextResponse("expected the address that was printed last", 403, closing)
         length = headers.get("content-length", "0")
         return _too_large() if not length.isdecimal() or int(length) > MAX_BODY else None
 

@@ -1,8 +1,8 @@
 """What a person marked, in the order it was marked: a line each in `review.jsonl`, on disk before it counts as done.
 
 A line holds what it changes and what was there before, so any mark can be undone, and reading the lines again gives the
-same rows. The manifest notes with each row the number of the last mark that it holds; marks after that number are those
-it has missed.
+same rows. A mark of many pictures is one line, so that it is there whole or not at all. The manifest notes with each
+row the number of the last mark that it holds; marks after that number are those it has missed.
 """
 
 import json
@@ -19,13 +19,14 @@ import pandas as pd
 from toolkit.core import contained, locking
 from toolkit.core.paths import check_label
 from toolkit.errors import DatasetError
+from toolkit.review import lines
+from toolkit.review.lines import CELLS
 
 FILE = "review.jsonl"
-MARKS = ("keep", "use", "exclude", "label")
-CELLS = ("label", "class_index", "status", "reason", "reviewed")  # what marks change
+MARKS = ("keep", "use", "exclude", "label", "doubt")
+SEEN = ("", "alone", "together", "confirmed")  # how a person saw the picture
 USABLE = ("duplicate", "label conflict", "poor quality", "excluded")  # a person may take these into use after all
 BY_HAND = "taken out by hand"
-MOST = 1 << 53  # marks, and classes
 
 
 class Refused(ValueError):
@@ -55,7 +56,7 @@ class Journal:
             )
         self._numbers: dict[str, int] = {}  # of every mark, by its id
         self._live: dict[str, list[dict]] = defaultdict(list)  # marks of a path that are not undone
-        self._changed: list[tuple[int, str]] = []  # number and path of every line
+        self._changed: list[tuple[int, str]] = []  # number and path of every mark
         self.cells: dict[str, dict] = {}
         self.classes: dict[str, int] = {}
         self._latest: dict[str, dict] = {}  # line of each path
@@ -116,13 +117,14 @@ class Journal:
             for path, *values, verified in table[columns].itertuples(index=False, name=None):
                 cells = dict(zip((*CELLS, "mark"), values, strict=True))
                 mine = self.cells.get(path, cells)
-                newest = mine if mine["mark"] > cells["mark"] else cells
+                newest = cells | mine if mine["mark"] > cells["mark"] else cells
                 self.cells[path] = newest | {"verified": bool(verified)}
             for path in set(self.cells) - set(table["path"]):
                 del self.cells[path]
             self._begun_at = int(table["mark"].max()) if len(table) else 0
             lived = [entry["before"] for entries in self._live.values() for entry in entries]
             pairs = {(cells["class_index"], cells["label"]) for cells in (*self.cells.values(), *lived)}
+            pairs.discard((-1, ""))
             self.classes = {label: index for index, label in sorted(pairs)}  # also one that has lost its last picture
 
     def missed(self, table: pd.DataFrame) -> dict[str, dict]:
@@ -139,8 +141,9 @@ class Journal:
         """Append marks, and return when they are on disk. A mark whose id is known is not applied again.
 
         Args:
-            marks: each with an `id`, a `path` and a `mark` of `MARKS` or "undo"; with a `label`, `words` why, the whole
-                `reason` to exclude it, or the id `of` what is to be undone.
+            marks: each with an `id`, a `path` or many `paths`, and a `mark` of `MARKS` or "undo"; with a `label`, which
+                may be `new`, `words` why, the whole `reason` to exclude it, how it was `seen`, or the id `of` what is
+                to be undone. A mark of many pictures is refused if one of them is.
 
         Returns:
             Why marks were refused, by their id.
@@ -154,12 +157,13 @@ class Journal:
                 if mark["id"] in self._numbers:
                     continue
                 try:
-                    entry = self._entry(mark)
+                    entries = self._entries_of(mark)
                 except Refused as reason:
                     refused[mark["id"]] = str(reason)
                     continue
-                self._write(entry)
-                self._play(entry)
+                self._write(lines.packed(entries) if "paths" in mark else entries[0])
+                for entry in entries:
+                    self._play(entry)
             os.fsync(self._file)
         return refused
 
@@ -168,7 +172,20 @@ class Journal:
         with self.lock:
             return sorted({path for number, path in self._changed if number > since and path in self.cells})
 
-    def _entry(self, mark: Mapping[str, str]) -> dict:
+    def _entries_of(self, mark: Mapping[str, Any]) -> list[dict]:
+        """What a mark says of each of its pictures; an undo, of those where there is something to undo."""
+        paths = mark.get("paths")
+        if paths is None:
+            return [self._entry(mark)]
+        if mark["mark"] == "undo":
+            paths = [path for path in paths if any(live["id"] == mark.get("of") for live in self._live[path])]
+        if not paths:
+            raise Refused("there is no picture that it is about")
+        if len(set(paths)) < len(paths):
+            raise Refused("a picture is there twice")
+        return [self._entry({**mark, "path": path}) for path in paths]
+
+    def _entry(self, mark: Mapping[str, Any]) -> dict:
         """The line for a mark."""
         path, kind = mark["path"], mark["mark"]
         if path not in self.cells:
@@ -180,7 +197,9 @@ class Journal:
                 raise Refused("there is nothing left to undo")
             return entry | {"of": mark["of"]}
         cells = self.cells[path]
-        changes = {"reviewed": kind} | self._changes(kind, cells, mark)
+        changes = {"reviewed": kind, "seen": mark.get("seen", "")} | self._changes(kind, cells, mark)
+        if changes["seen"] not in SEEN:
+            raise Refused(f"expected seen to be one of {', '.join(SEEN[1:])}, got {changes['seen']!r}")
         return entry | {"changes": changes, "before": {name: cells[name] for name in CELLS}}
 
     def _changes(self, kind: str, cells: Mapping[str, object], mark: Mapping[str, str]) -> dict[str, object]:
@@ -190,10 +209,8 @@ class Journal:
         if kind == "use" and cells["status"] in USABLE:
             return {"status": "ok" if cells["verified"] else "new", "reason": ""}
         if kind == "label":
-            label = mark.get("label", "")
-            if label not in self.classes:
-                raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
-            changes = {"label": label, "class_index": self.classes[label]}
+            label, index = self._class(mark)
+            changes: dict[str, object] = {"label": label, "class_index": index}
             reason = mark.get("words", "").strip()
             if reason and cells["status"] in ("new", "ok"):  # any other has a reason: why it is not used
                 changes["reason"] = reason
@@ -201,6 +218,18 @@ class Journal:
         if kind not in MARKS:
             raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
         return {}
+
+    def _class(self, mark: Mapping[str, Any]) -> tuple[str, int]:
+        """The label of a mark, and its place in the order of the classes: at the end, if it is a new one."""
+        label = mark.get("label", "")
+        if label in self.classes:
+            return label, self.classes[label]
+        if not mark.get("new"):
+            raise Refused(f"expected a label of {', '.join(self.classes)}, got {label!r}")
+        try:
+            return check_label(label), max(self.classes.values(), default=-1) + 1
+        except DatasetError as error:
+            raise Refused(str(error)) from error
 
     def _play(self, entry: dict) -> None:
         """Apply a line: a mark to what was there before it, an undo by applying those after the undone one again."""
@@ -218,7 +247,9 @@ class Journal:
         self._changed.append((entry["number"], entry["path"]))
         self._latest[entry["path"]] = entry
         previous = self.cells.get(entry["path"], {})
-        self.cells[entry["path"]] = previous | cells | {"mark": entry["number"]}
+        self.cells[entry["path"]] = now = previous | cells | {"mark": entry["number"]}
+        if now["label"]:
+            self.classes.setdefault(now["label"], now["class_index"])
 
     def _write(self, entry: Mapping[str, object]) -> None:
         size = os.fstat(self._file).st_size
@@ -236,24 +267,6 @@ class Journal:
         end = content.rfind(b"\n") + 1
         if end < len(content):
             os.ftruncate(self._file, end)
-        return [_checked(json.loads(line)) for line in content[:end].splitlines()]
-
-
-def _checked(entry: dict[str, Any]) -> dict[str, Any]:
-    """A line, if it is a mark: its label can name a folder, and it changes nothing but what marks change."""
-    texts = [entry[name] for name in ("id", "path", "mark", *(("of",) if entry["mark"] == "undo" else ()))]
-    parts = [entry[name] for name in ("changes", "before")] if entry["mark"] != "undo" else []
-    cells = [cell for part in parts for name, cell in part.items() if name != "class_index"]
-    numbers = [entry["number"], *(part["class_index"] for part in parts if "class_index" in part)]
-    if not all(isinstance(text, str) for text in (*texts, *cells)) or not all(
-        set(part) <= set(CELLS) for part in parts
-    ):
-        raise ValueError(f"a line that is no mark: {str(entry)[:80]}")
-    if not all(type(number) is int and 0 <= number < MOST for number in numbers):
-        raise ValueError(f"a number out of range: {numbers}")
-    try:
-        for part in parts:
-            check_label(part.get("label", "cars"))
-    except DatasetError as error:
-        raise ValueError(str(error)) from error
-    return entry
+        return [
+            lines.checked(entry) for line in content[:end].splitlines() for entry in lines.unpacked(json.loads(line))
+        ]

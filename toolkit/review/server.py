@@ -10,6 +10,7 @@ import uvicorn
 
 from toolkit.core import paths, sockets
 from toolkit.review.application import build
+from toolkit.review.learner import Learner
 from toolkit.review.session import Session
 
 LENGTH = 43  # of the secret in the address
@@ -25,6 +26,7 @@ class Server(sockets.Serving):
             token.
         port: None takes 8642, or any that is free.
         queue: name of the queue that is shown first; "" for the first.
+        label: whether it is the page on which pictures are labelled; `done` says then whether the person was done.
 
     Raises:
         DatasetError: no dataset there, or it is under review already.
@@ -32,8 +34,10 @@ class Server(sockets.Serving):
         ValueError: no queue of that name.
     """
 
-    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int | None = None, queue: str = ""):
-        self._closed = False
+    def __init__(
+        self, root: Path, *, host: str = "127.0.0.1", port: int | None = None, queue: str = "", label: bool = False
+    ):
+        self._closed = self.done = False
         listening = sockets.listening(host, [PORT, 0] if port is None else [port])
         try:
             self.session = Session(root)
@@ -42,7 +46,16 @@ class Server(sockets.Serving):
             raise
         self._token = _token(self.session.root)
         token = self._token.read_text()
-        page = build(self.session, token, host=host, queue=queue, on_stop=self._end)
+        self._learner = Learner(self.session) if label else None
+        page = build(
+            self.session,
+            token,
+            host=host,
+            queue=queue,
+            on_stop=self._end,
+            learner=self._learner,
+            on_done=self._finish,
+        )
         settings = uvicorn.Config(
             page,
             log_config=None,  # uvicorn's closes all handlers there are, and absl's closes stderr then
@@ -52,20 +65,26 @@ class Server(sockets.Serving):
             timeout_graceful_shutdown=2,
         )
         super().__init__(uvicorn.Server(settings), listening, host)
-        self.url += f"/{token}/"
+        self.url += f"/{token}/" + ("label" if label else "")
         if queue and queue not in self.session.queues:
             self._end()
             raise ValueError(f"expected a queue of {', '.join(self.session.queues)}, got {queue!r}")
 
+    def _finish(self) -> None:
+        self.done = self._server.should_exit = True
+
     def _end(self) -> None:
         if not self._closed:
             self._closed = True
+            if self._learner:
+                self._learner.close()
             self.session.close()
             self._token.unlink(missing_ok=True)
             super()._end()
 
     def _repr_html_(self) -> str:
-        return f'<a href="{self.url}" target="_blank" rel="noreferrer">review {html.escape(self.session.root.name)}</a>'
+        verb = "label" if self._learner else "review"
+        return f'<a href="{self.url}" target="_blank" rel="noreferrer">{verb} {html.escape(self.session.root.name)}</a>'
 
 
 def _token(root: Path) -> Path:

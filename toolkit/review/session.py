@@ -3,8 +3,9 @@
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from toolkit.core import paths, workers
 from toolkit.core.caching import BoundedCache
@@ -18,7 +19,7 @@ from toolkit.review.journal import Journal
 
 SAVED_AFTER = 0.4  # seconds; what is marked in between is saved together
 OPENED_IN = 10.0  # seconds, or else a picture is not shown
-SIDES = (320, 640, 1280)  # pixels, in which pictures are shown
+SIDES = (160, 320, 640, 1280)  # pixels, in which pictures are shown
 CACHED = 64 << 20  # bytes of pictures that were shown
 UNSAVED = "the manifest could not be saved: "
 SHOWN = ("path", "width", "height", "source", "title", "page_url")
@@ -41,6 +42,7 @@ class Session:
         self.manifest = manifest.load(paths.local(root, to="review"))
         self.root = self.manifest.root
         self.journal = Journal(self.root, self.manifest.table)
+        self.on_mark: Callable[[], object] = lambda: None  # called after marks, by whom they concern
         self.problem = ""  # why the manifest could not be saved, in words
         self._saving, self._marked, self._ended = threading.Lock(), threading.Event(), threading.Event()
         self.save()
@@ -72,15 +74,22 @@ class Session:
             self.journal.close()
         return self.manifest
 
-    def mark(self, marks: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    def mark(self, marks: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         """Add marks, which are on disk when this returns; why some were refused, by their id.
 
         Args:
-            marks: as `Journal.add` wants them, with a `row` in place of a `path`.
+            marks: as `Journal.add` wants them, with a `row` in place of a `path`, or `rows`.
         """
-        refused = self.journal.add({**mark, "path": self.path(mark["row"])} for mark in marks)
+        refused = self.journal.add(map(self._located, marks))
         self._marked.set()
+        self.on_mark()
         return refused
+
+    def _located(self, mark: Mapping[str, Any]) -> dict[str, Any]:
+        rows = mark.get("rows")
+        if rows is None:
+            return {**mark, "path": self.path(mark["row"])}
+        return {**mark, "paths": [self.path(row) for row in rows]}
 
     def save(self) -> None:
         """Write the marks into the manifest; what another stage has written there meanwhile is kept."""
@@ -102,7 +111,7 @@ class Session:
     def state(self, row: str) -> dict[str, object]:
         """The facts and cells of a row as they are now."""
         cells = self.journal.cells.get(self.path(row), {})
-        current = {name: cells.get(name, "") for name in ("label", "status", "reason", "reviewed")}
+        current = {name: cells.get(name, "") for name in ("label", "status", "reason", "reviewed", "seen")}
         return {"row": row, **self._facts[row], **current}
 
     def _follow(self) -> None:

@@ -111,7 +111,7 @@ def proposals(
     touched = len(np.unique(cluster[labels != NONE]))
     wanted = max(6, 2 * len(np.unique(labels[labels != NONE])) + 2)
     if shares is None or (touched < wanted and groups):
-        return groups or [_one(index) for index in np.flatnonzero(open)]
+        return groups or [_one(index) for index in np.flatnonzero(open).tolist()]
     pages = _pages(vectors, open, shares)
     return pages + groups
 
@@ -187,7 +187,7 @@ def _pages(vectors: np.ndarray, open: np.ndarray, shares: np.ndarray) -> list[Pr
             wrong = float((1 - top[page]).sum())
             worth = (wrong + GENERALISATION * float(np.minimum(1 - top[page], 0.5).sum())) / (1 + wrong)
             found.append((worth, Proposal("confirm", page, int(label), _spread(vectors, page))))
-    for index in doubtful(vectors, open, shares):
+    for index in doubtful(vectors, open, shares).tolist():
         found.append(((1 - float(top[index])) * (1 + GENERALISATION), _one(index)))
     return [proposal for _, proposal in sorted(found, key=lambda pair: -pair[0])]
 

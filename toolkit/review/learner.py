@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from toolkit.review.session import Session
 NETWORK = "efficientnet_lite0"  # whose weights are installed
 REMINDED = 0.25  # share of the pictures that were labelled since the last sample, after which another one is due
 FIRST_SAMPLE = 100  # labels
+GONE: dict[str, Any] = {
+    "status": "excluded",
+    "label": "",
+    "reviewed": "",
+    "seen": "",
+    "mark": 0,
+}  # a row that was pruned
 RIGHT = ("label", "keep")  # marks that say what a picture is
 
 
@@ -147,6 +155,7 @@ class Learner:
             "estimate": vars(self.estimate) | {"enough": self.estimate.enough} if self.estimate else None,
             "due": due and bool(now.open.sum()) and self._shares is not None,
             "busy": self.busy,
+            "ready": self._vectors is not None,
         }
 
     def labels(self) -> Labels:
@@ -155,12 +164,12 @@ class Learner:
         with journal.lock:
             classes = tuple(journal.classes)
             place = {label: number for number, label in enumerate(classes)} | {"": NONE}
-            cells = [journal.cells.get(path) for path in self.paths]
-            used = np.array([bool(one) and one["status"] in ("new", "ok") for one in cells], bool)
-            index = np.array([place[one["label"]] if one else NONE for one in cells], int)
-            reviewed = np.array([one["reviewed"] if one else "" for one in cells], object)
-            alone = np.array([bool(one) and one["seen"] == "alone" for one in cells], bool)
-            mark = np.array([one["mark"] if one else 0 for one in cells], int)
+            cells = [journal.cells.get(path, GONE) for path in self.paths]
+            used = np.array([one["status"] in ("new", "ok") for one in cells], np.bool_)
+            index = np.array([place[one["label"]] for one in cells], np.int64)
+            reviewed = np.array([one["reviewed"] for one in cells], np.object_)
+            alone = np.array([one["seen"] == "alone" for one in cells], np.bool_)
+            mark = np.array([one["mark"] for one in cells], np.int64)
         index = np.where(used, index, NONE)
         is_open = used & (index == NONE) & (reviewed != "doubt")
         settled = used & (index != NONE) & np.isin(reviewed, RIGHT)

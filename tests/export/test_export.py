@@ -113,7 +113,7 @@ def test_the_milliseconds_are_those_of_one_picture_at_a_time(count):
     asked = []
 
     class Counting:
-        def probabilities(self, pictures):
+        def ask(self, pictures):
             asked.append(len(pictures))
 
     assert 0 <= check.milliseconds(Counting(), np.zeros((count, 4, 4, 3))) < 1000

@@ -108,7 +108,7 @@ def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, confi
 def test_a_head_that_is_refit_is_held_back_as_folds_of_train_and_val_say(table, config):
     refit = Config(**{**vars(config), "refit": True}).resolved()
     used = table.where(status="ok", split=("train", "val"))
-    folds = probe._folds(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), refit.seed)
+    folds = probe.folds_of(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), refit.seed)
     groups = split.groups(used.table).to_numpy()
     for learned, judged in folds:
         assert not set(groups[learned]) & set(groups[judged])  # a near-duplicate would choose too free a head
@@ -134,7 +134,7 @@ def test_where_a_class_is_too_small_for_folds_val_says_how_far_a_head_that_is_re
 def test_enough_pictures_choose_how_far_a_head_is_held_back(table, monkeypatch):
     used = table.where(status="ok", split=("train", "val"))
     monkeypatch.setattr(probe, "ENOUGH", len(used) // 4)
-    folds = probe._folds(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), 7)
+    folds = probe.folds_of(used.table, used.table["class_index"].to_numpy(int), np.arange(len(used)), 7)
     assert len(folds) == 2
 
 

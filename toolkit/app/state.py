@@ -130,7 +130,9 @@ def answers(pictures: Sequence[bytes], *, below: float) -> list[Answer]:
         pictures: the bytes of files.
         below: probability below which an answer is "not sure".
     """
-    answers = (_answer(str(chosen()), content) for content in pictures)
+    answers = [_answer(str(chosen()), content) for content in pictures]
+    if below == model().threshold:  # nobody chose another one: it may have one for each class
+        return answers
     return [
         answer if isinstance(answer, parallel.Failure) else replace(answer, abstained=answer.probability < below)
         for answer in answers
@@ -167,7 +169,7 @@ def heat(path: str, content: bytes, label: str) -> np.ndarray | None:
 @st.cache_resource(show_spinner="Opening the model …", max_entries=4)
 def _opened(path: str) -> Classifier:
     trained = runtime.load(path)
-    trained.probabilities(np.zeros((1, trained.size, trained.size, 3), np.uint8))  # the first answer takes longest
+    trained.ask(np.zeros((1, trained.size, trained.size, 3), np.uint8))  # the first answer takes longest
     return trained
 
 

@@ -104,7 +104,7 @@ def _summary(names: list[str], answers: list[Answer]) -> None:
 def _label(answer: Answer) -> str:
     if not isinstance(answer, Prediction):
         return answer.status
-    return "not sure" if answer.abstained else answer.label
+    return answer.answer
 
 
 def _csv(names: list[str], answers: list[Answer]) -> str:

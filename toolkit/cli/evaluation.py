@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _evaluate(arguments: Namespace) -> dict:
-    from toolkit.evaluation import evaluate, names, stored
+    from toolkit.evaluation import evaluate, kept, names, stored
 
     used, log = (
         runs.each(arguments.runs, lambda run, table: (evaluate.measure(run, table), table)),
@@ -29,6 +29,7 @@ def _evaluate(arguments: Namespace) -> dict:
     for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
         told = replace(report, run=name)
         log(f"{told}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
+        log(kept.in_words(run.metrics))
         for note in filter(None, (stored.unjudged(table), stored.added(run, table))):
             runs.warn(note)
     return {name: run.metrics for name, run in zip(full, used["runs"], strict=True)}

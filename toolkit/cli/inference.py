@@ -41,6 +41,7 @@ def _predict_options(parser: ArgumentParser) -> None:
     )
     options.add(parser, "--video", "the frames of a video", metavar="FILE")
     options.add(parser, "--abstain-below", "say 'not sure' where the probability is lower (0.9, say)", type=float)
+    options.operating_points(parser)
     options.add(parser, "--views", "average over mirrored and cropped views of each picture", action="store_true")
     options.add(parser, "--passes", "average over so many passes with dropout on (Monte Carlo dropout)", type=int)
     options.add(parser, "--top", "classes that are shown of each (default: all, or 5 of more than 10)", type=int)
@@ -141,7 +142,8 @@ def _line(answer: "Prediction", arguments: Namespace) -> str:
 
 def _facts(answer: "Prediction") -> dict[str, object]:
     facts = {"label": answer.label, "probabilities": answer.probabilities, "entropy": answer.entropy}
-    return {**facts, "disagreement": answer.disagreement, "abstained": answer.abstained}
+    facts |= {"disagreement": answer.disagreement, "abstained": answer.abstained}
+    return {**facts, "familiarity": answer.familiarity, "familiar": answer.familiar, "set": answer.set}
 
 
 def _watch(trained: "Classifier", source: int | str, arguments: Namespace) -> dict:
@@ -188,7 +190,7 @@ def _until_interrupted(frames: Iterable["Seen"]) -> Iterator["Seen"]:
 
 
 def _asking(arguments: Namespace) -> dict[str, Any]:
-    return common.provided(arguments, "abstain_below", "views", "passes")
+    return common.provided(arguments, "abstain_below", "thresholds", "views", "passes")
 
 
 def _files(arguments: Namespace) -> dict[str, Any]:
@@ -203,6 +205,7 @@ def _export_options(parser: ArgumentParser) -> None:
     options.add(parser, "--max-loss", "accuracy that a format may lose, 0 to 1 (default: 0.005)", type=float)
     options.add(parser, "--runtime", "for browser: the package of ONNX Runtime, fetched by hand", metavar="FILE.tgz")
     options.add(parser, "--abstain-below", "whoever uses it should say 'not sure' below this probability", type=float)
+    options.operating_points(parser)
 
 
 def _export(arguments: Namespace) -> dict:
@@ -215,7 +218,7 @@ def _export(arguments: Namespace) -> dict:
     trained = bundle.load(runs.only(arguments.run))
     if arguments.all and "to" in arguments:
         raise ValueError("expected --format or --all, got both")
-    settings = common.provided(arguments, "to", "max_loss", "abstain_below")
+    settings = common.provided(arguments, "to", "max_loss", "abstain_below", "thresholds")
     settings |= {"to": export.OFFLINE} if arguments.all else {}
     done = export.write(trained, stored.dataset_of(trained), **settings)
     log = common.log(arguments)

@@ -4,7 +4,7 @@ An option that is not given is not passed on, so the defaults live in the module
 help text names.
 """
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, _ArgumentGroup
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, _ArgumentGroup
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,26 @@ CONFIG_HELP = (
 def add(parser: ArgumentParser | _ArgumentGroup, name: str, help: str, **settings: Any) -> None:
     """Add an option that is no attribute of the parsed arguments when it is not given."""
     parser.add_argument(name, help=help, **{"default": SUPPRESS, **settings})
+
+
+class _Named(Action):
+    """Collects CLASS=NUMBER, given once or again, as numbers by class."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: str | None = None) -> None:
+        name, equals, number = str(value).rpartition("=")
+        try:
+            given = {name: float(number)}
+        except ValueError:
+            equals = ""
+        if not equals:
+            parser.error(f"argument {option}: expected a class and a probability such as tanks=0.8, got {value!r}")
+        setattr(namespace, self.dest, getattr(namespace, self.dest, {}) | given)
+
+
+def operating_points(parser: ArgumentParser) -> None:
+    """Add the probabilities of single classes below which an answer is "not sure"."""
+    help = "the same for one class, such as tanks=0.8; may be repeated"
+    add(parser, "--threshold", help, action=_Named, dest="thresholds", metavar="CLASS=NUMBER")
 
 
 def file(parser: ArgumentParser, name: str, help: str, *, metavar: str = "FILE", default: Path | None = None) -> None:

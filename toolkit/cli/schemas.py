@@ -48,6 +48,8 @@ METRICS = record(
     pictures=COUNT,
     test=TEXT,
     per_class=PER_CLASS,
+    familiarity=optional(record(false_alarms=SHARE, low=SHARE, high=SHARE, promised=SHARE, pictures=COUNT)),
+    sets=optional(record(coverage=SHARE, low=SHARE, high=SHARE, promised=SHARE, pictures=COUNT, size=NUMBER)),
     confusion={"type": "array", "items": {"type": "array", "items": COUNT}},
 )
 COMPARED = {
@@ -74,7 +76,16 @@ TRAINED = record(run=TEXT, classes={"type": "array", "items": TEXT}, size=COUNT,
 DOUBTS = table(path=TEXT, label=TEXT)
 PREDICTED = {
     "anyOf": [
-        record(picture=TEXT, label=TEXT, probabilities=each(SHARE), entropy=NUMBER, abstained={"type": "boolean"}),
+        record(
+            picture=TEXT,
+            label=TEXT,
+            probabilities=each(SHARE),
+            entropy=NUMBER,
+            abstained={"type": "boolean"},
+            familiarity=SHARE,  # null where it is not known, and `familiar` too
+            familiar={"type": ["boolean", "null"]},
+            set=optional({"type": "array", "items": TEXT}),
+        ),
         record(picture=TEXT, error=TEXT),
     ]
 }

@@ -17,6 +17,7 @@ from toolkit import images
 from toolkit.core import contained, headings, paths, stderr
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
+from toolkit.evaluation import kept
 from toolkit.evaluation.significance import wilson
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
@@ -163,12 +164,13 @@ def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "te
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
     pixels = examples.pixels if examples.pixels is not None else _pixels(examples)
     with stderr.notice(f"asking about {len(pixels):,} pictures …"):
-        probabilities = trained.probabilities(pixels)
-    table = predictions(chosen.table[["path", "label"]], probabilities, trained.classes)
+        outputs = trained.ask(pixels)
+    table = predictions(chosen.table[["path", "label"]], outputs.probabilities, trained.classes)
     median, p95 = _milliseconds(trained, pixels) if record else (math.nan, math.nan)
     report = Report(trained.name, trained.classes, table, median, p95, split=split, dataset=manifest.name)
     if split == "test":
-        metrics = {**_metrics(report, chosen), "model": trained.facts.get("sha256")}
+        kept_here = kept.measured(trained, outputs, report.truth)
+        metrics = {**_metrics(report, chosen), **kept_here, "model": trained.facts.get("sha256")}
         paths.write(trained.folder / bundle.PREDICTIONS, report.predictions.to_csv(index=False))
         paths.write(trained.folder / bundle.METRICS, json.dumps(metrics, indent=2) + "\n")
         if record:
@@ -256,11 +258,11 @@ def _pixels(examples: batches.Examples) -> np.ndarray:
 
 def _milliseconds(trained: Bundle, pixels: np.ndarray) -> tuple[float, float]:
     """Median and 95th percentile of the time for one picture, after a first one that does not count."""
-    trained.probabilities(pixels[:1])
+    trained.ask(pixels[:1])
     times = []
     for index in range(min(TIMED, len(pixels))):
         started = time.perf_counter()
-        trained.probabilities(pixels[index : index + 1])
+        trained.ask(pixels[index : index + 1])
         times.append(1000 * (time.perf_counter() - started))
     return float(np.median(times)), float(np.percentile(times, 95))
 

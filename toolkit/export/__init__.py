@@ -7,10 +7,12 @@ network is not kept.
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +22,12 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, in_one_line, is_of_the_machine
 from toolkit.export import check, files, package
 from toolkit.export.formats import FORMATS, OFFLINE, Format, chosen
+from toolkit.model import abstaining
 from toolkit.model.bundle import Bundle
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, Outputs
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["FORMATS", "OFFLINE", "Export", "FormatResult", "load", "package", "write"]
 
@@ -76,6 +82,7 @@ def write(
     to: Sequence[str] = ("litert-float16",),
     max_loss: float = MAX_LOSS,
     abstain_below: float = 0.0,
+    thresholds: Mapping[str, float] | None = None,
     seed: int = 7,
 ) -> Export:
     """Write a run in other formats, into `export/` of its folder, and keep those that are as good as it is.
@@ -87,6 +94,7 @@ def write(
         to: names of `FORMATS`.
         max_loss: accuracy that a format may lose, 0 to 1; 0.005 is half a percentage point.
         abstain_below: probability below which whoever uses it should say "not sure", 0 to 1; 0 always answers.
+        thresholds: such probabilities of some classes, by their names.
         seed: of the sample of pictures that int8 is calibrated on.
 
     Returns:
@@ -100,6 +108,7 @@ def write(
     names = chosen(tuple(to))
     if not (0 <= max_loss <= 1 and 0 <= abstain_below <= 1):
         raise ValueError(f"expected max_loss and abstain_below from 0 to 1, got {max_loss} and {abstain_below}")
+    abstaining.check(thresholds or {}, trained.classes)
     if not trained.folder.is_dir():
         raise BundleError(f"expected a run, got the file {trained.name}; export a run that was trained here")
     if trained.classes != manifest.classes:
@@ -116,7 +125,7 @@ def write(
     original = FormatResult("keras", model, "", figures, model.stat().st_size / 1e6, str(trained.facts["sha256"]))
     work = _Work(
         trained=trained,
-        facts=_facts(trained, abstain_below),
+        facts=_facts(trained, abstain_below, thresholds),
         sample=cache(lambda: drawn(split="train", count=CALIBRATION)[0]),
         judge=partial(_judged, pictures=pictures, labels=labels, expected=expected, original=figures, loss=max_loss),
     )
@@ -159,14 +168,28 @@ class _Work:
         files.remove(path)  # what lies there is of an earlier time, and would outlive a refusal
         try:
             with files.whole(path) as temporary:
-                made = self._made(name, form, temporary)
+                made = self._best(name, form, temporary)
         except _Refused as refused:
             return refused.outcome
         return replace(made, file=path)
 
-    def _made(self, name: str, form: Format, path: Path) -> FormatResult:
+    def _best(self, name: str, form: Format, path: Path) -> FormatResult:
+        """With familiarity as a second output, unless that does not survive: in 8 bits it may not."""
+        if self.trained.two_outputs is not None:
+            try:
+                made = self._made(name, form, path, self.trained.two_outputs)
+                if not made.figures or check.tells_strangers(made.figures):
+                    return made
+                reason = f"it calls {made.figures.verdicts:.1%} of the test pictures what the run calls them"
+            except _Refused as refused:
+                reason = refused.outcome.reason
+            warnings.warn(f"{name} is written without familiarity: {reason}", stacklevel=3)
+            files.remove(path)
+        return self._made(name, form, path, self.trained.model)
+
+    def _made(self, name: str, form: Format, path: Path, network: "keras.Model") -> FormatResult:
         try:
-            form.write(self.trained.model, path, facts=self.facts | {"format": name}, sample=self.sample)
+            form.write(network, path, facts=self.facts | {"format": name}, sample=self.sample)
             model = form.load(path)
         except ImportError:
             raise
@@ -187,15 +210,15 @@ def _judged(
     *,
     pictures: np.ndarray,
     labels: np.ndarray,
-    expected: np.ndarray,
+    expected: Outputs,
     original: check.Figures,
     loss: float,
 ) -> tuple[check.Figures, str]:
-    figures, probabilities = check.measure(model, pictures, labels, expected=expected)
-    return figures, check.objection(figures, probabilities, original=original, max_loss=loss)
+    figures, outputs = check.measure(model, pictures, labels, expected=expected)
+    return figures, check.objection(figures, outputs.probabilities, original=original, max_loss=loss)
 
 
-def _facts(trained: Bundle, abstain_below: float) -> dict:
+def _facts(trained: Bundle, abstain_below: float, thresholds: Mapping[str, float] | None) -> dict:
     """The metadata within every exported file."""
     return {
         "classes": list(trained.classes),
@@ -204,6 +227,8 @@ def _facts(trained: Bundle, abstain_below: float) -> dict:
         "input": "float32 (n, size, size, 3), RGB, 0 to 255",
         "temperature": trained.facts.get("temperature", 1.0),  # in the weights already
         "threshold": abstain_below,
+        "thresholds": dict(thresholds or {}),
+        "sets": trained.facts.get("sets"),
         "run": f"{trained.folder.parent.name}/{trained.name}",
         "network": trained.facts.get("network", ""),
         "model": trained.facts["sha256"],

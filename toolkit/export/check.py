@@ -1,17 +1,20 @@
 """Accuracy, agreement and latency of an exported model beside those of the original, on the same test pictures."""
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
 from toolkit.images.opening import prepare_all
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, Outputs
+from toolkit.model.familiarity import FAMILIAR
 
 TIMED = 40  # pictures, one at a time, at most
 SUM = 0.02  # tolerance of the sum of probabilities in 8 bits
+VERDICTS = 0.98  # share of the pictures that must be called familiar, or not, as the original does
 ROUNDING = 1e-9  # 1 - 0.995 is a little more than 0.005
 
 
@@ -24,12 +27,16 @@ class Figures:
         agreement: share of the answers that are the original's, 0 to 1.
         difference: largest difference of two probabilities of the same class and picture.
         milliseconds: median latency of one picture, from pixels to probabilities.
+        familiarity: largest difference of the familiarity of a picture; nan where the model tells of none.
+        verdicts: share of the pictures that are called familiar, or not, as the original does; nan likewise.
     """
 
     accuracy: float
     agreement: float
     difference: float
     milliseconds: float
+    familiarity: float = math.nan
+    verdicts: float = math.nan
 
 
 def draw(
@@ -60,40 +67,49 @@ def draw(
 
 
 def measure(
-    model: Classifier, pictures: np.ndarray, labels: np.ndarray, *, expected: np.ndarray | None = None
-) -> tuple[Figures, np.ndarray]:
-    """Compare the probabilities of a model with the labels, and with those of the original.
+    model: Classifier, pictures: np.ndarray, labels: np.ndarray, *, expected: Outputs | None = None
+) -> tuple[Figures, Outputs]:
+    """Compare the outputs of a model with the labels, and with those of the original.
 
     Args:
         model: the original, or an exported one.
         pictures: shape (n, size, size, 3).
         labels: true class indices, shape (n,).
-        expected: probabilities of the original, shape (n, classes); None for the original itself.
+        expected: of the original; None for the original itself.
 
     Returns:
-        The figures and the probabilities.
+        The figures and the outputs.
     """
-    probabilities = model.probabilities(pictures)
-    expected = probabilities if expected is None else expected
-    predicted = probabilities.argmax(axis=1)
+    outputs = model.ask(pictures)
+    expected = outputs if expected is None else expected
+    predicted = outputs.probabilities.argmax(axis=1)
     figures = Figures(
         accuracy=float((predicted == labels).mean()),
-        agreement=float((predicted == expected.argmax(axis=1)).mean()),
-        difference=float(np.abs(probabilities - expected).max()),
+        agreement=float((predicted == expected.probabilities.argmax(axis=1)).mean()),
+        difference=float(np.abs(outputs.probabilities - expected.probabilities).max()),
         milliseconds=milliseconds(model, pictures),
     )
-    return figures, probabilities
+    own, other = outputs.familiarity, expected.familiarity
+    if own is not None and other is not None:
+        same = (own >= FAMILIAR) == (other >= FAMILIAR)
+        figures = replace(figures, familiarity=float(np.abs(own - other).max()), verdicts=float(same.mean()))
+    return figures, outputs
 
 
 def milliseconds(model: Classifier, pictures: np.ndarray) -> float:
     """Median latency of one picture, after a first one that is not timed."""
-    model.probabilities(pictures[:1])
+    model.ask(pictures[:1])
     times = []
     for index in range(min(TIMED, len(pictures))):
         started = time.perf_counter()
-        model.probabilities(pictures[index : index + 1])
+        model.ask(pictures[index : index + 1])
         times.append(1000 * (time.perf_counter() - started))
     return float(np.median(times))
+
+
+def tells_strangers(figures: Figures) -> bool:
+    """Whether a model that has a second output calls nearly all pictures familiar, or not, as the original does."""
+    return not figures.verdicts < VERDICTS  # nan where it has none
 
 
 def objection(figures: Figures, probabilities: np.ndarray, *, original: Figures, max_loss: float) -> str:

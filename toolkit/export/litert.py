@@ -47,7 +47,23 @@ def write(
     taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
     with stderr.silenced():
         model.export(path, format="litert", verbose=False, input_signature=[taken], **options)
+    _order_outputs(path)
     _attach(path, facts)
+
+
+def _order_outputs(path: Path) -> None:
+    """Put the outputs into the order of their names, in place: the converter gives them in any order.
+
+    Whoever reads the first output alone must get the probabilities.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = bytearray(path.read_bytes())
+    written = schema.Model.GetRootAsModel(content, 0)
+    signature, outputs = written.SignatureDefs(0), written.Subgraphs(0).OutputsAsNumpy()
+    named = [signature.Outputs(index) for index in range(signature.OutputsLength())]
+    outputs[:] = [output.TensorIndex() for output in sorted(named, key=lambda output: output.Name())]
+    path.write_bytes(content)
 
 
 def _attach(path: Path, facts: Mapping) -> None:

@@ -1,24 +1,21 @@
 """SavedModel: for TensorFlow Serving, which looks for a folder with a number, its version, in the one it is given."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from toolkit.core import paths, stderr
-from toolkit.core.framework import tf
+from toolkit.core.framework import keras, tf
 from toolkit.model import runtime
 
-if TYPE_CHECKING:
-    import keras
-
 VERSION = "1"
+FAMILIAR = "with_familiarity"  # the signature that has both outputs
 EXTRA = "assets.extra"  # where TensorFlow keeps files for others than itself
 
 
-def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> None:
+def write(model: keras.Model, path: Path, *, facts: Mapping, **_: object) -> None:
     """Write a network as a folder with the one version 1.
 
     Args:
@@ -27,10 +24,21 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
         facts: its metadata, see `runtime`.
     """
     with stderr.silenced():
-        model.export(path / VERSION, verbose=False)
+        _export(model, path / VERSION)
     extra = path / VERSION / EXTRA
     paths.write(extra / runtime.LABELS, "\n".join(facts["classes"]) + "\n")
     paths.write(extra / runtime.FACTS, json.dumps(facts))
+
+
+def _export(model: keras.Model, path: Path) -> None:
+    """Whoever asks as before gets the probabilities alone; a second signature gives familiarity too."""
+    if len(model.outputs) == 1:
+        model.export(path, verbose=False)
+        return
+    archive, taken = keras.export.ExportArchive(), model.inputs
+    archive.track_and_add_endpoint("serve", keras.Model(taken, model.outputs[0]), input_signature=taken)
+    archive.track_and_add_endpoint(FAMILIAR, model, input_signature=taken)
+    archive.write_out(path, verbose=False)
 
 
 def load(path: Path) -> runtime.Artifact:
@@ -39,9 +47,15 @@ def load(path: Path) -> runtime.Artifact:
     loaded = tf.saved_model.load(path / VERSION)
     signature = loaded.signatures["serving_default"]
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
-    shape = (*next(iter(inputs.values())).shape[1:], *next(iter(outputs.values())).shape[1:])
+    both = FAMILIAR in loaded.signatures
+    shape = (*next(iter(inputs.values())).shape[1:], *next(iter(outputs.values())).shape[1:], *([1] * both))
 
-    def answer(pictures: np.ndarray) -> np.ndarray:
-        return np.asarray(loaded.serve(tf.constant(pictures)))
+    def answer(pictures: np.ndarray) -> Sequence[np.ndarray]:
+        taken = tf.constant(pictures)
+        return (
+            [np.asarray(each) for each in getattr(loaded, FAMILIAR)(taken)]
+            if both
+            else [np.asarray(loaded.serve(taken))]
+        )
 
     return runtime.artifact(path, facts, answer, shape)

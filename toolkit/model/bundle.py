@@ -6,6 +6,7 @@ seen.txt           the pictures it was trained on and chosen by, as hashes of th
 history.csv        loss and accuracy of every epoch
 metrics.json       what `evaluate` measured
 predictions.csv    its answer for every test picture
+familiarity.npz    what it takes to tell how much a picture is like those it learned from, see `familiarity`
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,34 +25,18 @@ import pandas as pd
 from toolkit import images
 from toolkit.core import contained, paths, records
 from toolkit.errors import BundleError
-from toolkit.model import keras_file
-from toolkit.model.classifier import Classifier, classes_and_size
+from toolkit.model import familiarity, keras_file
+from toolkit.model.classifier import Classifier, Outputs, classes_and_size
+from toolkit.model.epochs import EpochScore, better_weights
+from toolkit.model.familiarity import Familiarity
 
 if TYPE_CHECKING:
     import keras
 
 MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
 HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
+FAMILIARITY = "familiarity.npz"
 LISTED = 12  # runs that are named where one is not found
-
-Row = Mapping[str, Any]  # of a history: epoch, loss, accuracy, val_loss, …, and the name of the phase
-
-
-class EpochScore(NamedTuple):
-    """Validation score of the weights saved for an epoch.
-
-    Args:
-        kind: of the weights: "val", the network's own, or "average_val", their moving average (`ema`).
-        loss, accuracy: on the val pictures.
-    """
-
-    kind: str
-    loss: float
-    accuracy: float
-
-    def key(self, monitor: str) -> float:
-        """Sort key of epochs: the lower, the better."""
-        return self.loss if monitor == "val_loss" else -self.accuracy
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,8 +95,7 @@ class Bundle(Classifier):
     @property
     def seen(self) -> frozenset[str]:
         """Hashes of the files it was trained on and chosen by: asking about these again proves nothing."""
-        file = self.folder / SEEN
-        return frozenset(file.read_text().split()) if file.exists() else frozenset()
+        return frozenset((self.folder / SEEN).read_text().split() if (self.folder / SEEN).exists() else ())
 
     @property
     def metrics(self) -> dict:
@@ -142,20 +126,27 @@ class Bundle(Classifier):
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(pictures))
 
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """What tells how familiar a picture is; None in a run that was trained before, or from too few pictures."""
+        file = self.folder / FAMILIARITY
+        return familiarity.load(file) if file.is_file() else None
 
-def better_weights(row: Row, *, monitor: str) -> EpochScore:
-    """The score of the better weights of an epoch: the network's own, or their average where the row has one.
+    @property
+    def tells_familiarity(self) -> bool:
+        """Whether it was stored what is familiar."""
+        return self.familiarity is not None
 
-    Args:
-        row: of a history.
-        monitor: "val_loss" or "val_accuracy", see `Config`.
+    @cached_property
+    def two_outputs(self) -> "keras.Model | None":
+        """The model with its second output, the familiarity of each picture; None where that is not known."""
+        return self.familiarity.within(self.model) if self.familiarity else None
 
-    >>> better_weights({"val_loss": 0.4, "val_accuracy": 0.9}, monitor="val_loss")
-    EpochScore(kind='val', loss=0.4, accuracy=0.9)
-    """
-    kinds = [kind for kind in ("val", "average_val") if pd.notna(row.get(f"{kind}_loss"))]
-    scores = [EpochScore(kind, float(row[f"{kind}_loss"]), float(row[f"{kind}_accuracy"])) for kind in kinds]
-    return min(scores, key=lambda score: score.key(monitor))
+    def _outputs(self, pictures: np.ndarray) -> Outputs:
+        if self.two_outputs is None:
+            return Outputs(self._answers(pictures))
+        probabilities, familiar = self.two_outputs.predict_on_batch(pictures)
+        return Outputs(np.asarray(probabilities), np.asarray(familiar)[:, 0])
 
 
 def save(
@@ -168,17 +159,20 @@ def save(
     history: pd.DataFrame,
     facts: Mapping,
     seen: Iterable[str] = (),
+    known: Familiarity | None = None,
 ) -> Bundle:
     """Write a bundle; `bundle.json` comes last, so a folder that has one is complete.
 
-    Measurements of another model in that folder are removed first.
+    Measurements of another model in that folder are removed first. `known` is None where familiarity is not known.
     """
-    for name in (FACTS, METRICS, PREDICTIONS):
+    for name in (FACTS, METRICS, PREDICTIONS, FAMILIARITY):
         (folder / name).unlink(missing_ok=True)
     with paths.atomic_write(folder / MODEL) as temporary:
         model.save(temporary)
     paths.write(folder / HISTORY, history.to_csv(index=False))
     paths.write(folder / SEEN, "".join(f"{sha256}\n" for sha256 in sorted(seen)))
+    if known:
+        familiarity.save(known, folder / FAMILIARITY)
     prepared = {"classes": list(classes), "size": size, "resize_mode": resize_mode}
     facts = {**facts, **prepared, "sha256": fingerprint(folder / MODEL)}
     paths.write(folder / FACTS, json.dumps(facts, indent=2, default=str) + "\n")

@@ -1,15 +1,33 @@
 """Classifier: what every trained model can do, whatever runs it: Keras, or a file exported for elsewhere."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from toolkit import images
 
 MAX_SIZE, MOST_CLASSES = 2048, 100_000  # pixels of a side, and names, that a model may have
+
+
+class Outputs(NamedTuple):
+    """What a network gives for pictures.
+
+    Args:
+        probabilities: float32 array of shape (n, classes); rows sum to 1.
+        familiarity: float32 array of shape (n,), 0 to 1, see `familiarity.Familiarity`; None where it is not known, as
+            of networks that were trained before it was stored.
+    """
+
+    probabilities: np.ndarray
+    familiarity: np.ndarray | None = None
+
+    def each(self) -> "list[Outputs]":
+        """The outputs of each picture: its probabilities, shape (classes,), and its familiarity, no axes left."""
+        known = [None] * len(self.probabilities) if self.familiarity is None else self.familiarity
+        return [Outputs(*pair) for pair in zip(self.probabilities, known, strict=True)]
 
 
 class Classifier(ABC):
@@ -21,6 +39,7 @@ class Classifier(ABC):
         size: side in pixels of the pictures it takes.
         resize_mode: how they are made square, see `images.square`.
         threshold: probability below which its answer is "not sure", 0 to 1; 0 always answers.
+        facts: all else that is known of it.
     """
 
     folder: Path
@@ -28,11 +47,22 @@ class Classifier(ABC):
     size: int
     resize_mode: str
     threshold: float = 0.0
+    facts: Mapping[str, Any] = {}
 
     @property
     def name(self) -> str:
         """Name of the run or of the file."""
         return self.folder.name
+
+    @property
+    def set_limit(self) -> float | None:
+        """The probability from which on a label is in the set of an answer, see `sets.limit`; None where not known."""
+        return (self.facts.get("sets") or {}).get("limit")
+
+    @property
+    def tells_familiarity(self) -> bool:
+        """Whether `ask` says how familiar pictures are."""
+        return False
 
     def check(self) -> None:  # noqa: B027 - most have nothing left to check
         """Raise BundleError where it is not what it says of itself; an exported file is checked when it is opened."""
@@ -72,18 +102,39 @@ class Classifier(ABC):
         >>> trained.probabilities(trained.prepare("mine.jpg")[None])  # doctest: +SKIP
         array([[0.97, 0.03]], dtype=float32)
         """
+        answers = [self._answers(part) for part in self._parts(pictures, batch_size)]
+        return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
+
+    def ask(self, pictures: np.ndarray, *, batch_size: int = 32) -> Outputs:
+        """Class probabilities of pictures, and how familiar each is; see `probabilities`.
+
+        >>> trained.ask(trained.prepare("mine.jpg")[None]).familiarity  # doctest: +SKIP
+        array([0.88], dtype=float32)
+        """
+        outputs = [self._outputs(part) for part in self._parts(pictures, batch_size)]
+        if not outputs:
+            return Outputs(np.zeros((0, len(self.classes)), np.float32))
+        probabilities, familiarity = zip(*outputs, strict=True)
+        known = [part for part in familiarity if part is not None]
+        return Outputs(np.concatenate(probabilities), np.concatenate(known) if known else None)
+
+    def _parts(self, pictures: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """The pictures as float32, a batch at a time."""
         if batch_size < 1:
             raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
         expected = (self.size, self.size, 3)
         if pictures.ndim != 4 or pictures.shape[1:] != expected:
             raise ValueError(f"expected pictures of shape (n, {self.size}, {self.size}, 3), got {pictures.shape}")
-        parts = [pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size)]
-        answers = [self._answers(part.astype(np.float32)) for part in parts]
-        return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
+        for start in range(0, len(pictures), batch_size):
+            yield pictures[start : start + batch_size].astype(np.float32)
 
     @abstractmethod
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
         """Probabilities, shape (n, classes), of float32 pictures, n at least 1."""
+
+    def _outputs(self, pictures: np.ndarray) -> Outputs:
+        """All outputs for float32 pictures, n at least 1."""
+        return Outputs(self._answers(pictures))
 
 
 def classes_and_size(facts: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:

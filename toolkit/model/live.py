@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.core import stderr
 from toolkit.errors import ImageError
-from toolkit.model import predict
+from toolkit.model import abstaining, predict
 from toolkit.model.classifier import Classifier
 from toolkit.model.predict import Prediction
 
@@ -46,8 +46,7 @@ class Seen:
 
     def __str__(self) -> str:
         shares = "  ".join(f"{name} {share:.3f}" for name, share in self.answer.probabilities.items())
-        answer = "not sure" if self.answer.abstained else self.answer.label
-        return f"{self.seconds:8.2f} s  {answer}  ({shares})  {self.rate:.0f} pictures per second"
+        return f"{self.seconds:8.2f} s  {self.answer.answer}  ({shares})  {self.rate:.0f} pictures per second"
 
 
 @contextmanager
@@ -86,11 +85,18 @@ class Watcher:
 
     Args:
         trained: the model, best from `runtime.load`: Keras is slow for single pictures.
-        abstain_below: see `predict.stream`.
+        abstain_below, thresholds: see `predict.stream`.
     """
 
-    def __init__(self, trained: Classifier, *, abstain_below: float | None = None):
-        self.trained, self.abstain_below, self.number = trained, abstain_below, 0
+    def __init__(
+        self,
+        trained: Classifier,
+        *,
+        abstain_below: float | None = None,
+        thresholds: Mapping[str, float] | None = None,
+    ):
+        self.trained, self.number = trained, 0
+        self._limits = abstaining.limits(trained, abstain_below, thresholds)
         self._times: deque[float] = deque([time.perf_counter()], maxlen=RECENT + 1)
 
     def see(self, frame: np.ndarray, *, seconds: float) -> Seen:
@@ -101,7 +107,7 @@ class Watcher:
             seconds: from the start to this frame.
         """
         name = f"frame {self.number}"
-        answer = predict.frame(self.trained, frame, name=name, abstain_below=self.abstain_below)
+        answer = predict.frame(self.trained, frame, name=name, thresholds=self._limits)
         self._times.append(time.perf_counter())
         rate = (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
         self.number += 1
@@ -109,16 +115,20 @@ class Watcher:
 
 
 def watch(
-    trained: Classifier, frames: Iterator[tuple[float, np.ndarray]], *, abstain_below: float | None = None
+    trained: Classifier,
+    frames: Iterator[tuple[float, np.ndarray]],
+    *,
+    abstain_below: float | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Iterator[Seen]:
     """Predict frame after frame.
 
     Args:
         trained: see `Watcher`.
         frames: from `opened`.
-        abstain_below: see `predict.stream`.
+        abstain_below, thresholds: see `predict.stream`.
     """
-    watcher = Watcher(trained, abstain_below=abstain_below)
+    watcher = Watcher(trained, abstain_below=abstain_below, thresholds=thresholds)
     for seconds, frame in frames:
         yield watcher.see(frame, seconds=seconds)
 
@@ -172,7 +182,7 @@ def draw(seen: Seen) -> np.ndarray:
     def put(text: str, x: int, line: float, size: float = 0.5) -> None:
         cv2.putText(panel, text, (x, round(BAR * line)), cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)
 
-    put("not sure" if seen.answer.abstained else _plain(seen.answer.label), 10, 1.1, 0.7)
+    put(_plain(seen.answer.answer), 10, 1.1, 0.7)
     put(f"{seen.rate:.0f} pictures/s", width - 140, 1.1)
     for index, (name, share) in enumerate(shares):
         top = round(BAR * (index + 1.6))

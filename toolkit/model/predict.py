@@ -4,9 +4,8 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypedDict, Unpack
@@ -15,43 +14,15 @@ import numpy as np
 
 from toolkit import images
 from toolkit.core import parallel, paths
-from toolkit.core.words import named
 from toolkit.errors import ImageError
-from toolkit.model import runtime, uncertainty
+from toolkit.model import abstaining, prediction, runtime, sets, uncertainty
 from toolkit.model.classifier import Classifier
+from toolkit.model.prediction import Answer, Prediction, row
 from toolkit.model.sources import Sources, full_name, several, short_name
 
+__all__ = ["Answer", "Options", "Prediction", "frame", "picture", "pictures", "row", "stream", "write", "write_rows"]
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
-    """A model's answer for one picture.
-
-    Args:
-        source: name of the picture.
-        label: the most probable class.
-        probability: of that class, 0 to 1.
-        probabilities: of every class, in the order of the model.
-        pixels: the picture as the network saw it, uint8 array of shape (size, size, 3).
-        entropy: in bits; 0 if one class is certain, log2(classes) if all are as probable.
-        disagreement: the part of it that comes from different answers to different views, in bits; 0 if asked once.
-        abstained: whether the probability is below the threshold, and the answer "not sure".
-    """
-
-    source: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    pixels: np.ndarray
-    entropy: float = 0.0
-    disagreement: float = 0.0
-    abstained: bool = False
-
-    def __repr__(self) -> str:
-        shares = "  ".join(f"{named(name)} {share:.3f}" for name, share in self.probabilities.items())
-        return f"{self.source}: {'not sure' if self.abstained else named(self.label)}  ({shares})"
-
-
-Answer = Prediction | parallel.Failure
+Limits = Mapping[str, float]  # of each class, see `abstaining.limits`
 
 
 class Options(TypedDict, total=False):
@@ -59,6 +30,7 @@ class Options(TypedDict, total=False):
 
     batch_size: int
     abstain_below: float | None
+    thresholds: Mapping[str, float] | None
     views: bool
     passes: int
 
@@ -69,7 +41,7 @@ def picture(trained: Classifier | str | Path, source: images.Picture, **options:
     Args:
         trained: the model, from `runtime.load` or `bundle.load`, or its name for those.
         source: a path, the bytes of a file, a PIL image, or an array of RGB or grey, see `images.from_array`.
-        options: `abstain_below`, `views` and `passes`, see `stream`.
+        options: `abstain_below`, `thresholds`, `views` and `passes`, see `stream`.
 
     Raises:
         ImageError: it cannot be opened, with the reason.
@@ -94,6 +66,7 @@ def stream(
     *,
     batch_size: int = 32,
     abstain_below: float | None = None,
+    thresholds: Mapping[str, float] | None = None,
     views: bool = False,
     passes: int = 0,
 ) -> Iterator[Answer]:
@@ -106,6 +79,7 @@ def stream(
         batch_size: pictures at a time, at least 1.
         abstain_below: probability below which an answer is "not sure", 0 to 1; 0 always answers, None takes the
             threshold of the model, see `classifier.Classifier`.
+        thresholds: such probabilities of some classes, by their names, see `abstaining.limits`.
         views: ask about several views of each picture and take the mean, see `uncertainty.views`.
         passes: ask as many times with dropout at work and take the mean, see `uncertainty.dropout`; 0 asks plainly.
 
@@ -116,19 +90,17 @@ def stream(
         ValueError: an option is out of range, or the model cannot do what it asks for.
     """
     trained = trained if isinstance(trained, Classifier) else runtime.load(trained)
-    threshold = trained.threshold if abstain_below is None else abstain_below
-    _check(batch_size, threshold, views, passes)
+    _check(batch_size, views, passes)
+    limits = abstaining.limits(trained, abstain_below, thresholds)
     trained.check()
     if passes:
         uncertainty.model_of(trained)  # raises for an exported model, before any picture is opened
-    return _stream(trained, iter(several(sources)), batch_size, threshold, views, passes)
+    return _stream(trained, iter(several(sources)), batch_size, limits, views, passes)
 
 
-def _check(batch_size: int, threshold: float, views: bool, passes: int) -> None:
+def _check(batch_size: int, views: bool, passes: int) -> None:
     if batch_size < 1:
         raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"expected abstain_below from 0 to 1, got {threshold}")
     if passes < 0:
         raise ValueError(f"expected passes of at least 0, got {passes}")
     if views and passes:
@@ -136,19 +108,24 @@ def _check(batch_size: int, threshold: float, views: bool, passes: int) -> None:
 
 
 def _stream(
-    trained: Classifier, sources: Iterator[images.Picture], batch_size: int, threshold: float, views: bool, passes: int
+    trained: Classifier, sources: Iterator[images.Picture], batch_size: int, limits: Limits, views: bool, passes: int
 ) -> Iterator[Answer]:
     while batch := list(islice(sources, batch_size)):
         opened = list(parallel.map(trained.prepare, batch))
         readable = {index: pixels for index, pixels in enumerate(opened) if isinstance(pixels, np.ndarray)}
         names = [short_name(batch[index]) for index in readable]
-        predictions = iter(_predict(trained, names, list(readable.values()), threshold, views, passes))
+        predictions = iter(_predict(trained, names, list(readable.values()), limits, views, passes))
         for pixels in opened:
             yield next(predictions) if isinstance(pixels, np.ndarray) else pixels
 
 
 def frame(
-    trained: Classifier, pixels: np.ndarray, *, name: str = "frame", abstain_below: float | None = None
+    trained: Classifier,
+    pixels: np.ndarray,
+    *,
+    name: str = "frame",
+    abstain_below: float | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Prediction:
     """The prediction for a frame of a camera or a video.
 
@@ -156,39 +133,13 @@ def frame(
         trained: the model.
         pixels: array of RGB or grey, usually uint8 of shape (height, width, 3), see `images.from_array`.
         name: `source` of the prediction.
-        abstain_below: see `stream`.
+        abstain_below, thresholds: see `stream`.
 
     Raises:
         ValueError: an array of another shape or type, or a threshold out of range.
     """
-    threshold = trained.threshold if abstain_below is None else abstain_below
-    _check(1, threshold, views=False, passes=0)
-    return _predict(trained, [name], [trained.prepare_frame(pixels)], threshold)[0]
-
-
-def row(trained: Classifier, source: object, answer: Answer) -> dict[str, Any]:
-    """An answer as a row of a table, with empty cells where there is no prediction.
-
-    Args:
-        trained: the model, for the names of the columns.
-        source: of the row.
-        answer: a `Prediction`, or the `Failure` of a picture that could not be opened.
-    """
-    columns = [f"p_{name}" for name in trained.classes]
-    if isinstance(answer, parallel.Failure):
-        empty = dict.fromkeys(("label", "probability", "abstained", *columns, "entropy", "disagreement"), "")
-        return {"picture": str(source), **empty, "status": answer.status, "reason": answer.reason}
-    return {
-        "picture": str(source),
-        "label": answer.label,
-        "probability": answer.probability,
-        "abstained": answer.abstained,
-        **{column: answer.probabilities[name] for column, name in zip(columns, trained.classes, strict=True)},
-        "entropy": answer.entropy,
-        "disagreement": answer.disagreement,
-        "status": "ok",
-        "reason": "",
-    }
+    limits = abstaining.limits(trained, abstain_below, thresholds)
+    return _predict(trained, [name], [trained.prepare_frame(pixels)], limits)[0]
 
 
 def write(
@@ -211,7 +162,8 @@ def write(
         options: see `stream`.
 
     Returns:
-        How many pictures were given each label, "not sure", or could not be read and why ("unreadable", …).
+        How many pictures were given each label, "not sure", "unlike anything it learned", or could not be read and why
+        ("unreadable", …).
 
     >>> write(trained, sorted(Path("photos").glob("*")), csv_file=Path("photos.csv"))  # doctest: +SKIP
     Counter({'tanks': 812, 'cars': 640, 'unreadable': 2})
@@ -240,8 +192,7 @@ def write_rows(
             if lines:
                 empty = {name: None if cell == "" or cell != cell else cell for name, cell in cells.items()}
                 lines.write(json.dumps(empty) + "\n")
-            answer = "not sure" if cells["abstained"] is True else cells["label"]
-            counted[answer if cells["status"] == "ok" else cells["status"]] += 1
+            counted[prediction.counted_as(cells)] += 1
     return counted
 
 
@@ -258,18 +209,20 @@ def _predict(
     trained: Classifier,
     names: list[str],
     pictures: list[np.ndarray],
-    threshold: float,
+    limits: Limits,
     views: bool = False,
     passes: int = 0,
 ) -> list[Prediction]:
     """A prediction for each prepared picture."""
     if not pictures:
         return []
-    answers = _ask(trained, np.stack(pictures), views, passes)
+    shown = np.stack(pictures)
+    answers, familiarity = _ask(trained, shown, views, passes)
+    known = [None] * len(names) if familiarity is None else [float(value) for value in familiarity]
     predictions = []
-    columns = zip(names, pictures, answers.probabilities, answers.entropy, answers.disagreement, strict=True)
-    for name, pixels, row, entropy, disagreement in columns:
-        probabilities = {label: float(value) for label, value in zip(trained.classes, row, strict=True)}
+    columns = zip(names, pictures, answers.probabilities, answers.entropy, answers.disagreement, known, strict=True)
+    for name, pixels, shares, entropy, disagreement, familiar in columns:
+        probabilities = {label: float(value) for label, value in zip(trained.classes, shares, strict=True)}
         label = max(probabilities, key=probabilities.__getitem__)
         predictions.append(
             Prediction(
@@ -280,15 +233,21 @@ def _predict(
                 pixels=pixels,
                 entropy=float(entropy),
                 disagreement=float(disagreement),
-                abstained=probabilities[label] < threshold,
+                abstained=probabilities[label] < limits[label],
+                familiarity=familiar,
+                set=None if trained.set_limit is None else sets.holding(probabilities, trained.set_limit),
             )
         )
     return predictions
 
 
-def _ask(trained: Classifier, pictures: np.ndarray, views: bool, passes: int) -> uncertainty.Answers:
+def _ask(
+    trained: Classifier, pictures: np.ndarray, views: bool, passes: int
+) -> tuple[uncertainty.Answers, np.ndarray | None]:
+    """The answers, and how familiar the pictures are as they are."""
+    outputs = trained.ask(pictures)
     if views:
-        return uncertainty.views(trained, pictures)
+        return uncertainty.views(trained, pictures), outputs.familiarity
     if passes:
-        return uncertainty.dropout(trained, pictures, passes=passes)
-    return uncertainty.Answers(trained.probabilities(pictures)[None])
+        return uncertainty.dropout(trained, pictures, passes=passes), outputs.familiarity
+    return uncertainty.Answers(outputs.probabilities[None]), outputs.familiarity

@@ -5,14 +5,15 @@
     anything else  is a run, and opened by `bundle`
 
 The metadata in either file: `classes` in order, `size` and `resize_mode` of the pictures, the `threshold` below
-which it is not sure, and the `temperature` that is already in its weights. RGB from 0 to 255 goes in.
+which it is not sure, the `limit` of its `sets`, and the `temperature` that is already in its weights. RGB from 0 to 255
+goes in; probabilities come out, and from files that have a second output the familiarity of each picture, shape (n, 1).
 """
 
 import json
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from toolkit import images
 from toolkit.core import extras, paths, records, stderr
 from toolkit.core.workers import cores
 from toolkit.errors import BundleError
-from toolkit.model.classifier import Classifier, classes_and_size
+from toolkit.model.classifier import Classifier, Outputs, classes_and_size
 
 ORDER = ("float32.tflite", "model.onnx", "float16.tflite", "dynamic.tflite", "int8.tflite")  # the best first
 FACTS, LABELS, KEY = "classifier.json", "labels.txt", "classifier"
+OTHERS = "it has other inputs and outputs than pictures, and probabilities with or without familiarity, in float32"
 
-Answer = Callable[[np.ndarray], np.ndarray]
+Answer = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +40,11 @@ class Artifact(Classifier):
     Args:
         folder: the file itself.
         classes, size, resize_mode: see `classifier.Classifier`.
-        answer: from float32 pictures of shape (n, size, size, 3) to probabilities.
+        answer: from float32 pictures of shape (n, size, size, 3) to its outputs: probabilities, and familiarity if it
+            has a second one.
         threshold: see `classifier.Classifier`.
         facts: all metadata of the file.
+        tells_familiarity: whether it has a second output.
     """
 
     folder: Path
@@ -50,9 +54,14 @@ class Artifact(Classifier):
     answer: Answer = field(repr=False)
     threshold: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tells_familiarity: bool = False
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
-        return self.answer(pictures)
+        return self.answer(pictures)[0]
+
+    def _outputs(self, pictures: np.ndarray) -> Outputs:
+        probabilities, *others = self.answer(pictures)
+        return Outputs(probabilities, others[0][:, 0] if others else None)
 
 
 def load(name: str | Path, *, threads: int | None = None) -> Classifier:
@@ -117,7 +126,8 @@ def artifact(path: Path, facts: Mapping[str, Any], answer: Answer, shape: tuple)
         path: of the file.
         facts: its metadata.
         answer: see `Artifact`.
-        shape: height, width and colours that it takes, and its outputs, (size, size, 3, classes).
+        shape: height, width and colours that it takes, and its outputs: (size, size, 3, classes), or with familiarity
+            (size, size, 3, classes, 1).
 
     Raises:
         BundleError: the metadata is damaged, or does not fit.
@@ -125,13 +135,15 @@ def artifact(path: Path, facts: Mapping[str, Any], answer: Answer, shape: tuple)
     try:
         (classes, size), mode = classes_and_size(facts), facts["resize_mode"]
         threshold = float(facts["threshold"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        points = {str(name): float(value) for name, value in (facts.get("thresholds") or {}).items()}
+        least = float((facts.get("sets") or {"limit": 0})["limit"])
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _foreign(path, f"its {FACTS} is damaged ({error!r})") from error
-    if mode not in images.MODES or not 0 <= threshold <= 1:
+    if mode not in images.MODES or not all(0 <= each <= 1 for each in (threshold, least, *points.values())):
         raise _foreign(path, f"its {FACTS} has the resize_mode {mode!r} and the threshold {threshold}")
-    if tuple(shape) != (size, size, 3, len(classes)):
+    if tuple(shape) not in ((size, size, 3, len(classes)), (size, size, 3, len(classes), 1)):
         raise _foreign(path, f"it says {size} pixels and {len(classes)} classes, and computes {shape}")
-    return Artifact(path, classes, size, mode, answer, threshold, facts)
+    return Artifact(path, classes, size, mode, answer, threshold, facts, tells_familiarity=len(shape) == 5)
 
 
 def _litert(path: Path, threads: int) -> Artifact:
@@ -151,20 +163,26 @@ def _litert(path: Path, threads: int) -> Artifact:
     except (ValueError, RuntimeError) as error:
         raise _foreign(path, str(error)) from error
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0]["dtype"], outputs[0]["dtype"]} != {np.float32}:
-        raise _foreign(path, "it has other inputs and outputs than one of float32 each")
+    if (
+        len(inputs) != 1
+        or len(outputs) not in (1, 2)
+        or {each["dtype"] for each in (*inputs, *outputs)} != {np.float32}
+    ):
+        raise _foreign(path, OTHERS)
     lock = threading.Lock()
 
-    def answer(pictures: np.ndarray) -> np.ndarray:
+    def answer(pictures: np.ndarray) -> Sequence[np.ndarray]:
         rows = []
         with lock:
             for picture in pictures:  # each uses all threads; a batch would need its memory planned anew
                 interpreter.set_tensor(inputs[0]["index"], picture[None])
                 interpreter.invoke()
-                rows.append(interpreter.get_tensor(outputs[0]["index"])[0])
-        return np.stack(rows)
+                rows.append([interpreter.get_tensor(output["index"])[0] for output in outputs])
+        return [np.stack(output) for output in zip(*rows, strict=True)]
 
-    return artifact(path, facts, answer, (*inputs[0]["shape"][1:].tolist(), *outputs[0]["shape"][1:].tolist()))
+    return artifact(
+        path, facts, answer, tuple(side for each in (*inputs, *outputs) for side in each["shape"][1:].tolist())
+    )
 
 
 def _onnx(path: Path, threads: int) -> Artifact:
@@ -180,13 +198,17 @@ def _onnx(path: Path, threads: int) -> Artifact:
     except Exception as error:  # a damaged file fails in many ways
         raise _foreign(path, str(error)) from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0].type, outputs[0].type} != {"tensor(float)"}:
-        raise _foreign(path, "it has other inputs and outputs than one of float32 each")
+    if (
+        len(inputs) != 1
+        or len(outputs) not in (1, 2)
+        or {each.type for each in (*inputs, *outputs)} != {"tensor(float)"}
+    ):
+        raise _foreign(path, OTHERS)
 
-    def answer(pictures: np.ndarray) -> np.ndarray:
-        return session.run([outputs[0].name], {inputs[0].name: pictures})[0]
+    def answer(pictures: np.ndarray) -> Sequence[np.ndarray]:
+        return session.run([output.name for output in outputs], {inputs[0].name: pictures})
 
-    return artifact(path, facts, answer, (*inputs[0].shape[1:], *outputs[0].shape[1:]))
+    return artifact(path, facts, answer, tuple(side for each in (*inputs, *outputs) for side in each.shape[1:]))
 
 
 def _foreign(path: Path, reason: str) -> BundleError:

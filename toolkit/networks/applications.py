@@ -15,7 +15,7 @@ class Application:
         smallest: least side in pixels it works with.
         module: of this package, with a function `backbone` that takes its name here, a size and weights, and scales the
             pixels itself; "" for a backbone of Keras.
-        edition: see `registry.Network`.
+        edition, middle: see `registry.Network`.
     """
 
     function: str
@@ -24,6 +24,7 @@ class Application:
     smallest: int = 32
     module: str = ""
     edition: str = ""
+    middle: int = 0
 
 
 _KINDS = (
@@ -53,7 +54,12 @@ APPLICATIONS = {
 }
 APPLICATIONS |= {
     f"efficientnet_lite{number}": Application(
-        f"EfficientNetLite{number}", "0 to 255", size, module="efficientnet_lite", edition="with the middle"
+        f"EfficientNetLite{number}",
+        "0 to 255",
+        size,
+        module="efficientnet_lite",
+        edition="with the middle",
+        middle=1280,
     )
     for number, size in enumerate((224, 240, 260))
 }

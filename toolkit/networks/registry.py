@@ -43,6 +43,7 @@ class Network:
         options: names of the options that `draw` takes.
         modern: settings of `config.Config` in the modern style that differ from those above, as plain values.
         edition: of the features of a backbone; another one where other features are taken from the same weights.
+        middle: index from which on the channels of its last map are features of its middle; 0 where none are.
         sizes: another usual side by the value of the option `weights`, for weights that were learned on other pictures.
     """
 
@@ -58,6 +59,7 @@ class Network:
     modern: Mapping[str, object] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     edition: str = ""
+    middle: int = 0
 
     def usual_size(self, options: Options) -> int:
         """The side of the pictures in pixels that goes with these options."""

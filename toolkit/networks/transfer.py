@@ -202,6 +202,7 @@ def network(name: str) -> Pretrained:
         options=("weights", "trainable_layers", "frozen_below", *Changes.__annotations__),
         sizes={"cifar10": 64} if name == "xception" else {},
         edition=application.edition,
+        middle=application.middle,
     )
 
 

@@ -10,7 +10,7 @@ import toolkit
 from toolkit import networks
 from toolkit.core import paths, templates
 from toolkit.dataset.manifest import Manifest
-from toolkit.evaluation import corruptions, evaluate, memory, robustness
+from toolkit.evaluation import corruptions, evaluate, kept, memory, robustness
 from toolkit.model.bundle import Bundle
 
 FILE = "card.md"
@@ -105,6 +105,7 @@ def _measured(trained: Bundle) -> dict[str, object]:
         "pictures": len(report.predictions),
         "milliseconds": report.milliseconds,
         "milliseconds_p95": report.milliseconds_p95,
+        "promises": kept.in_words(trained.metrics).splitlines(),
         "per_class": [{"name": name, **row} for name, row in report.per_class.to_dict(orient="index").items()],
     }
 

@@ -16,7 +16,7 @@ from toolkit.dataset import resize
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.evaluate import Report
-from toolkit.model import bundle
+from toolkit.model import bundle, epochs
 from toolkit.selection import crossval, search_space
 from toolkit.training import train
 from toolkit.training.config import Config
@@ -106,9 +106,9 @@ def _result_of(report: Report) -> TrialResult:
 
 
 def _train_and_validate(config: Config, used: Manifest, into: Path, on_epoch: OnEpoch) -> TrialResult:
-    def watch(rows: Sequence[bundle.Row]) -> None:
+    def watch(rows: Sequence[epochs.Row]) -> None:
         if "C" not in rows[-1]:  # a head on features, from which fine-tuning begins, is no epoch to be compared by
-            on_epoch(bundle.better_weights(rows[-1], monitor=config.monitor).accuracy, len(rows))
+            on_epoch(epochs.better_weights(rows[-1], monitor=config.monitor).accuracy, len(rows))
 
     trained = train.fit(config, used, into=into, on_epoch=watch)
     _, kept = trained.best

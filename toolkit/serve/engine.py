@@ -22,13 +22,13 @@ from toolkit.core import workers
 from toolkit.core.deadline import Deadline, TooLate
 from toolkit.errors import ImageError, ToolkitError
 from toolkit.images import opening
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, Outputs
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
 Picture = bytes | np.ndarray
-Result = np.ndarray | Problem  # the probabilities of a picture, or why there are none
+Result = Outputs | Problem  # what the model gives for one picture, or why it gives nothing
 
 
 class Engine:
@@ -43,7 +43,7 @@ class Engine:
     def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
         self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
         self._idle = list(sessions)
-        self._queue: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+        self._queue: deque[tuple[np.ndarray, asyncio.Future[Outputs]]] = deque()
         self._decoders = Deadline(opening.prepared, most=workers.cores(), seconds=config.open_seconds)
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
@@ -57,7 +57,7 @@ class Engine:
         with contextlib.suppress(ToolkitError):  # a slow start is made up for later
             list(self._openers.map(self._decoders.run, [blank] * workers.cores()))
         for session in self._sessions:
-            session.probabilities(np.zeros((1, session.size, session.size, 3), np.uint8))
+            session.ask(np.zeros((1, session.size, session.size, 3), np.uint8))
 
     def close(self) -> None:
         """End the processes and the threads."""
@@ -70,13 +70,13 @@ class Engine:
         return self.waiting >= self.config.max_queue
 
     async def answer(self, pictures: Sequence[Picture]) -> list[Result]:
-        """The probabilities of pictures.
+        """What the model gives for pictures.
 
         Args:
             pictures: the bytes of files, or uint8 arrays of shape (height, width, 3), RGB.
 
         Returns:
-            For each picture its probabilities, or the problem with it.
+            For each picture its outputs, of which the familiarity is a number; or the problem with it.
 
         Raises:
             Problem: the queue is full.
@@ -143,15 +143,15 @@ class Engine:
 
     def _ask(self, session: Classifier, pixels: tuple[np.ndarray, ...], answers: tuple[asyncio.Future, ...]) -> None:
         loop = asyncio.get_running_loop()
-        asked = loop.run_in_executor(self._askers, self._probabilities, session, pixels)
+        asked = loop.run_in_executor(self._askers, self._outputs, session, pixels)
         asked.add_done_callback(partial(self._done, session, answers))
 
-    def _probabilities(self, session: Classifier, pixels: tuple[np.ndarray, ...]) -> np.ndarray:
+    def _outputs(self, session: Classifier, pixels: tuple[np.ndarray, ...]) -> list[Outputs]:
         started = time.perf_counter()
-        probabilities = session.probabilities(np.stack(pixels), batch_size=len(pixels))
+        outputs = session.ask(np.stack(pixels), batch_size=len(pixels))
         self._metrics.inference.observe(time.perf_counter() - started)
         self._metrics.batches.observe(len(pixels))
-        return probabilities
+        return outputs.each()
 
     def _done(self, session: Classifier, answers: tuple[asyncio.Future, ...], asked: asyncio.Future) -> None:
         self._idle.append(session)

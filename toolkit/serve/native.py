@@ -1,5 +1,6 @@
 """`POST /predict`: pictures in, names and probabilities out."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -9,7 +10,9 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from toolkit.model import abstaining, sets
 from toolkit.model.classifier import Classifier
+from toolkit.model.familiarity import FAMILIAR
 from toolkit.serve.engine import Engine, Result
 from toolkit.serve.problems import Ascii, Facts, Problem, documented
 
@@ -39,6 +42,9 @@ class Answer(BaseModel):
     label: str | None = None
     probability: float | None = None
     abstained: bool | None = None
+    familiarity: float | None = None
+    familiar: bool | None = None
+    set: list[str] | None = None
     top: list[Share] | None = None
     probabilities: dict[str, float] | None = None
     error: Facts | None = None
@@ -80,8 +86,8 @@ def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
         """
         names, pictures = await _pictures(request, engine.config.max_pictures)
         results = await engine.answer(pictures)
-        limit = model.threshold if abstain_below is None else abstain_below
-        answers = [_answer(model, *pair, limit, top) for pair in zip(names, results, strict=True)]
+        limits = abstaining.limits(model, abstain_below)
+        answers = [_answer(model, *pair, limits, top) for pair in zip(names, results, strict=True)]
         if all("error" in answer for answer in answers):
             raise _first(results, answers)
         return Ascii({"model": name, "predictions": answers})
@@ -108,19 +114,23 @@ async def _pictures(request: Request, most: int) -> tuple[list[str], list[bytes]
     return names, pictures
 
 
-def _answer(model: Classifier, picture: str, result: Result, limit: float, top: int) -> dict:
+def _answer(model: Classifier, picture: str, result: Result, limits: Mapping[str, float], top: int) -> dict:
     if isinstance(result, Problem):
         return {"picture": picture, "error": result.facts}
-    probabilities = result.astype(float).tolist()
-    order = np.argsort(-result, kind="stable")[:top]
-    best = probabilities[order[0]]
+    probabilities = result.probabilities.astype(float).tolist()
+    order = np.argsort(-result.probabilities, kind="stable")[:top]
+    best, shares = probabilities[order[0]], dict(zip(model.classes, probabilities, strict=True))
+    familiarity = None if result.familiarity is None else float(result.familiarity)
     return {
         "picture": picture,
         "label": model.classes[order[0]],
         "probability": best,
-        "abstained": best < limit,
+        "abstained": best < limits[model.classes[order[0]]],
+        "familiarity": familiarity,
+        "familiar": None if familiarity is None else familiarity >= FAMILIAR,
+        "set": None if model.set_limit is None else sets.holding(shares, model.set_limit),
         "top": [{"label": model.classes[index], "probability": probabilities[index]} for index in order],
-        "probabilities": dict(zip(model.classes, probabilities, strict=True)),
+        "probabilities": shares,
     }
 
 

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, Field
 
 import toolkit
-from toolkit.model.classifier import Classifier
+from toolkit.model.classifier import Classifier, Outputs
 from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Ascii, Problem, documented
 
@@ -94,6 +94,8 @@ def _open_inference(engine: Engine, model: Classifier, served: str, version: str
         {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
     ]
+    if model.tells_familiarity:
+        outputs.append({"name": "familiarity", "datatype": "FP32", "shape": [-1]})
 
     @router.get("", responses=documented(404), summary="What the model takes and gives")
     def metadata() -> dict:
@@ -109,9 +111,11 @@ def _open_inference(engine: Engine, model: Classifier, served: str, version: str
     async def infer(sent: InferRequest) -> JSONResponse:
         asked = _asked_for(sent.outputs, [output["name"] for output in outputs])
         pictures = _from_tensor(sent.inputs[0], engine.config.max_pictures)
-        probabilities = await _all(engine, pictures)
+        answers = await _all(engine, pictures)
+        probabilities = np.stack([answer.probabilities for answer in answers])
         labels = [model.classes[index] for index in probabilities.argmax(axis=1)]
         values = {"probabilities": probabilities.astype(float).ravel().tolist(), "label": labels}
+        values["familiarity"] = [float(answer.familiarity) for answer in answers if answer.familiarity is not None]
         filled = [
             {**output, "shape": [len(pictures), *output["shape"][1:]], "data": values[output["name"]]}
             for output in (outputs[index] for index in asked)
@@ -144,8 +148,8 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str, version:
         """Each instance is {"b64": …}, or has one value of that kind; each prediction a probability per class."""
         encoded = [instance if isinstance(instance, Encoded) else _only(instance) for instance in sent.instances]
         _count(len(encoded), engine.config.max_pictures)
-        probabilities = await _all(engine, [_decoded(instance.b64) for instance in encoded])
-        return Ascii({"predictions": probabilities.astype(float).tolist()})
+        answers = await _all(engine, [_decoded(instance.b64) for instance in encoded])
+        return Ascii({"predictions": [answer.probabilities.astype(float).tolist() for answer in answers]})
 
     return router
 
@@ -163,14 +167,14 @@ class _AnyType(APIRoute):
         return handled
 
 
-async def _all(engine: Engine, pictures: Sequence[Picture]) -> np.ndarray:
-    """The probabilities of all pictures; these protocols have no way to report an error of one of them."""
+async def _all(engine: Engine, pictures: Sequence[Picture]) -> list[Outputs]:
+    """The outputs for all pictures; these protocols have no way to report an error of one of them."""
     rows = []
     for index, result in enumerate(await engine.answer(pictures)):
         if isinstance(result, Problem):
             raise Problem(result.status_code, f"picture {index}: {result.detail}", code=result.code, picture=index)
         rows.append(result)
-    return np.stack(rows)
+    return rows
 
 
 def _asked_for(requested: Sequence[RequestedOutput], names: Sequence[str]) -> list[int]:

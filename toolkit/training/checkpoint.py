@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.core import paths, records, runs
 from toolkit.core.framework import keras
-from toolkit.model.bundle import Row
+from toolkit.model.epochs import Row
 from toolkit.training import distribution
 
 STATE = "state.json"

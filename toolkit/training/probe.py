@@ -124,7 +124,7 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
     check_classes(manifest)
 
     used = np.union1d(train, val) if config.refit else train
-    folds = (_folds(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
+    folds = (folds_of(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
     Cs = CS if config.C is None else (config.C,)
     solver = _Solver(vectors[used])
 
@@ -174,8 +174,20 @@ def _answers(probes: Sequence[Sequence[Probe]], vectors: np.ndarray, folds: Sequ
     return np.concatenate(answers).swapaxes(0, 1)
 
 
-def _folds(table: pd.DataFrame, labels: np.ndarray, used: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Indices to fit on and to hold out, fold by fold until enough were held out; none if a class is too small."""
+def folds_of(
+    table: pd.DataFrame, labels: np.ndarray, used: np.ndarray, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Folds in which copies stay together: indices to fit on and to hold out, until enough were held out.
+
+    Args:
+        table: of a manifest.
+        labels: indices of the classes of its pictures.
+        used: indices of those to divide.
+        seed: another one divides them otherwise.
+
+    Returns:
+        None at all if a class is too small.
+    """
     groups = split.groups(table.iloc[used]).to_numpy()
     if pd.Series(groups).groupby(labels[used]).nunique().min() <= FOLDS:
         return []

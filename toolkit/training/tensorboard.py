@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.core.framework import tf
-from toolkit.model.bundle import Row
+from toolkit.model.epochs import Row
 
 FOLDER = "events"
 KINDS = {"val_": "validation", "average_val_": "average", "": "train"}  # by how the name of a value begins

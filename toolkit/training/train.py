@@ -20,8 +20,9 @@ from toolkit.dataset import split
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
-from toolkit.model.bundle import Bundle, Row
-from toolkit.training import distribution, probe
+from toolkit.model.bundle import Bundle
+from toolkit.model.epochs import Row
+from toolkit.training import distribution, probe, promises
 from toolkit.training.checkpoint import Checkpoint
 from toolkit.training.config import Config, config_from
 from toolkit.training.probe import ProbeFit
@@ -138,7 +139,9 @@ def _start_from_probe(trainer: Trainer) -> ProbeFit:
 
 def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
     config, manifest, model = trainer.config, trainer.manifest, trainer.best_model()
-    temperature = _calibrate(model, trainer, fitted) if config.calibrate else 1.0
+    frozen = config.is_linear_probe and trainer.rows[trainer.best_epoch].get("phase", "probe") == "probe"
+    answers, labels = _held_out(model, trainer, fitted if frozen else None)
+    temperature = _calibrate(model, answers, labels) if config.calibrate else 1.0
     facts = {
         **trainer.checkpoint.identity,
         "network": config.network,
@@ -149,6 +152,7 @@ def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
         "pictures": len(manifest.where(split="train", status="ok")),
         "versions": _versions(),
         "precision": framework.resolve_precision(config.precision),
+        "sets": promises.covering(calibrate.rescale(answers, temperature), labels),
     }
     bundle.save(
         folder,
@@ -159,15 +163,17 @@ def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
         history=pd.DataFrame(trainer.rows),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
+        known=promises.familiar(trainer, model, frozen=frozen),
     )
 
 
-def _calibrate(model: keras.Model, trainer: Trainer, fitted: ProbeFit | None) -> float:
+def _held_out(model: keras.Model, trainer: Trainer, fitted: ProbeFit | None) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities for pictures that the network did not learn from, and the indices of their classes."""
+    return (fitted.val, fitted.val_labels) if fitted else trainer.answers(model)
+
+
+def _calibrate(model: keras.Model, answers: np.ndarray, labels: np.ndarray) -> float:
     """Put the temperature with the lowest validation loss into the model, and return it."""
-    if fitted and trainer.best_epoch < len(fitted.history):  # fine-tuning did not make it better
-        answers, labels = fitted.val, fitted.val_labels
-    else:
-        answers, labels = trainer.answers(model)
     temperature = calibrate.temperature(answers, labels)
     calibrate.apply_temperature(model, temperature)
     return temperature

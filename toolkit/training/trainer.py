@@ -12,8 +12,8 @@ from toolkit.core import framework, interrupt, parallel
 from toolkit.core.framework import keras, tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.model import bundle
-from toolkit.model.bundle import Row
+from toolkit.model import epochs
+from toolkit.model.epochs import Row
 from toolkit.training import batches, distribution, finetune, optimizers
 from toolkit.training.checkpoint import Checkpoint, State
 from toolkit.training.config import Resolved
@@ -249,8 +249,8 @@ class Trainer:
 
     def _keep_if_best(self, models: dict[str, keras.Model], row: Row, epoch: int) -> None:
         monitor = self.config.monitor
-        score = bundle.better_weights(row, monitor=monitor)
-        best = bundle.better_weights(self.rows[self.best_epoch], monitor=monitor) if self.best_epoch >= 0 else None
+        score = epochs.better_weights(row, monitor=monitor)
+        best = epochs.better_weights(self.rows[self.best_epoch], monitor=monitor) if self.best_epoch >= 0 else None
         if best is None or score.key(monitor) < best.key(monitor):
             self.best, self.best_epoch = models[score.kind].get_weights(), epoch
 

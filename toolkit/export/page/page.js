@@ -1,6 +1,7 @@
 // The page: takes pictures and the camera, shows what the worker says of them. The network is asked in worker.js.
 
 const SHOWN = 5;       // bars at most
+const FAMILIAR = 0.5;  // familiarity from which on a picture is like what was learned
 const SETTLED = 2000;  // milliseconds over which pictures per second are counted
 const byId = id => document.getElementById(id);
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name || "", textContent: text || "" });
@@ -69,11 +70,12 @@ function open(told) {
 
 // An answer, drawn: the name, and a bar for each of the likeliest
 
-function draw(place, probabilities) {
+function draw(place, probabilities, familiarity) {
   const order = probabilities.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
-  const best = order[0], sure = probabilities[best] >= facts.threshold;
-  const name = make("p", "name", sure ? facts.classes[best] : "not sure");
-  if (sure) name.append(make("span", "", percent(probabilities[best])));
+  const best = order[0], limit = facts.thresholds?.[facts.classes[best]] ?? facts.threshold, sure = probabilities[best] >= limit;
+  const strange = familiarity < FAMILIAR; // not so where it is not known
+  const name = make("p", "name", strange ? "unlike anything it learned" : sure ? facts.classes[best] : "not sure");
+  if (sure && !strange) name.append(make("span", "", percent(probabilities[best])));
   const bars = make("div", "bars");
   // in a live picture the rows stay where they are if there are few; else the likeliest come first
   const shown = place.id === "seen" && order.length <= SHOWN ? probabilities.map((_, index) => index) : order.slice(0, SHOWN);
@@ -83,8 +85,10 @@ function draw(place, probabilities) {
     bar.classList.toggle("best", index === best);
     bars.append(make("b", "", facts.classes[index]), bar, make("span", "", percent(probabilities[index])));
   }
-  place.classList.toggle("unsure", !sure);
+  place.classList.toggle("unsure", strange || !sure);
   place.replaceChildren(name, bars);
+  const held = facts.sets && order.filter((index, rank) => !rank || probabilities[index] >= facts.sets.limit);
+  if (held?.length > 1) place.append(make("p", "held", `one of ${held.map(index => facts.classes[index]).join(", ")}`));
   return name.firstChild.textContent;
 }
 
@@ -104,8 +108,8 @@ async function take(files) {
   byId("pictures").prepend(...cards.map(([, place]) => place));
   for (const [file, place] of cards) { // one at a time: thousands in the worker's queue would be thousands in memory
     if (!place.isConnected) return; // cleared away
-    const { probabilities, error } = await ask({ file });
-    if (place.isConnected) answered(place, probabilities, error);
+    const { probabilities, familiarity, error } = await ask({ file });
+    if (place.isConnected) answered(place, probabilities, familiarity, error);
   }
 }
 
@@ -118,15 +122,16 @@ function card(file) {
   return place;
 }
 
-function answered(place, probabilities, error) {
+function answered(place, probabilities, familiarity, error) {
   const answer = place.querySelector(".answer");
   let said = "unreadable";
   if (error) {
     place.classList.add("failed");
     answer.replaceChildren(make("p", "name", error));
   } else {
-    said = draw(answer, probabilities);
+    said = draw(answer, probabilities, familiarity);
     place.dataset.probabilities = JSON.stringify(probabilities); // for those who want all digits
+    if (familiarity !== undefined) place.dataset.familiarity = familiarity;
   }
   counts.set(said, (counts.get(said) || 0) + 1);
   done += 1;
@@ -190,10 +195,10 @@ async function look(mine) {
   if (stream !== mine) return;
   if (video.videoWidth) {
     const bitmap = await createImageBitmap(video);
-    const { probabilities, error } = await ask({ bitmap }, [bitmap]);
+    const { probabilities, familiarity, error } = await ask({ bitmap }, [bitmap]);
     if (stream !== mine) return;
     if (error) { closeCamera(); note(error); return; }
-    draw(byId("seen"), probabilities);
+    draw(byId("seen"), probabilities, familiarity);
     byId("seen").dataset.probabilities = JSON.stringify(probabilities);
     const now = performance.now();
     times = [...times.filter(time => now - time < SETTLED), now];

@@ -1,7 +1,7 @@
 // Asks the network, away from the page, which stays quick to the touch meanwhile.
 //
 //   from the page   { id, file } or { id, bitmap }
-//   to the page     { loaded } bytes, { facts } when ready, { id, probabilities, milliseconds }, { id, error }, { failed }
+//   to the page     { loaded } bytes, { facts } when ready, { id, probabilities, familiarity, milliseconds }, { id, error }, { failed }
 
 import { facts as told } from "./artifact.js";
 import { open, pixels } from "./decode.js";
@@ -32,10 +32,10 @@ async function start() {
   const answers = async picture => {
     const shape = [1, facts.size, facts.size, 3];
     const asked = { [session.inputNames[0]]: new runtime.Tensor("float32", numbers(picture), shape) };
-    const given = (await session.run(asked))[session.outputNames[0]];
-    const probabilities = Array.from(given.data);
-    given.dispose();
-    return probabilities;
+    const given = await session.run(asked);
+    const [probabilities, familiarity] = session.outputNames.map(name => Array.from(given[name].data));
+    for (const output of Object.values(given)) output.dispose();
+    return { probabilities, familiarity: familiarity?.[0] }; // a network of before gives no second output
   };
   await answers({ width: facts.size, height: facts.size, data: new Uint8ClampedArray(facts.size ** 2 * 4) }); // the first is slow
   return { facts, answers };
@@ -52,8 +52,8 @@ async function answer({ id, file, bitmap }) {
   try {
     const begun = performance.now();
     const picture = file ? await open(file, facts.size) : pixels(bitmap);
-    const probabilities = await answers(square(picture, facts.size, facts.resize_mode, picture.area));
-    postMessage({ id, probabilities, milliseconds: performance.now() - begun });
+    const outputs = await answers(square(picture, facts.size, facts.resize_mode, picture.area));
+    postMessage({ id, ...outputs, milliseconds: performance.now() - begun });
   } catch (error) {
     postMessage({ id, error: error.message });
   } finally {

@@ -49,3 +49,21 @@ def test_a_single_model_has_no_pairs_and_nothing_is_said():
     pairs = significance.pairs({"alone": [True, False]})
     assert len(pairs) == 0
     assert significance.in_words(pairs, 2) == ""
+
+
+def test_a_bootstrap_draws_groups_whole_and_spreads_as_the_mean_of_as_many_would():
+    values = np.random.default_rng(1).normal(5, 2, 400)
+    alone = significance.bootstrap(values, np.arange(400), draws=3000, seed=1)
+    assert alone.mean() == pytest.approx(values.mean(), abs=0.02)
+    assert alone.std() == pytest.approx(2 / np.sqrt(400), rel=0.1)
+    paired = significance.bootstrap(np.repeat(values[:40], 10), np.repeat(np.arange(40), 10), draws=3000, seed=1)
+    assert paired.std() == pytest.approx(values[:40].std() / np.sqrt(40), rel=0.1)
+
+
+def test_columns_are_drawn_alike_in_pieces_as_in_one_and_a_mean_weighs_pictures(monkeypatch):
+    values = np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0]])
+    drawn = significance.bootstrap(values, ["a", "a", "b"], draws=500, seed=3)
+    assert drawn.shape == (500, 2) and np.allclose(drawn[:, 1], 2 * drawn[:, 0])
+    assert set(np.unique(drawn[:, 0].round(3))) == {0, 0.667, 1}  # a group of two and one of one
+    monkeypatch.setattr(significance, "TAKEN", 7)
+    assert np.array_equal(significance.bootstrap(values, ["a", "a", "b"], draws=500, seed=3), drawn)

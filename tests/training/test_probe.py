@@ -76,6 +76,20 @@ def test_a_probe_is_logistic_regression_on_standardized_features(classes, count,
     assert np.allclose(found.probabilities(seen).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("count", [40, 150])  # fewer and more pictures than features
+def test_what_a_solver_says_of_others_is_what_its_probes_say(count):
+    random = np.random.default_rng(2)
+    labels = np.arange(count) % 5 // 2  # of three classes, the last one rarer
+    seen = (random.normal(0, 2, (count, 2, 60)) + labels[:, None, None] * random.normal(0, 1, 60)).astype(np.float32)
+    learned, asked = np.flatnonzero(np.arange(count) % 3), np.flatnonzero(np.arange(count) % 3 == 0)
+    solver = probe.Solver(seen)
+    told = solver.answers(learned, labels[learned], asked, Cs=(0.01, 0.3), weighted=True)
+    probes = solver.path(learned, labels[learned], (0.01, 0.3), True)
+    assert told.shape == (2, len(asked), 3) and np.allclose(told.sum(axis=2), 1)
+    for answers, one in zip(told, probes, strict=True):
+        assert np.abs(answers - one.probabilities(seen[asked, 0])).max() < 0.01
+
+
 @pytest.mark.parametrize("count", [8, 60])  # fewer and more pictures than features
 def test_features_that_are_the_same_for_all_pictures_leave_how_frequent_each_class_is(count):
     seen, labels = np.full((count, 20), 3.0, np.float32), (np.arange(count) % 4 == 0).astype(int)

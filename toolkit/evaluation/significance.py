@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from toolkit.core.words import listed
 
 LEVEL = 0.05
+TAKEN = 10_000_000  # numbers of a bootstrap that are in memory at a time
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
@@ -38,6 +39,33 @@ def wilson(right: int, count: int) -> tuple[float, float]:
         raise ValueError(f"expected 0 <= right <= count and count of at least 1, got {right} of {count}")
     interval = binomtest(right, count).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def bootstrap(values: np.ndarray, groups: ArrayLike, *, draws: int, seed: int) -> np.ndarray:
+    """Cluster bootstrap: means of values of groups that are drawn with replacement (Efron, 1979).
+
+    Args:
+        values: shape (pictures,), or (columns, pictures) for several that are drawn alike.
+        groups: of the pictures, which are drawn together, shape (pictures,).
+        draws: at least 1.
+        seed: any integer from 0.
+
+    Returns:
+        float array of shape (draws,), or (draws, columns).
+
+    >>> bootstrap(np.array([0.0, 1.0]), [0, 0], draws=2, seed=1)
+    array([0.5, 0.5])
+    """
+    _, number = np.unique(np.asarray(groups), return_inverse=True)
+    sizes, columns = np.bincount(number), np.atleast_2d(values)
+    sums = np.stack([np.bincount(number, weights=column) for column in columns], axis=1)
+    random, means = np.random.default_rng(seed), []
+    shares, at_once = np.full(len(sizes), 1 / len(sizes)), max(1, TAKEN // len(sizes))
+    for start in range(0, draws, at_once):
+        taken = random.multinomial(len(sizes), shares, size=min(at_once, draws - start))
+        means.append((taken @ sums) / (taken @ sizes)[:, None])
+    drawn = np.concatenate(means)
+    return drawn if values.ndim > 1 else drawn[:, 0]
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:

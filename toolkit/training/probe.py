@@ -126,7 +126,7 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
     used = np.union1d(train, val) if config.refit else train
     folds = (folds_of(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
     Cs = CS if config.C is None else (config.C,)
-    solver = _Solver(vectors[used])
+    solver = Solver(vectors[used])
 
     def fit(indices: np.ndarray, Cs: tuple[float, ...]) -> list[Probe]:
         rows = np.searchsorted(used, indices)
@@ -215,11 +215,11 @@ def regularization_path(
     Returns:
         (C, probe) for each.
     """
-    probes = _Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted)
+    probes = Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted)
     return list(zip(Cs, probes, strict=True))
 
 
-class _Solver:
+class Solver:
     """Logistic regression on standardized features, in no more columns than there are pictures.
 
     Args:
@@ -240,14 +240,30 @@ class _Solver:
 
     def path(self, indices: np.ndarray, labels: np.ndarray, Cs: tuple[float, ...], weighted: bool) -> list[Probe]:
         """See `regularization_path`, of the pictures at these indices alone."""
+        with threadpool_limits(1):  # many small products are slower with more
+            return self._probes(self._solutions(indices, labels, Cs, weighted))
+
+    def answers(
+        self, indices: np.ndarray, labels: np.ndarray, asked: np.ndarray, *, Cs: tuple[float, ...], weighted: bool
+    ) -> np.ndarray:
+        """What the probes of `path` say of the pictures at `asked`, in their first view, without making the probes.
+
+        Returns:
+            Probabilities of shape (Cs, asked, classes).
+        """
+        with threadpool_limits(1):
+            solutions = self._solutions(indices, labels, Cs, weighted)
+            scores = [self.rows[asked, 0] @ kernel + bias for kernel, bias in solutions]
+        return softmax(np.stack(scores), axis=2)
+
+    def _solutions(
+        self, indices: np.ndarray, labels: np.ndarray, Cs: tuple[float, ...], weighted: bool
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Kernel and bias on the rows for each C, each begun where the last one ended."""
         rows, views = self.rows[indices].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
         class_weight = "balanced" if weighted else None
         model = LogisticRegression(max_iter=STEPS, tol=1e-3, warm_start=True, class_weight=class_weight)
-        solutions = []
-        with threadpool_limits(1):  # many small products are slower with more
-            for C in Cs:
-                solutions.append(_of_all_classes(model.set_params(C=C).fit(rows, np.repeat(labels, views))))
-            return self._probes(solutions)
+        return [_of_all_classes(model.set_params(C=C).fit(rows, np.repeat(labels, views))) for C in Cs]
 
     def _probes(self, solutions: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:
         """The probes on features that answer as these kernels and biases do on rows."""

@@ -198,3 +198,53 @@ def test_a_split_that_came_with_the_data_and_is_gone_is_told(tmp_path):
     with pytest.warns(UserWarning, match="no picture of the split val that came with the data is in use: 4 duplicates"):
         divided = split.assign(table, seed=7)
     assert divided.counts("split").loc["total", "val"] > 0
+
+
+def of_sources(tmp_path, counts):
+    """A table whose pictures come from so many sources: {source: {label: pictures}}."""
+    rows = [
+        (source, label) for source, labels in counts.items() for label, number in labels.items() for _ in range(number)
+    ]
+    return fake_table(tmp_path, [(label, "") for _, label in rows]).assign(source=[source for source, _ in rows])
+
+
+def test_pictures_of_a_source_are_in_one_part_and_each_part_has_about_its_share(tmp_path):
+    counts = {f"source {n}": {"cars": 4 + n % 5, "tanks": 2 + n % 3} for n in range(40)}
+    table = split.assign(of_sources(tmp_path, counts), by="source", val=0.2, test=0.2, seed=7)
+    assert (table.table.groupby("source")["split"].nunique() == 1).all()
+    for label in ("cars", "tanks"):
+        shares = table.where(label=label).table["split"].value_counts(normalize=True)
+        assert abs(shares["test"] - 0.2) < 0.06 and abs(shares["val"] - 0.2) < 0.06
+    other = split.assign(of_sources(tmp_path, counts), by="source", val=0.2, test=0.2, seed=8)
+    assert splits_of(other) != splits_of(table)
+
+
+def test_a_copy_that_two_sources_have_keeps_both_in_one_part_and_no_source_is_none(tmp_path):
+    known = {f"source {n}": {"cars": 3, "tanks": 3} for n in range(8)}
+    table = of_sources(tmp_path, known | {"": {"cars": 60, "tanks": 60}})
+    paths = [table.where(source=f"source {n}").table["path"].iloc[0] for n in (0, 5)]
+    table = split.assign(table.update({path: {"group": "g"} for path in paths}), by="source", seed=7)
+    assert len(set(table.where(source=["source 0", "source 5"]).table["split"])) == 1
+    assert len(set(table.where(source="").table["split"])) > 1
+
+
+def test_sources_added_later_join_a_part_whole_and_divided_ones_are_refused(tmp_path):
+    counts = {f"source {n}": {"cars": 3, "tanks": 3} for n in range(9)}
+    before = split.assign(of_sources(tmp_path, counts), by="source", seed=7)
+    new = [
+        {"path": f"raw/cars/n{n}.jpg", "label": "cars", "sha256": f"n{n}", "status": "ok", "source": "s"}
+        for n in range(5)
+    ]
+    after = split.assign(manifest.merge(before, new), by="source", seed=7)
+    assert splits_of(before).items() <= splits_of(after).items()
+    assert after.where(source="s").table["split"].nunique() == 1
+    with pytest.raises(DatasetError, match="stay together in one part, got some in .*; divide anew with --again"):
+        split.assign(split.assign(of_sources(tmp_path, counts), seed=7), by="source", seed=7)
+
+
+def test_a_source_that_has_all_of_a_class_and_a_column_that_is_not_there_are_said(tmp_path):
+    table = of_sources(tmp_path, {"one": {"cars": 9}, "two": {"tanks": 9}})
+    with pytest.raises(DatasetError, match="'cars' for train, val and test, got 9, none for .*or leave out by"):
+        split.assign(table, by="source", seed=7)
+    with pytest.raises(ValueError, match="expected one of the columns path, .*, got 'camera'"):
+        split.assign(table, by="camera", seed=7)

@@ -15,9 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 from toolkit.core import paths
-from toolkit.dataset import lost, schema
+from toolkit.dataset import grouping, lost, schema
+from toolkit.dataset.grouping import copies as groups
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import DatasetError
+
+__all__ = ["PARTS", "assign", "groups", "missing_classes", "write_folders"]
 
 PARTS = ("train", "val", "test")
 
@@ -30,6 +33,7 @@ def assign(
     seed: int,
     again: bool = False,
     given: Mapping[str, Collection[str]] | None = None,
+    by: str | None = None,
 ) -> Manifest:
     """Split a dataset: fill the column `split` of all pictures in use.
 
@@ -72,15 +76,19 @@ def assign(
             stacklevel=2,
         )
     splits = _inherited(before, manifest.table["group"]).where(used, "")
+    shares = {"test": test, "val": val}
+    if by is not None:
+        splits.update(_whole_values(manifest.table[used], splits[used], by, {"train": 1 - val - test, **shares}, seed))
     for label in manifest.classes:
         rows = manifest.table[used & (manifest.table["label"] == label)]
-        splits.update(_one_class(rows, splits[rows.index], shares={"test": test, "val": val}, seed=seed))
+        if by is None:
+            splits.update(_one_class(rows, splits[rows.index], shares=shares, seed=seed))
         counts = splits[rows.index].value_counts()
         missing = [name for name in PARTS if not counts.get(name)]
         if missing:
             raise DatasetError(
                 f"expected pictures of {label!r} for train, val and test, got {len(rows)}, none for "
-                f"{' and '.join(missing)}; add pictures or change the shares"
+                f"{' and '.join(missing)}; add pictures or change the shares{'' if by is None else ', or leave out by'}"
             )
     return manifest.assign(split=splits)
 
@@ -126,15 +134,6 @@ def write_folders(manifest: Manifest, into: str | Path, *, size: int | None = No
     return folder
 
 
-def groups(rows: pd.DataFrame) -> pd.Series:
-    """Groups that must not be divided: the near-duplicates of each row of a manifest, or the picture itself.
-
-    >>> groups(pd.DataFrame({"group": ["", "g1"], "sha256": ["aa", "bb"]})).tolist()
-    ['aa', 'g1']
-    """
-    return rows["group"].where(rows["group"] != "", rows["sha256"])
-
-
 def check_labelled(manifest: Manifest) -> None:
     """Raise DatasetError where no picture has a label."""
     if not manifest.classes:
@@ -157,6 +156,12 @@ def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:
     assigned = splits != ""
     by_group = dict(zip(groups[assigned], splits[assigned], strict=True))
     return splits.where(assigned, [by_group.get(group, "") if group else "" for group in groups])
+
+
+def _whole_values(rows: pd.DataFrame, splits: pd.Series, by: str, shares: dict[str, float], seed: int) -> pd.Series:
+    """Split of each row, all of one value of a column in one part."""
+    parts = grouping.divide(rows["label"], grouping.together(rows, by), splits, shares=shares, seed=seed)
+    return pd.Series(parts, index=rows.index)
 
 
 def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float], seed: int) -> pd.Series:

@@ -78,6 +78,7 @@ def run(
     overwrite: bool = False,
     jobs: int = 1,
     ask: int = 1,
+    by: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> CrossValidation:
     """Stratified, grouped k-fold cross-validation: train and judge one network per fold, and gather their answers.
@@ -101,6 +102,8 @@ def run(
             memory for a single one.
         ask: views of a picture to ask a head about (test-time augmentation), from 1 to `config.views`; the answer is
             their mean.
+        by: a column of the manifest, such as "source", "creator" or "group": every picture is judged by a network that
+            learned from no other of its value, see `grouping.together`. The name of the result then ends in it.
         log: takes a line on each fold when it is done.
 
     Returns:
@@ -116,12 +119,13 @@ def run(
     """
     config, used = config.resolved(), manifest.labelled
     _check_views(config, ask)
-    folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name or networks.label(config.network))
+    name = f"{name or networks.label(config.network)}{f'-by-{by}' if by else ''}"
+    folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name)
     views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry
-    identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views}
+    identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views, **({"by": by} if by else {})}
     record = {"identity": identity}
     runs.check(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
-    parts = divided(used, folds=folds, seed=seed)
+    parts = divided(used, folds=folds, seed=seed, by=by)
     judge = _judge(config, used, ask, log)
     # only now, as what is refused before should leave nothing behind
     runs.claim(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
@@ -209,7 +213,7 @@ def _train_fold(config: Config, part: Manifest, into: Path) -> None:
     """A training like any other; of the network nothing is kept but its answers and its history."""
     trained = train.fit(config, part, into=into)
     evaluate.measure(trained, part, record=False)
-    for name in (bundle.FACTS, bundle.MODEL, bundle.SEEN, bundle.METRICS):
+    for name in (bundle.FACTS, bundle.MODEL, bundle.SEEN, bundle.PICTURES, bundle.METRICS):
         (into / name).unlink()
 
 

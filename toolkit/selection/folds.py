@@ -6,42 +6,53 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit.dataset import split
+from toolkit.dataset import grouping, split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 
 VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or C
 
 
-def divided(manifest: Manifest, *, folds: int, seed: int) -> list[Manifest]:
+def divided(manifest: Manifest, *, folds: int, seed: int, by: str | None = None) -> list[Manifest]:
     """The manifest once per fold, with what the fold judges as "test", and the others as "train" and "val".
 
     Args:
         manifest: pictures in use.
         folds: at least 2.
         seed: any integer from 0.
+        by: a column, such as "source", of which no value is on two sides; of fewer values than folds each is a fold.
 
     Raises:
         DatasetError: a class has too few pictures, or groups of them, for so many folds.
-        ValueError: fewer than 2 folds.
+        ValueError: fewer than 2 folds, or no such column.
     """
     table = manifest.table
     groups, labels = split.groups(table).to_numpy(), table["label"].to_numpy()
     _check_groups(labels, groups, folds)
+    kept, folds = (groups, folds) if by is None else _whole_values(table, by, folds)
     parts = []
-    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, groups), start=1):
+    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, kept), start=1):
         splits = np.full(len(table), "train", dtype=object)
         splits[judged] = "test"
         splits[rest[_validation_rows(labels[rest], groups[rest], seed)]] = "val"
         missing = sorted(set(labels) - set(labels[splits == "train"]))
         if missing:
-            reason = _why(missing[0], labels, groups)
+            reason = _why(missing[0], labels, groups) if by is None else f"all of them are in one part by {by}"
             raise DatasetError(
                 f"expected pictures of every class to learn from in fold {number} of {folds}, got none of "
                 f"{missing[0]!r}: {reason}; take another seed or number of folds, or add pictures"
             )
         parts.append(manifest.assign(split=splits))
     return parts
+
+
+def _whole_values(table: pd.DataFrame, by: str, folds: int) -> tuple[np.ndarray, int]:
+    """Groups of pictures that share a value of a column, and how many folds they allow."""
+    together = grouping.together(table, by).to_numpy()
+    count = len(set(together))
+    if count < 2:
+        raise DatasetError(f"expected pictures of at least two values of {by}, got one; cross-validate without it")
+    return together, min(folds, count)
 
 
 def _why(label: str, labels: np.ndarray, groups: np.ndarray) -> str:

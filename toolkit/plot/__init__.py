@@ -32,6 +32,7 @@ from toolkit.plot.insights import (
     robustness,
     trade_off,
 )
+from toolkit.plot.learning import learning_curve, regions
 from toolkit.plot.matrix import NUMBERED, confusion, most_confused
 from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
@@ -61,6 +62,7 @@ __all__ = [
     "gallery",
     "glowing",
     "heat",
+    "learning_curve",
     "least_confident_right",
     "left_out",
     "marks",
@@ -72,6 +74,7 @@ __all__ = [
     "png",
     "prediction",
     "quality",
+    "regions",
     "reliability",
     "resize_modes",
     "risk_coverage",

@@ -91,7 +91,8 @@ def test_what_was_done_is_stored_beside_the_model(trained, table):
     assert facts["parameters"] == trained.model.count_params()
     assert facts["pictures"] == len(table.where(split="train"))
     assert {"python", "toolkit", "keras", "tensorflow", "numpy", "pillow"} <= set(facts["versions"])
-    assert {file.name for file in trained.folder.iterdir()} == {bundle.MODEL, bundle.FACTS, bundle.SEEN, bundle.HISTORY}
+    names = {bundle.MODEL, bundle.FACTS, bundle.SEEN, bundle.PICTURES, bundle.HISTORY}
+    assert {file.name for file in trained.folder.iterdir()} == names
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 model.keras        the network; RGB from 0 to 255 in, one probability per class out
 bundle.json        classes in order, picture size, settings, what it was trained on, versions
 seen.txt           the pictures it was trained on and chosen by, as hashes of their files
+pictures.csv       all pictures in use then: path, hash, label and split, so that what changed since can be told
 history.csv        loss and accuracy of every epoch
 metrics.json       what `evaluate` measured
 predictions.csv    its answer for every test picture
@@ -33,7 +34,7 @@ from toolkit.model.familiarity import Familiarity
 if TYPE_CHECKING:
     import keras
 
-MODEL, FACTS, SEEN = "model.keras", "bundle.json", "seen.txt"
+MODEL, FACTS, SEEN, PICTURES = "model.keras", "bundle.json", "seen.txt", "pictures.csv"
 HISTORY, METRICS, PREDICTIONS = "history.csv", "metrics.json", "predictions.csv"
 FAMILIARITY = "familiarity.npz"
 LISTED = 12  # runs that are named where one is not found
@@ -96,6 +97,21 @@ class Bundle(Classifier):
     def seen(self) -> frozenset[str]:
         """Hashes of the files it was trained on and chosen by: asking about these again proves nothing."""
         return frozenset((self.folder / SEEN).read_text().split() if (self.folder / SEEN).exists() else ())
+
+    @property
+    def pictures(self) -> pd.DataFrame:
+        """The pictures that were in use when it was trained: path, sha256, label and split.
+
+        Raises:
+            BundleError: it was trained before runs noted that.
+        """
+        file = self.folder / PICTURES
+        if not file.exists():
+            raise BundleError(
+                f"expected a run that noted its pictures, {self.name} was trained by an older version and did not; "
+                "train it again (--overwrite), or give a copy of the manifest.csv of then"
+            )
+        return pd.read_csv(file, keep_default_na=False, dtype=str)
 
     @property
     def metrics(self) -> dict:

@@ -15,8 +15,7 @@ from PIL import __version__ as pillow_version
 import toolkit
 from toolkit import networks
 from toolkit.core import framework, locking, moved, paths, runs
-from toolkit.core.framework import keras
-from toolkit.dataset import split
+from toolkit.dataset import changes, split
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import BundleError
 from toolkit.model import bundle, calibrate
@@ -154,6 +153,8 @@ def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
         "precision": framework.resolve_precision(config.precision),
         "sets": promises.covering(calibrate.rescale(answers, temperature), labels),
     }
+    (folder / bundle.FACTS).unlink(missing_ok=True)  # an older run here ends before its pictures are others
+    paths.write(folder / bundle.PICTURES, changes.noted(manifest).to_csv(index=False))
     bundle.save(
         folder,
         model,
@@ -167,12 +168,12 @@ def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
     )
 
 
-def _held_out(model: keras.Model, trainer: Trainer, fitted: ProbeFit | None) -> tuple[np.ndarray, np.ndarray]:
+def _held_out(model: framework.keras.Model, trainer: Trainer, fitted: ProbeFit | None) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities for pictures that the network did not learn from, and the indices of their classes."""
     return (fitted.val, fitted.val_labels) if fitted else trainer.answers(model)
 
 
-def _calibrate(model: keras.Model, answers: np.ndarray, labels: np.ndarray) -> float:
+def _calibrate(model: framework.keras.Model, answers: np.ndarray, labels: np.ndarray) -> float:
     """Put the temperature with the lowest validation loss into the model, and return it."""
     temperature = calibrate.temperature(answers, labels)
     calibrate.apply_temperature(model, temperature)
@@ -196,5 +197,6 @@ def _finished(folder: Path, identity: Mapping[str, object], overwrite: bool) -> 
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "toolkit": toolkit.__version__, "keras": keras.__version__}
+    versions = {"python": platform.python_version(), "toolkit": toolkit.__version__}
+    versions |= {"keras": framework.keras.__version__}
     return versions | {"tensorflow": framework.tf.__version__, "numpy": np.__version__, "pillow": pillow_version}

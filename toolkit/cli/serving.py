@@ -52,6 +52,7 @@ SERVE = Verb(
     _serve,
     (
         "toolkit serve pets/efficientnet_lite0",
+        "toolkit serve pets/efficientnet_lite0 --keep kept",
         "TOOLKIT_TOKEN=secret toolkit serve float16.tflite --host 0.0.0.0 --port 80",
     ),
 )

@@ -45,6 +45,11 @@ class Config:
         allow_origins: origins of web pages that may ask from a browser (CORS), such as "https://example.org"; "*" for
             all, () for none.
         proxy: address of a trusted proxy, whose X-Forwarded-For names the client; "" for none.
+        keep: folder into which pictures that were asked about are kept, for a person to label; "" keeps none.
+        keep_share: of all pictures, that are kept by chance, 0 to 1.
+        keep_below: largest probability of an answer, 0 to 1, below which its picture is kept in any case.
+        keep_pictures: in the folder, at most.
+        keep_megabytes: of the folder, at most, in millions of bytes.
         sessions: copies of the model that answer in parallel; 0 for one per core.
         threads: of one copy.
 
@@ -81,6 +86,11 @@ class Config:
         (), "web pages that may ask, with commas: https://example.org, or * for all (default: none)"
     )
     proxy: str = _option("", "address of a proxy whose word on who asks is taken (default: none)")
+    keep: str = _option("", "folder for pictures that it was asked about, to label later (default: none)")
+    keep_share: float = _option(0.01, "share of them that is kept by chance (default: 0.01)", 0)
+    keep_below: float = _option(0.7, "largest probability below which all are kept (default: 0.7)", 0)
+    keep_pictures: int = _option(10_000, "kept, at most (default: 10,000)", 0)
+    keep_megabytes: float = _option(1000.0, "kept, at most, in millions of bytes (default: 1000)", 0)
     sessions: int = _option(0, "how often the model is opened, to work side by side (default: 0, one per core)", 0)
     threads: int = _option(1, "that one answer is computed with (default: 1)", 1)
 
@@ -95,6 +105,10 @@ class Config:
                 raise ValueError(f"expected {setting.name} of at least {least}, got {value}")
         if not self.formats or not set(self.formats) <= set(FORMATS):
             raise ValueError(f"expected formats of {', '.join(FORMATS)}, got {', '.join(self.formats) or 'none'}")
+        if max(self.keep_share, self.keep_below) > 1:
+            raise ValueError(
+                f"expected keep_share and keep_below of at most 1, got {self.keep_share}, {self.keep_below}"
+            )
         if self.max_pixels > images.MAX_PIXELS:
             raise ValueError(f"expected max_pixels of at most {images.MAX_PIXELS:,}, got {self.max_pixels:,}")
         if self.max_pictures > self.max_queue:

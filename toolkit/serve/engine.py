@@ -24,6 +24,7 @@ from toolkit.errors import ImageError, ToolkitError
 from toolkit.images import opening
 from toolkit.model.classifier import Classifier, Outputs
 from toolkit.serve.config import Config
+from toolkit.serve.keeping import Keeper
 from toolkit.serve.metrics import Metrics
 from toolkit.serve.problems import Problem, overloaded
 
@@ -43,6 +44,7 @@ class Engine:
     def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
         self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
         self._idle = list(sessions)
+        self._keeper = Keeper(config, sessions[0].classes, metrics) if config.keep else None
         self._queue: deque[tuple[np.ndarray, asyncio.Future[Outputs]]] = deque()
         self._decoders = Deadline(opening.prepared, most=workers.cores(), seconds=config.open_seconds)
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
@@ -61,6 +63,8 @@ class Engine:
 
     def close(self) -> None:
         """End the processes and the threads."""
+        if self._keeper:
+            self._keeper.close()
         self._decoders.close()
         self._openers.shutdown(cancel_futures=True)
         self._askers.shutdown(cancel_futures=True)
@@ -88,9 +92,21 @@ class Engine:
             results = await asyncio.gather(*map(self._one, pictures))
         finally:
             self.waiting -= len(pictures)
-        for result in results:
+        for picture, result in zip(pictures, results, strict=True):
             self._metrics.pictures.labels(result.code if isinstance(result, Problem) else "answered").inc()
+            if not isinstance(result, Problem):
+                self._answered(picture, result.probabilities)
         return results
+
+    def _answered(self, picture: Picture, probabilities: np.ndarray) -> None:
+        """Count an answer, and keep its picture where that was asked for."""
+        model, best = self._sessions[0], int(probabilities.argmax())
+        self._metrics.answers.labels(model.classes[best]).inc()
+        self._metrics.confidence.observe(float(probabilities[best]))
+        if probabilities[best] < model.threshold:
+            self._metrics.abstained.inc()
+        if self._keeper:
+            self._keeper.offer(picture, probabilities)
 
     async def _one(self, picture: Picture) -> Result:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 PICTURES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -28,6 +29,14 @@ class Metrics:
             registry=registry,
         )
         self.pictures = Counter("toolkit_pictures", "Pictures by what became of them", ["outcome"], registry=registry)
+        self.answers = Counter("toolkit_answers", "Answers by class, sure or not", ["label"], registry=registry)
+        self.abstained = Counter(
+            "toolkit_abstained", "Answers below the limit of the model, which are not sure", registry=registry
+        )
+        self.confidence = Histogram(
+            "toolkit_confidence", "Largest probability of each answer", buckets=SHARES, registry=registry
+        )
+        self.kept = Counter("toolkit_kept", "Pictures to keep by what became of them", ["outcome"], registry=registry)
         self.batches = Histogram(
             "toolkit_batch_pictures",
             "Pictures the model was asked about at a time",

@@ -1,6 +1,7 @@
 """Error analysis: confident mistakes, uncertain answers, disagreements between networks, and nearest neighbours."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,15 @@ def nearest(trained: Bundle, manifest: Manifest, paths: Sequence[str], *, count:
 def unit_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
     """The input of the last layer for each picture, scaled to length 1."""
     features = _cached_features(trained, manifest)
-    features = _computed_features(trained, manifest) if features is None else features
+    return unit_features_of(trained, manifest.files) if features is None else _unit(features)
+
+
+def unit_features_of(trained: Bundle, files: Sequence[Path]) -> np.ndarray:
+    """The same of any files that can be opened."""
+    return _unit(_computed_features(trained, files))
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
@@ -130,11 +139,11 @@ def _cached_features(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
     return None if features is None or features.shape[-1] != width else features[:, 0]  # an older head pooled otherwise
 
 
-def _computed_features(trained: Bundle, manifest: Manifest) -> np.ndarray:
+def _computed_features(trained: Bundle, files: Sequence[Path]) -> np.ndarray:
     body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
     parts = []
-    for start in range(0, len(manifest), 256):
-        pixels = np.stack(list(prepare_all(trained.prepare, manifest.files[start : start + 256])))
+    for start in range(0, len(files), 256):
+        pixels = np.stack(list(prepare_all(trained.prepare, files[start : start + 256])))
         for first in range(0, len(pixels), 32):
             parts.append(np.asarray(body.predict_on_batch(pixels[first : first + 32].astype(np.float32))))
     return np.concatenate(parts).astype(np.float32)

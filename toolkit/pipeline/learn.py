@@ -72,7 +72,8 @@ def learn(
 ) -> Learned:
     """Train a classifier: make a dataset of pictures, clean it, split it, train a network, and measure it.
 
-    What is done already is not done again, so after an interruption, or with more pictures, the same call goes on.
+    What is done already is not done again, so after an interruption the same call goes on. With more pictures it trains
+    again, beside the earlier run, which stays and is compared.
 
     Args:
         pictures: a folder with a folder of pictures per class, a zip or tar of that, sources as in `scrape.collect`, or
@@ -80,7 +81,7 @@ def learn(
         into: name of the dataset in `data/`, or the path of its folder; None takes the name of the pictures' folder.
         network: one of `networks.names()`, or "auto" for the best of the pretrained ones at hand, see `auto.choose`.
         name: of the run; None takes the network's.
-        overwrite: train the run again if its settings or pictures have changed.
+        overwrite: replace the run if its settings or pictures have changed.
         options: of the sources.
         log: takes a line on each stage when it is done.
         settings: of `train.Config`, such as `epochs` or `seed`, and options of the network, such as `weights`.

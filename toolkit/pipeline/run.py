@@ -13,6 +13,7 @@ from toolkit.duplicates import dedup
 from toolkit.errors import DatasetError
 from toolkit.evaluation import evaluate
 from toolkit.model.bundle import Bundle
+from toolkit.pipeline import again
 from toolkit.training import train
 from toolkit.training.recipes import configs_for
 
@@ -73,7 +74,8 @@ def pipeline(
 ) -> Run:
     """Scrape, verify, dedup, resize, split, train, evaluate, compare and report.
 
-    Every stage does only what is still to do, so running it again after an interruption goes on where it stopped.
+    Every stage does only what is still to do, so running it again after an interruption goes on where it stopped. After
+    pictures were added it trains again, beside the earlier run, which stays and is compared (see `again.fit`).
 
     Args:
         sources: see `scrape.collect`.
@@ -157,9 +159,14 @@ def train_all(
             table = resize.write(table, size=config.size, mode=config.resize_mode).save()
     bundles = []
     for config in settings:
-        trained = train.fit(config, table, name=name, overwrite=overwrite)
+        trained, before = again.fit(
+            config, table, name=name, overwrite=overwrite, log=lambda line: log(f"          {line}")
+        )
         log(f"train     {trained.name}: {_learned(trained)}")
-        log(f"evaluate  {evaluate.measure(trained, table)}")
+        judged = evaluate.measure(trained, table)
+        log(f"evaluate  {judged}")
+        if before and (told := again.beside(before, judged)):
+            log(f"          {told}")
         bundles.append(trained)
     return table, tuple(bundles)
 

@@ -13,6 +13,7 @@ from toolkit import scrape as scrape
 from toolkit import serve as serve
 from toolkit.core import parallel as parallel
 from toolkit.core import paths as paths
+from toolkit.dataset import changes as changes
 from toolkit.dataset import credits as credits
 from toolkit.dataset import manifest as manifest
 from toolkit.dataset import quality as quality
@@ -22,6 +23,7 @@ from toolkit.dataset import verify as verify
 from toolkit.duplicates import copies as copies
 from toolkit.duplicates import dedup as dedup
 from toolkit.evaluation import compare as compare
+from toolkit.evaluation import drift as drift
 from toolkit.evaluation import embedding as embedding
 from toolkit.evaluation import evaluate as evaluate
 from toolkit.evaluation import explain as explain
@@ -36,8 +38,11 @@ from toolkit.model import runtime as runtime
 from toolkit.pipeline import demo as demo
 from toolkit.pipeline import run as run
 from toolkit.pipeline.learn import learn as learn
+from toolkit.selection import blame as blame
 from toolkit.selection import crossval as crossval
+from toolkit.selection import enough as enough
 from toolkit.selection import labels as labels
+from toolkit.selection import shortcuts as shortcuts
 from toolkit.selection import tune as tune
 from toolkit.training import augment as augment
 from toolkit.training import mixing as mixing

@@ -8,11 +8,13 @@ import pytest
 
 from toolkit import (
     app,
+    blame,
     cli,
     copies,
     crossval,
     dedup,
     demo,
+    enough,
     export,
     labels,
     resize,
@@ -46,6 +48,8 @@ USED = {  # by verb: the functions and classes that its options are passed on to
     "crossval": [crossval.run, *TRAINING],
     "labels": [labels.check, *TRAINING],
     "tune": [tune.search, *TRAINING],
+    "blame": [blame.find, *TRAINING],
+    "enough": [enough.forecast, *TRAINING],
     "export": [export.write],
     "serve": [serve.Config],
     "app": [app.serve],
@@ -61,7 +65,10 @@ SPECIAL = {  # what is None in a signature, since it depends on something
     ("app", "port"): app_server.PORT,
     ("run", "networks"): ",".join(run.usual_networks()),
     ("export", "to"): inspect.signature(export.write).parameters["to"].default[0],
-    **{(verb, "fine_tune"): FineTune().epochs for verb in ("train", "crossval", "labels", "tune", "learn", "run")},
+    **{
+        (verb, "fine_tune"): FineTune().epochs
+        for verb in ("train", "crossval", "labels", "tune", "enough", "blame", "learn", "run")
+    },
 }
 
 

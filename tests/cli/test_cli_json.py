@@ -78,6 +78,7 @@ WRONG = {  # what each verb is called with to fail in a way of its own
     "exclude": ("pets", "nothing.png"),
     "explain": ("nothing/here", "x.png"),
     "predict": ("nothing/here", "x.png"),
+    "drift": ("nothing/here", "nowhere"),
     "demo": ("--source", "nothing"),
     "notebooks": (),
 }

@@ -25,6 +25,7 @@ from toolkit.cli import (
     dataset,
     evaluation,
     inference,
+    loop,
     output,
     pipeline,
     serving,
@@ -64,6 +65,7 @@ STORY = {  # the verbs in the order of the work, as `toolkit --help` tells them
         evaluation.ROBUSTNESS,
         evaluation.REPORT,
     ),
+    "go on": (loop.ENOUGH, loop.BLAME, loop.DRIFT),
     "use": (inference.PREDICT, inference.EXPORT, serving.SERVE, app.APP),
     "the command line": (completion.COMPLETION,),
 }

@@ -148,6 +148,7 @@ def _quality_options(parser: ArgumentParser) -> None:
 def _quality(arguments: Namespace) -> dict:
     from toolkit.dataset import quality
     from toolkit.report import html
+    from toolkit.selection import shortcuts
 
     table, log = common.dataset(arguments), common.log(arguments)
     summary = quality.summary(table)
@@ -155,9 +156,13 @@ def _quality(arguments: Namespace) -> dict:
     for name, part in parts.items():
         told = tables.counts_of(part) if name == "cleaning" else tables.quality(name, part)
         log(f"{name.replace('_', ' ')}\n{told}\n")
+    alone = shortcuts.predictors(table)
+    log(f"what predicts the label alone\n{terminal.frame(alone, tables.PREDICTORS)}\n")
     page = html.quality(table, into=arguments.into)
-    log(f"{quality.in_words(summary)}\n{page}")
-    return {"page": page} | {name: part.reset_index().to_dict("records") for name, part in parts.items()}
+    log(f"{quality.in_words(summary)}\n{shortcuts.in_words(alone)}\n{page}")
+    return {"page": page, "predictors": alone.to_dict("records")} | {
+        name: part.reset_index().to_dict("records") for name, part in parts.items()
+    }
 
 
 QUALITY = Verb(
@@ -174,6 +179,7 @@ def _split_options(parser: ArgumentParser) -> None:
     options.add(parser, "--val", "share of the pictures for validation (default: 0.15)", type=float)
     options.add(parser, "--test", "share of the pictures for the test (default: 0.15)", type=float)
     options.add(parser, "--again", "divide anew, whatever the split is now", action="store_true")
+    options.add(parser, "--by", "put all pictures of a source, creator or other COLUMN into one part")
     given = "keep the train, val and test that the pictures came in, with what stands in train or val out of test"
     parser.add_argument("--given", action="store_true", help=given)
     parser.add_argument("--seed", type=int, default=7, help="another seed gives another split (default: 7)")
@@ -185,7 +191,7 @@ def _split(arguments: Namespace) -> dict:
     from toolkit.scrape import given
 
     before, files = common.dataset(arguments), given.files(arguments.dataset)
-    settings = common.provided(arguments, "val", "test", "again")
+    settings = common.provided(arguments, "val", "test", "again", "by")
     if arguments.given and "again" in arguments:
         raise ValueError("expected --given or --again, got both")
     settings |= {"given": files.splits} if arguments.given else {}
@@ -211,6 +217,7 @@ SPLIT = Verb(
     (
         "toolkit split pets",
         "toolkit split pets --val 0.1 --test 0.2 --again",
+        "toolkit split pets --by source --again",
         "toolkit split pets --folders laid_out",
     ),
 )

@@ -122,15 +122,65 @@ DOCUMENTS: dict[str, Schema] = {
         warning=TEXT,
     ),
     "resize": COUNTS,
-    "quality": record(page=TEXT),
+    "quality": record(
+        page=TEXT,
+        predictors=table(property=TEXT, low=SHARE, high=SHARE, chance=SHARE, p=SHARE, **{"balanced accuracy": SHARE}),
+    ),
     "exclude": COUNTS,
     "relabel": COUNTS,
     "split": record(dataset=TEXT, split=each(each(COUNT)), given=GIVEN["given"]),
     "train": {"anyOf": [TRAINED, {"type": "array", "items": TRAINED}]},
     "crossval": record(
-        accuracy=SHARE, low=SHARE, high=SHARE, folder=TEXT, folds=table(fold=COUNT, pictures=COUNT, accuracy=SHARE)
+        accuracy=SHARE,
+        low=SHARE,
+        high=SHARE,
+        folder=TEXT,
+        folds=table(fold=COUNT, pictures=COUNT, accuracy=SHARE),
+        by=optional(
+            record(
+                column=TEXT,
+                accuracy=SHARE,
+                low=SHARE,
+                high=SHARE,
+                p=SHARE,
+                folder=TEXT,
+                values=table(value=TEXT, pictures=COUNT, usual=SHARE, without=SHARE, low=SHARE, high=SHARE),
+            )
+        ),
     ),
     "labels": record(suspects=table(path=TEXT, label=TEXT, suggested=TEXT, score=SHARE, reason=TEXT)),
+    "enough": record(
+        times=NUMBER,
+        in_words=TEXT,
+        curve=table(pictures=NUMBER, accuracy=SHARE, low=SHARE, high=SHARE),
+        forecast=table(pictures=COUNT, now=SHARE, then=SHARE, low=SHARE, high=SHARE, **{"class": TEXT}),
+        regions=table(
+            pictures=COUNT,
+            label=TEXT,
+            of_label=COUNT,
+            wrong=COUNT,
+            doubt=SHARE,
+            apart=NUMBER,
+            paths={"type": "array", "items": TEXT},
+        ),
+    ),
+    "blame": record(
+        since=TEXT,
+        changes=table(path=TEXT, change=TEXT, was=TEXT, label=TEXT, batch=TEXT),
+        counts=table(batch=TEXT, pictures=COUNT),
+        batches=table(
+            batch=TEXT, pictures=COUNT, effect=NUMBER, low=NUMBER, high=NUMBER, accuracy=NUMBER, verdict=TEXT
+        ),
+        in_words=TEXT,
+    ),
+    "drift": record(
+        pictures=COUNT,
+        test=COUNT,
+        unreadable=COUNT,
+        measures=table(measure=TEXT, test=NUMBER, came=NUMBER, p=SHARE, corrected=SHARE, different={"type": "boolean"}),
+        answers=each(record(test=SHARE, came=SHARE)),
+        in_words=TEXT,
+    ),
     "tune": record(best=record(accuracy=SHARE, loss=NUMBER), config=TEXT, trials=COUNT),
     "evaluate": each(METRICS),
     "compare": record(**COMPARED, left_out=LEFT_OUT),

@@ -40,6 +40,62 @@ CURVE = {
     "labels_differ": ("by hash, two labels", COUNT),
     "accepted_labels_differ": ("accepted, two labels", COUNT),
 }
+LEFT_OUT = {
+    "value": ("left out", NAME),
+    "pictures": ("pictures", COUNT),
+    "usual": ("usual, right", SHARE),
+    "without": ("left out, right", SHARE),
+    "low": ("95 % interval, from", SHARE),
+    "high": ("to", SHARE),
+}
+PREDICTORS = {
+    "property": ("property alone", NAME),
+    "balanced accuracy": ("balanced accuracy", SHARE),
+    "low": ("95 % interval, from", SHARE),
+    "high": ("to", SHARE),
+    "chance": ("chance", SHARE),
+    "p": ("p, corrected", "{:.3f}"),
+}
+CHANGES = {
+    "batch": ("batch", WORDS),
+    "added": ("added", COUNT),
+    "taken out": ("taken out", COUNT),
+    "relabelled": ("another label", COUNT),
+    "moved": ("another split", COUNT),
+}
+BATCHES = {
+    "batch": ("batch", WORDS),
+    "pictures": ("pictures", COUNT),
+    "verdict": ("it made it", NAME),
+    "effect": ("effect on log loss", "{:+.4f}"),
+    "low": ("95 % interval, from", "{:+.4f}"),
+    "high": ("to", "{:+.4f}"),
+    "accuracy": ("on accuracy", "{:+.1%}"),
+}
+DRIFT = {
+    "measure": ("measure", NAME),
+    "test": ("median of the test", "{:,.3g}"),
+    "came": ("of what came in", "{:,.3g}"),
+    "p": ("p", "{:.3f}"),
+    "corrected": ("p, corrected", "{:.3f}"),
+}
+FORECAST = {
+    "class": ("class", NAME),
+    "pictures": ("pictures now", COUNT),
+    "now": ("right now", SHARE),
+    "then": ("expected then", SHARE),
+    "low": ("90 % interval, from", SHARE),
+    "high": ("to", SHARE),
+}
+REGIONS = {
+    "path": ("picture", NAME),
+    "label": ("mostly", NAME),
+    "of_label": ("of these", COUNT),
+    "pictures": ("pictures in all", COUNT),
+    "wrong": ("named wrong", COUNT),
+    "doubt": ("doubt", SHARE),
+    "apart": ("apart, mean 1", "{:.2f}"),
+}
 QUALITY: dict[str, Forms] = {
     "resizing": {
         "index": ("", NAME),

@@ -13,6 +13,7 @@ from toolkit.core import headings
 if TYPE_CHECKING:
     from toolkit.dataset.manifest import Manifest
     from toolkit.model.bundle import Bundle
+    from toolkit.selection.crossval import CrossValidation
     from toolkit.training.config import Config
 
 LISTED = 20  # suspects that are printed
@@ -83,13 +84,14 @@ def _crossval_options(parser: ArgumentParser) -> None:
     options.training(parser)
     options.overwrite(parser)
     options.add(parser, "--ask", "views that a head answers for, up to --views, averaged (default: 1)", type=int)
+    options.add(parser, "--by", "also judge each by networks that saw no other of its source, creator, group or COLUMN")
     options.file(parser, "--show", "draw the folds into this file", metavar="PNG")
 
 
 def _crossval(arguments: Namespace) -> dict:
     from toolkit.selection import crossval
 
-    config, table = _config(arguments), common.dataset(arguments)
+    config, table = one_config(arguments), common.dataset(arguments)
     if not config.uses_cached_features:
         table = _with_squares(table, [config])
     names = ("name", "ask")
@@ -98,7 +100,21 @@ def _crossval(arguments: Namespace) -> dict:
     common.show(arguments, lambda plot: plot.folds(outcome))
     low, high = outcome.report.interval
     result = {"accuracy": outcome.report.accuracy, "low": low, "high": high, "folder": outcome.folder}
+    result["by"] = _left_out(arguments, table, config, outcome) if "by" in arguments else None
     return result | {"folds": outcome.folds.reset_index().to_dict(orient="records")}
+
+
+def _left_out(arguments: Namespace, table: "Manifest", config: "Config", usual: "CrossValidation") -> dict:
+    """The same with a source, or another value, left out at once, printed beside the usual score and returned."""
+    from toolkit.selection import crossval, shortcuts
+
+    names, log = ("name", "ask", "by"), common.log(arguments)
+    without = _in_folds(arguments, crossval.run, table, config, *names, overwrite=arguments.overwrite)
+    told = shortcuts.beside(table, usual, without, arguments.by)
+    log(f"\n{terminal.frame(told.values, tables.LEFT_OUT, most=terminal.MOST)}\n\n{told}\n{without.folder}")
+    low, high = without.report.interval
+    facts = {"column": arguments.by, "accuracy": without.report.accuracy, "low": low, "high": high, "p": told.p}
+    return facts | {"folder": without.folder, "values": told.values.to_dict(orient="records")}
 
 
 CROSSVAL = Verb(
@@ -109,6 +125,7 @@ CROSSVAL = Verb(
     (
         "toolkit crossval pets",
         "toolkit crossval pets --network vgg --folds 10 --jobs 2",
+        "toolkit crossval pets --by source",
     ),
 )
 
@@ -124,7 +141,7 @@ def _labels_options(parser: ArgumentParser) -> None:
 def _labels(arguments: Namespace) -> dict:
     from toolkit.selection import labels
 
-    config, table = _config(arguments), common.dataset(arguments)
+    config, table = one_config(arguments), common.dataset(arguments)
     if not config.uses_cached_features:
         table = _with_squares(table, [config])
     suspects = _in_folds(arguments, labels.check, table, config)
@@ -167,7 +184,7 @@ def _tune_options(parser: ArgumentParser) -> None:
 def _tune(arguments: Namespace) -> dict:
     from toolkit.selection import tune
 
-    config, table = _config(arguments), common.dataset(arguments)
+    config, table = one_config(arguments), common.dataset(arguments)
     settings = {"space": dict(map(_choices, arguments.vary)) or None, "overwrite": arguments.overwrite}
     outcome = _in_folds(arguments, tune.search, table, config, "trials", "method", "name", **settings)
     common.log(arguments)(f"{outcome}\n{outcome.folder / tune.BEST}")
@@ -233,7 +250,8 @@ def _configs(arguments: Namespace) -> list["Config"]:
     return common.configs(arguments, [arguments.network] if arguments.network else [], usual=usual)
 
 
-def _config(arguments: Namespace) -> "Config":
+def one_config(arguments: Namespace) -> "Config":
+    """The settings of the one network that was named, see `_configs`."""
     configs = _configs(arguments)
     if len(configs) > 1:
         raise ValueError(f"expected one network, got {len(configs)} in the recipe; give --network")

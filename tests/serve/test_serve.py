@@ -454,8 +454,8 @@ def test_the_model_is_opened_as_often_as_the_cpu_quota_of_a_container_allows(exp
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(64)))
     monkeypatch.setattr(workers, "QUOTA", tmp_path / "cpu.max")
     workers.QUOTA.write_text("200000 100000\n")
-    sessions, _ = server._opened(exported / "small.tflite", serve.Config(threads=1))
-    assert len(sessions) == 2
+    sessions = server._opened({"small": exported / "small.tflite"}, serve.Config(threads=1))
+    assert len(sessions["small"]) == 2
 
 
 # Strangers

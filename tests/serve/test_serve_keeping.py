@@ -14,7 +14,7 @@ from toolkit.serve import keeping
 from toolkit.serve.metrics import Metrics
 
 pytestmark = pytest.mark.usefixtures("stops_at_once")
-SURE, DOUBTFUL = np.array([0.05, 0.95], np.float32), np.array([0.4, 0.6], np.float32)
+SURE, DOUBTFUL = ("tanks", 0.95), ("tanks", 0.6)
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def keeping_in(tmp_path):
     """Makes keepers of a folder, and gives what they did: a table of answers and counts by outcome."""
 
     def offered(pictures, **limits):
-        metrics = Metrics({"name": "small"})
+        metrics = Metrics(list)
         settings = serve.Config(keep=str(tmp_path / "kept"), **limits)
-        keeper = keeping.Keeper(settings, ("cars", "tanks"), metrics)
-        for picture, probabilities in pictures:
-            keeper.offer(picture, probabilities)
+        keeper = keeping.Keeper(settings, metrics)
+        for picture, answer in pictures:
+            keeper.offer(picture, *answer)
         keeper.close()
-        counted = {sample.labels["outcome"]: sample.value for one in metrics.kept.collect() for sample in one.samples}
-        return {name: count for name, count in counted.items() if count < 1e6}  # not when it was made
+        samples = [sample for one in metrics.kept.collect() for sample in one.samples if sample.name.endswith("_total")]
+        return {sample.labels["outcome"]: sample.value for sample in samples}
 
     return offered
 
@@ -54,6 +54,12 @@ def test_what_is_in_doubt_is_kept_with_its_answer_and_nothing_else(keeping_in, t
     assert sorted(name.rpartition(".")[2] for name in files) == ["csv", "jpg", "png"]
 
 
+def test_what_is_unlike_anything_learned_is_kept_however_sure_the_answer_is(keeping_in, tmp_path):
+    offered = [(picture(1), (*SURE, 0.49)), (picture(2), (*SURE, 0.5)), (picture(3), (*SURE, None))]
+    assert keeping_in(offered, keep_share=0) == {"kept unfamiliar": 1}
+    assert list(table(tmp_path)["kept"]) == [keeping.STRANGE]
+
+
 def test_a_share_of_all_is_kept_by_chance_so_that_they_tell_of_all(keeping_in, tmp_path):
     counts = keeping_in([(picture(number), SURE) for number in range(40)], keep_share=1, keep_below=0)
     assert counts == {"kept by chance": 40} or counts["kept by chance"] + counts["too many at a time"] == 40
@@ -61,7 +67,7 @@ def test_a_share_of_all_is_kept_by_chance_so_that_they_tell_of_all(keeping_in, t
 
 
 def test_the_limit_of_a_probability_is_one_that_is_sure_enough(keeping_in):
-    half = np.array([0.5, 0.5], np.float32)
+    half = ("cars", 0.5)
     assert keeping_in([(picture(1), half)], keep_share=0, keep_below=0.5) == {}
     assert keeping_in([(picture(1), half)], keep_share=0, keep_below=0.51) == {"kept in doubt": 1}
 

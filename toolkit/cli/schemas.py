@@ -211,7 +211,14 @@ DOCUMENTS: dict[str, Schema] = {
     "demo": record(**COMPARED, prediction=TEXT, notebooks=TEXT, report=TEXT),
 }
 LINES: dict[str, tuple[Schema, ...]] = {  # the first as soon as it can be asked
-    "serve": (record(url=TEXT, model=TEXT, classes={"type": "array", "items": TEXT}),),
+    "serve": (
+        record(
+            url=TEXT,
+            model=TEXT,
+            classes={"type": "array", "items": TEXT},
+            models=each({"type": "array", "items": TEXT}),
+        ),
+    ),
     "app": (ADDRESS,),
     "label": (ADDRESS, record(dataset=TEXT, status=each(each(COUNT)), learned={"type": "boolean"})),
     "review": (ADDRESS, record(dataset=TEXT, status=each(each(COUNT)), marked=COUNT)),

@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli import common, options, runs
@@ -19,7 +20,7 @@ def _serve_options(parser: ArgumentParser) -> None:
     from toolkit.serve import TOKEN, config
 
     parser.epilog = f"If the environment variable {TOKEN} is set, requests have to bring it as a bearer token."
-    which = "a .tflite or .onnx file, or DATASET/RUN or DATASET RUN that was exported"
+    which = "a .tflite or .onnx file, or DATASET/RUN or DATASET RUN that was exported; several as NAME=MODEL"
     parser.add_argument("model", metavar="MODEL", nargs="+", help=which)
     for name, kind, help in config.options():
         options.add(parser, f"--{name.replace('_', '-')}", help, type=kind, metavar=name.split("_")[-1].upper())
@@ -37,12 +38,26 @@ def _serve(arguments: Namespace) -> None:
         print(f"warning: whoever reaches {settings.host} may ask; set {serve.TOKEN} for a token", file=sys.stderr)
 
     def announce(service: "Service") -> None:
-        facts = {"url": service.url, "model": service.name, "classes": list(service.classes)}
-        text = f"{service.url}/docs\n{service.name}: {', '.join(service.classes)}; stop with Ctrl-C"
+        facts = {"url": service.url, "model": service.name, "classes": list(service.classes), "models": service.models}
+        told = "\n".join(f"{name}: {', '.join(classes)}" for name, classes in service.models.items())
+        text = f"{service.url}/docs\n{told}; stop with Ctrl-C"
         common.announce(arguments, facts, text)
 
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # such a picture is refused, with a message
-    serve.run(runs.only(arguments.model), settings, on_start=announce)
+    serve.run(_models(arguments.model), settings, on_start=announce)
+
+
+def _models(words: list[str]) -> "Path | dict[str, str | Path]":
+    """The model that was named, or several by the names they were given."""
+    pairs = [word.partition("=") for word in words]
+    if not all(
+        name and equals and not Path(word).exists() for word, (name, equals, _) in zip(words, pairs, strict=True)
+    ):
+        return runs.only(words)
+    models: dict[str, str | Path] = {name: runs.only([model]) for name, _, model in pairs}
+    if len(models) < len(words):
+        raise ValueError(f"expected a name of its own for each model, got {' '.join(words)}")
+    return models
 
 
 SERVE = Verb(
@@ -53,6 +68,7 @@ SERVE = Verb(
     (
         "toolkit serve pets/efficientnet_lite0",
         "toolkit serve pets/efficientnet_lite0 --keep kept",
+        "toolkit serve pets=pets/efficientnet_lite0 signs=signs.tflite",
         "TOOLKIT_TOKEN=secret toolkit serve float16.tflite --host 0.0.0.0 --port 80",
     ),
 )

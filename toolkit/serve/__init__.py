@@ -10,7 +10,7 @@ It needs no TensorFlow, fetches nothing, and by default listens on this machine 
 picture is decoded, and every error has the shape {"error": {"code": …, "message": …}}.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ __all__ = ["TOKEN", "Config", "open", "run"]
 
 @moved.keywords(told="on_start")
 def run(
-    model: "str | Path | Classifier",
+    model: "str | Path | Classifier | Mapping[str, str | Path | Classifier]",
     config: Config | None = None,
     *,
     on_start: Callable[["Service"], object] = lambda service: None,
@@ -36,7 +36,8 @@ def run(
 
     Args:
         model: a file that `toolkit export` wrote, a run that has such files, or what `runtime.load` returned, which is
-            then used by one thread at a time.
+            then used by one thread at a time; or several of these by their names, of which the first answers where
+            none is named. A file that is exported anew is opened again, as all are on SIGHUP.
         config: address and limits; None for the defaults.
         on_start: called with the service before it answers: its `url`, `name` and `classes`.
 
@@ -51,7 +52,9 @@ def run(
     service.run()
 
 
-def open(model: "str | Path | Classifier", config: Config | None = None) -> "Service":
+def open(
+    model: "str | Path | Classifier | Mapping[str, str | Path | Classifier]", config: Config | None = None
+) -> "Service":
     """The same in the background, for a notebook: `url` is its address, `close()` ends it.
 
     Args:

@@ -1,8 +1,6 @@
 """The application: every route, and the limits before them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 
 from fastapi import APIRouter, Depends, FastAPI, Response
@@ -17,6 +15,8 @@ from toolkit.model.classifier import Classifier
 from toolkit.serve import native, problems, protocols
 from toolkit.serve.config import Config
 from toolkit.serve.engine import Engine
+from toolkit.serve.generation import Generation, Generations
+from toolkit.serve.keeping import Keeper
 from toolkit.serve.limits import LimitedApplication
 from toolkit.serve.metrics import Metrics
 
@@ -33,46 +33,79 @@ DARK = (  # where the reader's other pages are
 )
 
 
-def build(sessions: Sequence[Classifier], config: Config, name: str) -> LimitedApplication:
-    """The whole service as an ASGI application.
+Models = Mapping[str, Sequence[Classifier]]  # copies of each model, by its name
+
+
+class Application:
+    """The whole service as an ASGI application, whose models can be replaced while it answers.
 
     Args:
-        sessions: copies of one model.
+        models: the first is the one that answers where none is named.
         config: the limits.
-        name: of the model.
+
+    Its `limited` is what a server is given.
     """
-    model = sessions[0]
-    metrics = Metrics({"name": name, "classes": ",".join(model.classes), "size": str(model.size)})
-    engine = Engine(sessions, config, metrics)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(engine.warm)
-        yield
-        engine.close()
+    def __init__(self, models: Models, config: Config):
+        self._config, self._metrics = config, Metrics(self._facts)
+        self._keeper = Keeper(config, self._metrics) if config.keep else None
+        self._generations = Generations(self._made(models))
+        waiting = "Pictures taken and not answered yet"
+        self._metrics.gauge("waiting_pictures", waiting, lambda: self._generations.waiting)
+        self.limited = LimitedApplication(self._generations, config, self._metrics, self._generations.full)
 
+    async def replace(self, models: Models) -> None:
+        """Let other models answer, as soon as they are ready; no request is lost.
+
+        Args:
+            models: as at first.
+        """
+        await self._generations.replace(self._made(models))
+
+    def close(self) -> None:
+        """Write the pictures that wait to be kept."""
+        if self._keeper:
+            self._keeper.close()
+
+    def _facts(self) -> Iterator[dict[str, str]]:
+        """Labels of the models that answer, for monitoring."""
+        for name, engine in self._generations.current.engines.items():
+            yield {"name": name, "classes": ",".join(engine.model.classes), "size": str(engine.model.size)}
+
+    def _made(self, models: Models) -> Generation:
+        """The routes of these models."""
+        engines = {
+            name: Engine(sessions, self._config, self._metrics, self._keeper) for name, sessions in models.items()
+        }
+        application = _described(engines, self._config)
+        asked_for = [Depends(HTTPBearer(auto_error=False))] if self._config.token else []  # for the page
+        application.include_router(native.routes(engines), dependencies=asked_for)
+        application.include_router(protocols.routes(engines), dependencies=asked_for)
+        application.include_router(_health(lambda: self.limited.stopping, self._metrics))
+        _pages(application, self._config.root_path)
+        return Generation(engines, application)
+
+
+def _described(engines: Mapping[str, Engine], config: Config) -> FastAPI:
+    """An application without routes, with a title and a description."""
+    told = {name: ", ".join(engine.model.classes) for name, engine in engines.items()}
+    alone, *others = told.values()
+    by_name = "; ".join(f"{name}: {classes}" for name, classes in told.items())
     application = FastAPI(
-        title=f"toolkit: {name}",
+        title=f"toolkit: {', '.join(told)}",
         version=toolkit.__version__,
-        description=f"Says which of these is on a picture: {', '.join(model.classes)}.",
-        lifespan=lifespan,
+        description=f"Says which of these is on a picture: {by_name if others else alone}.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # to an absolute address, which is another one behind a proxy; see `addresses`
         servers=[{"url": config.root_path}] if config.root_path else None,
         strict_content_type=False,  # JSON need not be said to be that, see `protocols`
     )
-    limited = LimitedApplication(application, config, metrics, engine.full)
     problems.handle(application)
-    asked_for = [Depends(HTTPBearer(auto_error=False))] if config.token else []  # for the page; the limits check it
-    application.include_router(native.routes(engine, model, name), dependencies=asked_for)
-    application.include_router(protocols.routes(engine, model, name), dependencies=asked_for)
-    application.include_router(_health(limited, metrics))
-    _pages(application, config.root_path)
-    return limited
+    return application
 
 
-def _health(limited: LimitedApplication, metrics: Metrics) -> APIRouter:
+def _health(stopping: Callable[[], bool], metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", summary="Whether the service lives")
@@ -83,7 +116,7 @@ def _health(limited: LimitedApplication, metrics: Metrics) -> APIRouter:
     @router.get("/readyz", responses=problems.documented(), summary="Whether it takes requests")
     @router.get("/v2/health/ready", responses=problems.documented(), summary="Whether it takes requests")
     async def ready() -> dict:
-        if limited.stopping:
+        if stopping():
             raise problems.Problem(503, "it is being stopped", code="stopping")
         return {"ready": True}
 

@@ -47,7 +47,8 @@ class Config:
         proxy: address of a trusted proxy, whose X-Forwarded-For names the client; "" for none.
         keep: folder into which pictures that were asked about are kept, for a person to label; "" keeps none.
         keep_share: of all pictures, that are kept by chance, 0 to 1.
-        keep_below: largest probability of an answer, 0 to 1, below which its picture is kept in any case.
+        keep_below: largest probability of an answer, 0 to 1, below which its picture is kept in any case, as one
+            that is unlike anything learned is.
         keep_pictures: in the folder, at most.
         keep_megabytes: of the folder, at most, in millions of bytes.
         sessions: copies of the model that answer in parallel; 0 for one per core.

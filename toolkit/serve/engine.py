@@ -22,6 +22,7 @@ from toolkit.core import workers
 from toolkit.core.deadline import Deadline, TooLate
 from toolkit.errors import ImageError, ToolkitError
 from toolkit.images import opening
+from toolkit.model import abstaining
 from toolkit.model.classifier import Classifier, Outputs
 from toolkit.serve.config import Config
 from toolkit.serve.keeping import Keeper
@@ -39,18 +40,21 @@ class Engine:
         sessions: copies of one model, each used by one thread at a time.
         config: the limits.
         metrics: counts the batches.
+        keeper: of pictures; None keeps none.
     """
 
-    def __init__(self, sessions: Sequence[Classifier], config: Config, metrics: Metrics):
-        self.config, self._metrics, self._sessions = config, metrics, tuple(sessions)
+    def __init__(
+        self, sessions: Sequence[Classifier], config: Config, metrics: Metrics, keeper: Keeper | None = None
+    ) -> None:
+        self.config, self.model, self._keeper = config, sessions[0], keeper
+        self._metrics, self._sessions = metrics, tuple(sessions)
+        self._limits = abstaining.limits(self.model)
         self._idle = list(sessions)
-        self._keeper = Keeper(config, sessions[0].classes, metrics) if config.keep else None
         self._queue: deque[tuple[np.ndarray, asyncio.Future[Outputs]]] = deque()
         self._decoders = Deadline(opening.prepared, most=workers.cores(), seconds=config.open_seconds)
         self._openers = ThreadPoolExecutor(workers.cores(), "open pictures")
         self._askers = ThreadPoolExecutor(len(sessions), "ask the model")
         self.waiting = 0
-        metrics.gauge("waiting_pictures", "Pictures taken and not answered yet", lambda: self.waiting)
 
     def warm(self) -> None:
         """Warm up: use each session and each process once, since the first answer takes longer."""
@@ -63,8 +67,6 @@ class Engine:
 
     def close(self) -> None:
         """End the processes and the threads."""
-        if self._keeper:
-            self._keeper.close()
         self._decoders.close()
         self._openers.shutdown(cancel_futures=True)
         self._askers.shutdown(cancel_futures=True)
@@ -95,18 +97,22 @@ class Engine:
         for picture, result in zip(pictures, results, strict=True):
             self._metrics.pictures.labels(result.code if isinstance(result, Problem) else "answered").inc()
             if not isinstance(result, Problem):
-                self._answered(picture, result.probabilities)
+                self._answered(picture, result)
         return results
 
-    def _answered(self, picture: Picture, probabilities: np.ndarray) -> None:
+    def _answered(self, picture: Picture, given: Outputs) -> None:
         """Count an answer, and keep its picture where that was asked for."""
-        model, best = self._sessions[0], int(probabilities.argmax())
-        self._metrics.answers.labels(model.classes[best]).inc()
-        self._metrics.confidence.observe(float(probabilities[best]))
-        if probabilities[best] < model.threshold:
+        best = int(given.probabilities.argmax())
+        label, probability = self.model.classes[best], float(given.probabilities[best])
+        familiarity = None if given.familiarity is None else float(given.familiarity)
+        self._metrics.answers.labels(label).inc()
+        self._metrics.confidence.observe(probability)
+        if familiarity is not None:
+            self._metrics.familiarity.observe(familiarity)
+        if probability < self._limits[label]:
             self._metrics.abstained.inc()
         if self._keeper:
-            self._keeper.offer(picture, probabilities)
+            self._keeper.offer(picture, label, probability, familiarity)
 
     async def _one(self, picture: Picture) -> Result:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,5 @@
-"""Pictures that a service was asked about, kept for a person to label: a share by chance, and all that it doubts.
+"""Pictures that a service was asked about, kept for a person to label: a share by chance, and all that it doubts or
+that are unlike anything it learned.
 
 Off unless a folder is named. Kept are the bytes of the picture, under a name made of them, and a line with the answer
 and the day: no name of a file, no address, no time of day. What cannot be written is told and counted; serving goes on.
@@ -22,12 +23,13 @@ import numpy as np
 from toolkit import images
 from toolkit.core import contained, paths
 from toolkit.errors import ToolkitError
+from toolkit.model.familiarity import FAMILIAR
 from toolkit.serve.config import Config
 from toolkit.serve.metrics import Metrics
 
 ANSWERS = "answers.csv"
 COLUMNS = ("file", "label", "probability", "kept", "day")
-CHANCE, DOUBT = "by chance", "in doubt"  # why a picture was kept
+CHANCE, DOUBT, STRANGE = "by chance", "in doubt", "unfamiliar"  # why a picture was kept
 WAITING = 64  # pictures that wait to be written; further ones are not kept
 AGAIN = 60.0  # seconds after a failure in which nothing is written
 
@@ -40,7 +42,6 @@ class Keeper:
 
     Args:
         config: of the service: folder, share and limits.
-        classes: names in the order of the answers.
         metrics: counts what became of the pictures.
 
     Raises:
@@ -48,25 +49,33 @@ class Keeper:
         DatasetError: a link is where the table of answers would be.
     """
 
-    def __init__(self, config: Config, classes: Sequence[str], metrics: Metrics):
-        self.folder, self._config, self._classes = Path(config.keep).expanduser(), config, tuple(classes)
+    def __init__(self, config: Config, metrics: Metrics):
+        self.folder, self._config = Path(config.keep).expanduser(), config
         self.folder.mkdir(parents=True, exist_ok=True)
         self._table = self.folder / ANSWERS
         os.close(contained.appendable(self._table))
         there = [file for file in self.folder.iterdir() if file.is_file() and not file.name.startswith(".")]
         self._pictures, self._bytes = len([file for file in there if file != self._table]), _size(there)
         self._outcomes, self._silent_until, self._told_full = metrics.kept, 0.0, False
-        self._waiting: queue.Queue[tuple[Picture, np.ndarray, str] | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[tuple[Picture, str, float, str] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._follow, name="keep pictures", daemon=True)
         self._thread.start()
 
-    def offer(self, picture: Picture, probabilities: np.ndarray) -> None:
-        """Keep a picture if it is drawn or in doubt; returns at once."""
-        drawn, best = random.random() < self._config.keep_share, float(probabilities.max())
-        if not drawn and best >= self._config.keep_below:
+    def offer(self, picture: Picture, label: str, probability: float, familiarity: float | None = None) -> None:
+        """Keep a picture if it is drawn, in doubt or unfamiliar; returns at once.
+
+        Args:
+            picture: the bytes of a file, or pixels.
+            label, probability: of the answer.
+            familiarity: of the picture; None where it is not known.
+        """
+        why = DOUBT if probability < self._config.keep_below else ""
+        why = STRANGE if familiarity is not None and familiarity < FAMILIAR else why
+        why = CHANCE if random.random() < self._config.keep_share else why
+        if not why:
             return
         try:
-            self._waiting.put_nowait((picture, probabilities, CHANCE if drawn else DOUBT))
+            self._waiting.put_nowait((picture, label, probability, why))
         except queue.Full:
             self._outcomes.labels("too many at a time").inc()
 
@@ -84,7 +93,7 @@ class Keeper:
                 log.warning("pictures are not kept: %s; answers go on, and it is tried again in a minute", error)
             self._outcomes.labels(outcome).inc()
 
-    def _keep(self, picture: Picture, probabilities: np.ndarray, why: str) -> str:
+    def _keep(self, picture: Picture, label: str, probability: float, why: str) -> str:
         """Write a picture and its line, and say what became of it."""
         if time.monotonic() < self._silent_until:
             return "could not be written"
@@ -96,7 +105,7 @@ class Keeper:
             return "beyond the limit"
         paths.write(file, content, flush=False)
         try:
-            self._note(file.name, probabilities, why)
+            self._note(file.name, label, f"{probability:.4f}", why)
         except OSError:
             file.unlink()
             raise
@@ -111,16 +120,16 @@ class Keeper:
         self._told_full = full
         return full
 
-    def _note(self, name: str, probabilities: np.ndarray, why: str) -> None:
+    def _note(self, *cells: str) -> None:
         """Append a line to the table of answers; a new table has a header."""
-        best, line = int(probabilities.argmax()), io.StringIO()
+        line = io.StringIO()
         rows, table = csv.writer(line, lineterminator="\n"), contained.appendable(self._table)
         try:
             size = os.fstat(table).st_size
             if not size:
                 rows.writerow(COLUMNS)
             day = datetime.now(UTC).date().isoformat()
-            rows.writerow((name, self._classes[best], f"{probabilities[best]:.4f}", why, day))
+            rows.writerow((*cells, day))
             if os.write(table, line.getvalue().encode()) != len(line.getvalue().encode()):
                 os.ftruncate(table, size)
                 raise OSError(f"expected to write a line to {self._table}, the disk is full; make room")

@@ -1,8 +1,10 @@
 """Metrics of a service, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import InfoMetricFamily
+from prometheus_client.registry import Collector
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
@@ -13,13 +15,13 @@ class Metrics:
     """Counters of one service.
 
     Args:
-        model: labels of the model, by name.
+        models: gives the labels of each model that answers, by name, when it is read.
     """
 
-    def __init__(self, model: dict[str, str]):
+    def __init__(self, models: Callable[[], Iterable[dict[str, str]]]):
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        Info("toolkit_model", "The model that answers", registry=registry).info(model)
+        registry.register(_Models(models))
         self.requests = Counter("toolkit_requests", "Requests", ["route", "status"], registry=registry)
         self.seconds = Histogram(
             "toolkit_request_seconds",
@@ -35,6 +37,9 @@ class Metrics:
         )
         self.confidence = Histogram(
             "toolkit_confidence", "Largest probability of each answer", buckets=SHARES, registry=registry
+        )
+        self.familiarity = Histogram(
+            "toolkit_familiarity", "How like what was learned, where it is known", buckets=SHARES, registry=registry
         )
         self.kept = Counter("toolkit_kept", "Pictures to keep by what became of them", ["outcome"], registry=registry)
         self.batches = Histogram(
@@ -52,3 +57,17 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics, in the format of Prometheus."""
         return generate_latest(self._registry)
+
+
+class _Models(Collector):
+    """The models that answer, which change when one is exported anew."""
+
+    def __init__(self, models: Callable[[], Iterable[dict[str, str]]]):
+        self._models = models
+
+    def collect(self) -> Iterator[InfoMetricFamily]:
+        """One sample for each."""
+        family = InfoMetricFamily("toolkit_model", "The models that answer")
+        for labels in self._models():
+            family.add_sample("toolkit_model_info", labels, 1)
+        yield family

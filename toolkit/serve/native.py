@@ -61,14 +61,19 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 40  # the body is in memory already; a disk would not make it smaller
 
 
-def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
-    """The routes of the toolkit's own protocol."""
+def routes(engines: Mapping[str, Engine]) -> APIRouter:
+    """The routes of the toolkit's own protocol.
+
+    Args:
+        engines: of each model, by its name; the first answers where none is named.
+    """
+    first = next(iter(engines))
     router = APIRouter(tags=["predict"])
 
     @router.post(
         "/predict",
         response_model=Answers,
-        responses=documented(415, 422),
+        responses=documented(404, 415, 422),
         openapi_extra={"requestBody": BODY},
         summary="Say what is on pictures",
     )
@@ -78,19 +83,23 @@ def routes(engine: Engine, model: Classifier, name: str) -> APIRouter:
         abstain_below: Annotated[
             float | None, Query(ge=0, le=1, description="not sure below this; the model's own limit if not given")
         ] = None,
+        model: Annotated[str, Query(description="which of several models answers")] = first,
     ) -> JSONResponse:
         """Send the bytes of one picture as the body, or several as the files of a form.
 
         Each of several has its own answer, which may be an error. If there is none that could be opened, the status is
         that of the first error.
         """
+        if model not in engines:
+            raise Problem(404, f"expected a model of {', '.join(engines)}, got {model!r:.80}")
+        engine = engines[model]
         names, pictures = await _pictures(request, engine.config.max_pictures)
         results = await engine.answer(pictures)
-        limits = abstaining.limits(model, abstain_below)
-        answers = [_answer(model, *pair, limits, top) for pair in zip(names, results, strict=True)]
+        limits = abstaining.limits(engine.model, abstain_below)
+        answers = [_answer(engine.model, *pair, limits, top) for pair in zip(names, results, strict=True)]
         if all("error" in answer for answer in answers):
             raise _first(results, answers)
-        return Ascii({"model": name, "predictions": answers})
+        return Ascii({"model": model, "predictions": answers})
 
     return router
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import itertools
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, Field
 
 import toolkit
-from toolkit.model.classifier import Classifier, Outputs
+from toolkit.model.classifier import Outputs
 from toolkit.serve.engine import Engine, Picture
 from toolkit.serve.problems import Ascii, Problem, documented
 
@@ -68,65 +68,69 @@ class PredictRequest(BaseModel):
     ]
 
 
-def routes(engine: Engine, model: Classifier, served: str) -> APIRouter:
-    """The routes of both protocols: of the model, and of the one version of it that there is."""
+def routes(engines: Mapping[str, Engine]) -> APIRouter:
+    """The routes of both protocols: of each model by its name, and of the one version of it that there is."""
 
     async def known(name: str) -> None:
-        if name != served:
-            raise Problem(404, f"expected the model {served}, got {name}")
+        if name not in engines:
+            one = "the model" if len(engines) == 1 else "a model of"
+            raise Problem(404, f"expected {one} {', '.join(engines)}, got {name}")
 
-    async def current(version: str) -> None:
+    async def current(name: str, version: str) -> None:
         if version != VERSION:
-            raise Problem(404, f"expected version {VERSION} of {served}, got {version}")
+            raise Problem(404, f"expected version {VERSION} of {name}, got {version}")
 
     router = APIRouter()
     for protocol in (_open_inference, _tensorflow_serving):
-        router.include_router(protocol(engine, model, served, ""), dependencies=[Depends(known)])
-        versioned = protocol(engine, model, served, OF_VERSION)
+        router.include_router(protocol(engines, ""), dependencies=[Depends(known)])
+        versioned = protocol(engines, OF_VERSION)
         router.include_router(versioned, dependencies=[Depends(known), Depends(current)])
     return router
 
 
-def _open_inference(engine: Engine, model: Classifier, served: str, version: str) -> APIRouter:
+def _open_inference(engines: Mapping[str, Engine], version: str) -> APIRouter:
     place, tag = "/v2/models/{name}" + version, "Open Inference Protocol"
     router = APIRouter(route_class=_AnyType, prefix=place, tags=[tag])
-    outputs: list[dict[str, Any]] = [
-        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]},
-        {"name": "label", "datatype": "BYTES", "shape": [-1]},
-    ]
-    if model.tells_familiarity:
-        outputs.append({"name": "familiarity", "datatype": "FP32", "shape": [-1]})
+
+    def outputs(name: str) -> list[dict[str, Any]]:
+        model = engines[name].model
+        probabilities = {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(model.classes)]}
+        told = [probabilities, {"name": "label", "datatype": "BYTES", "shape": [-1]}]
+        familiarity = {"name": "familiarity", "datatype": "FP32", "shape": [-1]}
+        return [*told, familiarity] if model.tells_familiarity else told
 
     @router.get("", responses=documented(404), summary="What the model takes and gives")
-    def metadata() -> dict:
+    def metadata(name: str) -> dict:
         inputs = [{"name": "picture", "datatype": "BYTES", "shape": [-1]}]
-        facts = {"name": served, "versions": [VERSION], "platform": f"toolkit {toolkit.__version__}"}
-        return {**facts, "inputs": inputs, "outputs": outputs, "parameters": {"classes": list(model.classes)}}
+        facts = {"name": name, "versions": [VERSION], "platform": f"toolkit {toolkit.__version__}"}
+        classes = list(engines[name].model.classes)
+        return {**facts, "inputs": inputs, "outputs": outputs(name), "parameters": {"classes": classes}}
 
     @router.get("/ready", responses=documented(404), summary="Whether the model answers")
-    def ready() -> dict:
-        return {"name": served, "ready": True}
+    def ready(name: str) -> dict:
+        return {"name": name, "ready": True}
 
     @router.post("/infer", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
-    async def infer(sent: InferRequest) -> JSONResponse:
-        asked = _asked_for(sent.outputs, [output["name"] for output in outputs])
+    async def infer(name: str, sent: InferRequest) -> JSONResponse:
+        engine, offered = engines[name], outputs(name)
+        asked = _asked_for(sent.outputs, [output["name"] for output in offered])
         pictures = _from_tensor(sent.inputs[0], engine.config.max_pictures)
         answers = await _all(engine, pictures)
         probabilities = np.stack([answer.probabilities for answer in answers])
-        labels = [model.classes[index] for index in probabilities.argmax(axis=1)]
+        labels = [engine.model.classes[index] for index in probabilities.argmax(axis=1)]
         values = {"probabilities": probabilities.astype(float).ravel().tolist(), "label": labels}
         values["familiarity"] = [float(answer.familiarity) for answer in answers if answer.familiarity is not None]
         filled = [
             {**output, "shape": [len(pictures), *output["shape"][1:]], "data": values[output["name"]]}
-            for output in (outputs[index] for index in asked)
+            for output in (offered[index] for index in asked)
         ]
-        facts = {"model_name": served, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
+        facts = {"model_name": name, "model_version": VERSION} | ({"id": sent.id} if sent.id is not None else {})
         return Ascii({**facts, "outputs": filled})
 
     return router
 
 
-def _tensorflow_serving(engine: Engine, model: Classifier, served: str, version: str) -> APIRouter:
+def _tensorflow_serving(engines: Mapping[str, Engine], version: str) -> APIRouter:
     place, tag = "/v1/models/{name}" + version, "TensorFlow Serving"
     router = APIRouter(route_class=_AnyType, prefix=place, tags=[tag])
 
@@ -136,16 +140,17 @@ def _tensorflow_serving(engine: Engine, model: Classifier, served: str, version:
         return {"model_version_status": [state]}
 
     @router.get("/metadata", responses=documented(404), summary="What the model takes and gives")
-    def metadata() -> dict:
-        spec = {"name": served, "signature_name": "", "version": VERSION}
+    def metadata(name: str) -> dict:
+        spec = {"name": name, "signature_name": "", "version": VERSION}
         return {
             "model_spec": spec,
-            "metadata": {"classes": list(model.classes), "input": "b64 of the file of a picture"},
+            "metadata": {"classes": list(engines[name].model.classes), "input": "b64 of the file of a picture"},
         }
 
     @router.post(":predict", response_model=dict, responses=documented(404, 415, 422), summary="Ask the model")
-    async def predict(sent: PredictRequest) -> JSONResponse:
+    async def predict(name: str, sent: PredictRequest) -> JSONResponse:
         """Each instance is {"b64": …}, or has one value of that kind; each prediction a probability per class."""
+        engine = engines[name]
         encoded = [instance if isinstance(instance, Encoded) else _only(instance) for instance in sent.instances]
         _count(len(encoded), engine.config.max_pictures)
         answers = await _all(engine, [_decoded(instance.b64) for instance in encoded])

@@ -3,7 +3,7 @@
 python benchmarks/load.py cars_tanks/mobilenet PICTURES/cars_tanks        after `toolkit export cars_tanks/mobilenet`
 
 `--minutes 10` sends good and bad requests for so long instead, and watches memory and health; `--stops 20` ends it
-so often amid them.
+so often amid them; `--reloads 20` opens the model again so often under 32 connections, and measures what keeping costs.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -132,6 +133,55 @@ async def _stopped(port: int, requests: Sequence[bytes], started: subprocess.Pop
     return found, time.perf_counter() - begun
 
 
+def reload(model: str, requests: Sequence[bytes], *, times: int) -> dict:
+    """SIGHUP so often under 32 connections: requests that were lost, and how long answers took meanwhile."""
+    with serving(model) as (port, started):
+        found = asyncio.run(_reloaded(port, requests, started, times))
+    statuses = Counter(one.status for one in found)
+    seconds = [one.seconds for one in found if one.status == 200]
+    return {
+        "reloads": times,
+        "requests": len(found),
+        "answered": statuses[200],
+        "lost": statuses[client.LOST] + statuses[client.REFUSED],
+        "other statuses": len(found) - statuses[200] - statuses[client.LOST] - statuses[client.REFUSED],
+        "p50 ms": 1000 * float(np.median(seconds)),
+        "p99 ms": 1000 * float(np.quantile(seconds, 0.99)),
+    }
+
+
+async def _reloaded(port: int, requests: Sequence[bytes], started: subprocess.Popen, times: int) -> list[client.Asked]:
+    ended = asyncio.Event()
+    asking = asyncio.create_task(client.load(port, requests, connections=32, until=ended.is_set))
+    for _ in range(times):
+        await asyncio.sleep(2)
+        started.send_signal(signal.SIGHUP)
+    await asyncio.sleep(4)
+    ended.set()
+    return await asking
+
+
+def keeping(model: str, requests: Sequence[bytes], seconds: float, *, rounds: int = 5) -> dict:
+    """Requests per second without and with `--keep`, in turn, with its own share and limits."""
+    found: dict[str, list[float]] = {"without": [], "with": []}
+    for number in range(rounds):
+        for name in sorted(found, reverse=bool(number % 2)):
+            with tempfile.TemporaryDirectory() as folder:
+                options = ("--keep", folder) if name == "with" else ()
+                with serving(model, *options) as (port, _):
+                    asyncio.run(client.load(port, requests, connections=2, until=client.for_seconds(WARM)))
+                    asked = client.load(port, requests, connections=8, until=client.for_seconds(seconds))
+                    found[name].append(client.figures(asyncio.run(asked))["per second"])
+    ratios = np.array(found["with"]) / np.array(found["without"])
+    return {
+        "rounds": rounds,
+        "per second, without": float(np.median(found["without"])),
+        "per second, with": float(np.median(found["with"])),
+        "share, median": f"{np.median(ratios):.1%}",
+        "share, range": f"{ratios.min():.1%} to {ratios.max():.1%}",
+    }
+
+
 def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[dict], dict]:
     """Good and bad requests, mixed, and the memory of the process meanwhile."""
     with serving(model, *LIMITS) as (port, started):
@@ -188,11 +238,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default: 10)")
     parser.add_argument("--minutes", type=float, help="send good and bad requests for so long, instead of the rest")
     parser.add_argument("--stops", type=int, help="end it so often amid good and bad requests, instead of the rest")
+    parser.add_argument("--reloads", type=int, help="open the model again so often under load, instead of the rest")
     parser.add_argument("--no-flask", action="store_true", help="leave the comparison out")
     asked = parser.parse_args()
     pictures = [file.read_bytes() for file in sorted(asked.pictures.rglob("*.jpg"))[:PICTURES]]
     if asked.stops:
         table.show([stop_attacked(asked.run, pictures, times=asked.stops)], json_file=asked.json)
+        return
+    if asked.reloads:
+        requests = [client.form("/predict", [picture]) for picture in pictures]
+        table.print_rows([reload(asked.run, requests, times=asked.reloads)])
+        print()
+        table.show([keeping(asked.run, requests, asked.seconds)], json_file=asked.json)
         return
     if asked.minutes:
         rows, summary = soak(asked.run, pictures, asked.minutes)

@@ -78,6 +78,14 @@ def test_marks_of_one_sitting_are_a_batch_and_half_an_hour_ends_it(table):
     assert batches[path("cars", 4)] == "relabelled by hand"
 
 
+def test_a_picture_that_gets_a_label_is_added_and_one_that_loses_it_taken_out(table):
+    waiting = table.update({path("cars", 0): {"label": "", "class_index": -1}})
+    (added,) = changes.between(changes.noted(waiting), table).itertuples()
+    assert (added.path, added.change, added.label) == (path("cars", 0), "added", "cars")
+    (lost,) = changes.between(changes.noted(table), waiting).itertuples()
+    assert (lost.change, lost.batch) == ("taken out", "taken out: its label was taken back")
+
+
 def test_the_values_of_a_column_can_be_the_batches(table):
     before = changes.noted(table)
     now = table.assign(creator=["Ann", "", *["Bob"] * 8])

@@ -72,6 +72,16 @@ def test_a_copy_of_a_picture_that_is_asked_about_is_not_learned_from(world):
     assert len(heads.asked) == 239
 
 
+def test_a_picture_that_has_no_label_now_or_had_none_then_is_learned_from_in_one_state_only(world):
+    path = world.table["path"][7]
+    waiting = world.update({path: {"label": "", "class_index": -1}})
+    for before, now in ((waiting, world), (world, waiting)):
+        heads = blame._Heads(now, changes.noted(before), Config("efficientnet_lite0").resolved(), 5, 7)
+        row = list(heads.paths).index(path)
+        assert (heads.before[row] >= 0, heads.now[row] >= 0) == (before is world, now is world)
+        assert row not in heads.asked and len(heads.asked) == 239
+
+
 def test_a_new_class_has_its_batch_and_does_not_upset_the_others(world):
     rows = {one: {"label": "boats", "class_index": 2} for one in world.table["path"][200:230]}
     found = blame.find(world.update(rows), changes.noted(world))

@@ -113,7 +113,7 @@ def test_a_forecast_for_no_more_pictures_or_from_a_network_that_learns_whole_is_
         enough.forecast(table, times=1)
     with pytest.raises(ValueError, match="expected a head on a frozen backbone"):
         enough.forecast(table, Config("vgg"))
-    with pytest.raises(DatasetError, match="pictures of .* in use, got none"):
+    with pytest.raises(DatasetError, match="labelled pictures of .* in use, got none"):
         enough.forecast(table.assign(status="excluded"))
 
 

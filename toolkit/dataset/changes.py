@@ -21,12 +21,12 @@ COLUMNS = ("path", "change", "was", "label", "batch")
 
 
 def noted(manifest: Manifest) -> pd.DataFrame:
-    """What a run notes of a dataset: path, hash, label and split of each picture in use.
+    """What a run notes of a dataset: path, hash, label and split of each picture in use that has a label.
 
     Args:
         manifest: the dataset.
     """
-    return manifest.where(status="ok").table[list(NOTED)].reset_index(drop=True)
+    return manifest.labelled.table[list(NOTED)].reset_index(drop=True)
 
 
 def earlier(file: Path) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def earlier(file: Path) -> pd.DataFrame:
     missing = [name for name in NOTED if name not in table]
     if missing:
         raise DatasetError(f"expected the columns {', '.join(NOTED)} in {file}, missing {', '.join(missing)}")
-    used = table[table["status"] == "ok"] if "status" in table else table
+    used = table[(table["label"] != "") & (table["status"] == "ok" if "status" in table else True)]
     return used[list(NOTED)].reset_index(drop=True)
 
 
@@ -69,7 +69,7 @@ def between(before: pd.DataFrame, manifest: Manifest, *, by: str | None = None) 
     if by is not None and by not in manifest.table:
         raise ValueError(f"expected one of the columns {', '.join(manifest.table)}, got {by!r}")
     then = before.drop_duplicates("path").set_index("path")
-    now = manifest.table[manifest.table["status"] == "ok"].set_index("path")
+    now = manifest.labelled.table.set_index("path")
     rows = [(path, "added", "", now.at[path, "label"]) for path in now.index.difference(then.index)]
     rows += [(path, "taken out", then.at[path, "label"], "") for path in then.index.difference(now.index)]
     for path in now.index.intersection(then.index):
@@ -113,7 +113,10 @@ def _of_row(change: str, row: pd.Series | None) -> str:
     if change == "added":
         folder = row["source_id"].partition("/")[0] if row["source"] in ("folder", "imagefolder") else ""
         return f"added from {row['source'] or 'an unknown source'} {folder}".strip()
-    return f"taken out: {in_general(row['reason']) or row['status']}" if change == "taken out" else "relabelled by hand"
+    if change == "relabelled":
+        return "relabelled by hand"
+    without = "its label was taken back" if row["label"] == "" else row["status"]
+    return f"taken out: {in_general(row['reason']) or without}"
 
 
 def sittings(root: Path) -> dict[str, str]:

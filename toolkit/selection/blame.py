@@ -109,19 +109,16 @@ class _Heads:
 
     def __init__(self, manifest: Manifest, before: pd.DataFrame, config: Config, folds: int, seed: int):
         then = before.drop_duplicates("path").set_index("path")["label"]
-        is_now = (manifest.table["status"] == "ok").to_numpy()
+        is_now = (manifest.table["status"] == "ok") & (manifest.table["label"] != "")
         table = manifest.table[is_now | manifest.table["path"].isin(then.index)]
-        union = Manifest(manifest.root, table.assign(status="ok"), partial=True)
-        vectors = probe.features_for(config, union)
+        vectors = probe.features_for(config, _all_in_use(manifest, table))
         if vectors is None:
             raise DatasetError(f"expected the features of {manifest.name}, got none")
         order = {label: place for place, label in enumerate(manifest.classes)}
         self.solver, self.weighted, self.seed = probe.Solver(vectors), config.class_weights, seed
-        self.paths = union.table["path"].to_numpy()
-        self.groups = split.groups(union.table).to_numpy()
-        in_use = is_now[is_now | manifest.table["path"].isin(then.index).to_numpy()]
-        self.now = np.where(in_use, union.table["label"].map(order), -1).astype(int)  # -1 is not used
-        self.before = union.table["path"].map(then).map(order).fillna(-1).to_numpy(int)
+        self.paths, self.groups = table["path"].to_numpy(), split.groups(table).to_numpy()
+        self.now = table["label"].where(is_now[table.index]).map(order).fillna(-1).to_numpy(int)  # -1 is not used
+        self.before = table["path"].map(then).map(order).fillna(-1).to_numpy(int)
         self.asked = np.flatnonzero((self.now == self.before) & (self.now >= 0))
         self._folds = self._divided(folds)
 
@@ -181,3 +178,10 @@ class _Heads:
             found = self.solver.answers(rows, places, asked, Cs=Cs, weighted=self.weighted)
             answers[np.ix_(np.arange(len(Cs)), asked, present)] = found
         return answers[:, self.asked]
+
+
+def _all_in_use(manifest: Manifest, table: pd.DataFrame) -> Manifest:
+    """Rows as features are asked for: in use and with a label, whichever, since features are of pictures alone."""
+    first = manifest.table[manifest.table["label"] == manifest.classes[0]].iloc[0]
+    alike = {"status": "ok", "label": first["label"], "class_index": first["class_index"], "split": ""}
+    return Manifest(manifest.root, table.assign(**alike), partial=True)

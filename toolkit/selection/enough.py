@@ -88,9 +88,9 @@ def forecast(
         raise ValueError(f"expected a forecast for more than 1 times the pictures, got {times:g}")
     if not config.uses_cached_features:
         raise ValueError("expected a head on a frozen backbone, whose features are computed once, got another network")
-    used = manifest.where(status="ok")
+    used = manifest.labelled
     if not len(used):
-        raise DatasetError(f"expected pictures of {manifest.name} in use, got none; run verify first")
+        raise DatasetError(f"expected labelled pictures of {manifest.name} in use, got none; run verify first")
     vectors = probe.features_for(config, used)
     if vectors is None:
         raise DatasetError(f"expected the features of {manifest.name}, got none")

@@ -96,7 +96,7 @@ def stored(manifest: Manifest) -> list[Beside]:
     Args:
         manifest: the dataset.
     """
-    now, found = manifest.where(status="ok").fingerprint(), []
+    now, found = manifest.labelled.fingerprint(), []
     for file in sorted((paths.models(manifest.root) / crossval.FOLDER).glob(f"*-by-*/{crossval.FACTS}")):
         identity = records.read(file).get("identity", {})
         column, name = identity.get("by", ""), file.parent.name
@@ -115,7 +115,7 @@ def predictors(manifest: Manifest, *, seed: int = SEED) -> pd.DataFrame:
     A network can only use what it sees; that a property predicts the label says that it could, not that it does.
 
     Args:
-        manifest: verified pictures; those in use are asked about.
+        manifest: verified pictures; those in use that have a label are asked about.
         seed: of the folds and the draws.
 
     Returns:
@@ -125,7 +125,7 @@ def predictors(manifest: Manifest, *, seed: int = SEED) -> pd.DataFrame:
 
     Geirhos et al., 2020, arXiv:2004.07780.
     """
-    used = manifest.where(status="ok")
+    used = manifest.labelled
     labels, groups = used.class_indices(used.table["label"]), split.groups(used.table).to_numpy()
     present = np.unique(labels)
     fewest = min((len(set(groups[labels == label])) for label in present), default=0)

@@ -22,6 +22,7 @@ import numpy as np
 import table
 from cleanlab.outlier import OutOfDistribution
 from scipy.special import logsumexp, softmax
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.neighbors import NearestNeighbors
@@ -34,6 +35,7 @@ from toolkit.training import probe
 
 KEPT = Path(__file__).resolve().parents[1] / "build" / "trust"
 SIZE, BATCH, OF_A_CLASS, DRAWINGS, DIVISIONS = 224, 32, 250, 300, 20
+MAIN = 200  # principal directions in which class means and covariances are looked at
 DATASETS = ("cars_tanks", "sign_digits", "cifar")
 KNOWN = ("automobile", "truck")  # classes of CIFAR-10 that are no strangers to cars and tanks
 Scores = Callable[[np.ndarray], np.ndarray]  # of features: the larger, the stranger
@@ -101,19 +103,24 @@ def candidates(vectors: np.ndarray, labels: np.ndarray, first: int) -> dict[str,
     near = NearestNeighbors(n_neighbors=5).fit(unit(vectors))
     others = OutOfDistribution()
     others.fit_score(features=vectors, verbose=False)
-    means = np.stack([unit(vectors)[labels == index].mean(axis=0) for index in range(labels.max() + 1)])
-    within = precision(unit(vectors) - means[labels])
-    around, centre = precision(unit(vectors) - unit(vectors).mean(axis=0)), unit(vectors).mean(axis=0)
+    main = PCA(MAIN, random_state=0).fit(unit(vectors))
+    along = main.transform(unit(vectors))
+    means = np.stack([along[labels == index].mean(axis=0) for index in range(labels.max() + 1)])
+    within, around = precision(along - means[labels]), precision(along)
 
     def from_classes(asked: np.ndarray) -> np.ndarray:
-        return np.min([distance(unit(asked) - mean, within) for mean in means], axis=0)
+        rows = main.transform(unit(asked))
+        return np.min([distance(rows - mean, within) for mean in means], axis=0)
+
+    def from_all(asked: np.ndarray) -> np.ndarray:
+        return distance(main.transform(unit(asked)), around)
 
     return {
         "largest softmax": lambda asked: -softmax(scores(head, asked), axis=1).max(axis=1),
         "energy": lambda asked: -logsumexp(scores(head, asked), axis=1),
         "fifth neighbour": lambda asked: near.kneighbors(unit(asked))[0][:, -1],
         "class means": from_classes,
-        "relative": lambda asked: from_classes(asked) - distance(unit(asked) - centre, around),
+        "relative": lambda asked: from_classes(asked) - from_all(asked),
         "outside the span": lambda asked: familiarity.measured(asked, known)[1],
         "cleanlab": lambda asked: -others.score(features=asked),
         "familiarity": known.distances,

@@ -43,7 +43,7 @@ def test_a_network_from_nothing_takes_its_limit_from_val_which_it_did_not_learn_
     found = np.sort(run.ask(pictures).familiarity)[::-1]
     share = run.familiarity._share(run.familiarity.held_out, np)
     assert np.abs(found - share).max() < 1e-3
-    assert (found >= familiarity.FAMILIAR).sum() == familiarity.needed(len(found), 0.05)
+    assert (found > familiarity.FAMILIAR - 1e-3).sum() == familiarity.needed(len(found), 0.05)
 
 
 def test_of_many_pictures_some_are_drawn_in_proportion_and_no_class_is_lost(monkeypatch):

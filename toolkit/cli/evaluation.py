@@ -29,7 +29,8 @@ def _evaluate(arguments: Namespace) -> dict:
     for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
         told = replace(report, run=name)
         log(f"{told}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
-        log(kept.in_words(run.metrics))
+        if promises := kept.in_words(run.metrics):
+            log(f"{promises}\n")
         for note in filter(None, (stored.unjudged(table), stored.added(run, table))):
             runs.warn(note)
     return {name: run.metrics for name, run in zip(full, used["runs"], strict=True)}

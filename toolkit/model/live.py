@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECENT = 30  # pictures over which the rate is taken
 BAR, INK, PAPER, FILLED = 22, (255, 255, 255), (30, 30, 30), (70, 150, 220)  # pixels; colours
-ROWS = 5  # classes shown at most
+ROWS, SHORT = 5, 16  # classes shown at most; letters of an answer in large type
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,8 @@ def draw(seen: Seen) -> np.ndarray:
     def put(text: str, x: int, line: float, size: float = 0.5) -> None:
         cv2.putText(panel, text, (x, round(BAR * line)), cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)
 
-    put(_plain(seen.answer.answer), 10, 1.1, 0.7)
+    said = _plain(seen.answer.answer)
+    put(said, 10, 1.1, 0.7 if len(said) <= SHORT else 0.45)  # beside which the rate must fit
     put(f"{seen.rate:.0f} pictures/s", width - 140, 1.1)
     for index, (name, share) in enumerate(shares):
         top = round(BAR * (index + 1.6))

@@ -72,8 +72,7 @@ def learning(loose):
 
 def settled(learner):
     """Wait until it has learned from all marks."""
-    time.sleep(0.01)
-    until(lambda: not learner._marked.is_set() and learner.busy == "")
+    learner.wait()
 
 
 def many(name, paths, label, **more):

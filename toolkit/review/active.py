@@ -166,7 +166,7 @@ def _groups(vectors: np.ndarray, cluster: np.ndarray, labels: np.ndarray, open: 
     found = []
     while left:
         near = [min((float(_distances(middle, middles[number])) for middle in done), default=1.0) for number in left]
-        sizes = [np.sqrt((open & (cluster == number)).sum()) for number in left]
+        sizes = [(open & (cluster == number)).sum() for number in left]
         number = left.pop(int(np.argmax(np.multiply(near, sizes))))
         rows = np.flatnonzero(open & (cluster == number))
         rows = rows[np.argsort(_distances(vectors[rows], middles[number]), kind="stable")][:PAGE]

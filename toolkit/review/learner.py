@@ -1,18 +1,20 @@
 """What learns while a person labels: features once, then a head after every few marks, in a thread of its own."""
 
 import threading
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from toolkit.core.words import counted
-from toolkit.errors import ToolkitError
+from toolkit.errors import DatasetError, ToolkitError
 from toolkit.review import active, estimate
 from toolkit.review.active import NONE, Proposal
 from toolkit.review.estimate import Estimate
-from toolkit.review.session import Session
+from toolkit.review.session import Session, row_id
 
 NETWORK = "efficientnet_lite0"  # whose weights are installed
 REMINDED = 0.25  # share of the pictures that were labelled since the last sample, after which another one is due
@@ -129,6 +131,27 @@ class Learner:
         place = now.classes.index(label) if label in now.classes[: shares.shape[1]] else NONE
         rows = active.surest(now.open, shares, place, most=len(now.open)) if place != NONE else np.empty(0, int)
         return _page("confirm", rows, skip)._replace(label=place)
+
+    def mark(self, indices: Sequence[int], label: str, *, seen: str = "together") -> None:
+        """Give pictures a label, as the page does; it may be a new one.
+
+        Args:
+            indices: of the pictures in `paths`.
+            label: a class.
+            seen: how they were seen, see `journal.SEEN`.
+
+        Raises:
+            DatasetError: the label cannot be one.
+        """
+        rows = [row_id(self.paths[index]) for index in indices]
+        mark = {"id": uuid.uuid4().hex, "rows": rows, "mark": "label", "label": label, "new": True, "seen": seen}
+        for reason in self.session.mark([mark]).values():
+            raise DatasetError(reason)
+
+    def wait(self) -> None:
+        """Return when it has looked at the pictures, and learned from all marks."""
+        while self._thread.is_alive() and (self._marked.is_set() or self.busy):
+            time.sleep(0.02)
 
     def taken_for(self, index: int) -> tuple[str, float]:
         """The class that the head takes a picture for, and its probability; "" and 0 if there is no head yet."""

@@ -46,14 +46,14 @@ class Server(sockets.Serving):
             raise
         self._token = _token(self.session.root)
         token = self._token.read_text()
-        self._learner = Learner(self.session) if label else None
+        self.learner = Learner(self.session) if label else None
         page = build(
             self.session,
             token,
             host=host,
             queue=queue,
             on_stop=self._end,
-            learner=self._learner,
+            learner=self.learner,
             on_done=self._finish,
         )
         settings = uvicorn.Config(
@@ -76,14 +76,14 @@ class Server(sockets.Serving):
     def _end(self) -> None:
         if not self._closed:
             self._closed = True
-            if self._learner:
-                self._learner.close()
+            if self.learner:
+                self.learner.close()
             self.session.close()
             self._token.unlink(missing_ok=True)
             super()._end()
 
     def _repr_html_(self) -> str:
-        verb = "label" if self._learner else "review"
+        verb = "label" if self.learner else "review"
         return f'<a href="{self.url}" target="_blank" rel="noreferrer">{verb} {html.escape(self.session.root.name)}</a>'
 
 

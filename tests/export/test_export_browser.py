@@ -22,6 +22,7 @@ from toolkit.core.framework import keras
 from toolkit.errors import BundleError
 from toolkit.export import browser as page
 from toolkit.export import package
+from toolkit.model import familiarity
 from toolkit.scrape import browser
 from toolkit.scrape.item import Options
 
@@ -400,3 +401,33 @@ def test_an_icon_is_drawn_with_room_for_phones_that_cut_it_round():
     away = np.hypot(*np.meshgrid(np.arange(192) - 95.5, np.arange(192) - 95.5)) > 0.4 * 192
     assert (pixels[away] == pixels[0, 0]).all()
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 3
+
+
+@chromium
+@pytest.mark.slow
+def test_the_page_tells_strangers_apart_as_python_does_and_names_the_labels_that_hold_the_truth(
+    tmp_path, data, fetched
+):
+    run = by_colour(tmp_path / "pets" / "known", network="by colour", sets={"coverage": 0.95, "limit": 0.05})
+    pictures = np.stack([run.prepare(file) for file in data.files])
+    features, order = pictures.reshape(len(pictures), -1).astype(np.float32), np.arange(len(pictures))
+    folds = [(order[::2], order[1::2]), (order[1::2], order[::2])]
+    labels = data.class_indices(data.table["label"])
+    known = familiarity.fit(features, labels, folds=folds, false_alarms=0.2)
+    familiarity.save(known, run.folder / bundle.FAMILIARITY)
+    run = bundle.load(run.folder)
+    (tmp_path / "stranger.png").write_bytes(encoded(Image.new("RGB", (32, 32), (0, 0, 255))))
+    files = [*data.where(split="test").files, tmp_path / "stranger.png"]
+    (outcome,) = export.write(run, data, to=["browser"]).outcomes
+    with Host(outcome.file.parent) as host, started() as page_there:
+        look(page_there, f"http://127.0.0.1:{host.port}/browser/")
+        said = [name for name, _ in choose(page_there, files)]
+        cells = "[Number(card.dataset.familiarity), card.textContent]"
+        shown = page_there.execute_script(f"return [...document.querySelectorAll('li')].map(card => {cells})")
+    answers = predict.pictures(run, files)
+    assert said == [answer.answer for answer in answers]
+    assert said[-1] == "unlike anything it learned"
+    assert np.abs([value for value, _ in shown] - np.array([answer.familiarity for answer in answers])).max() < 1e-3
+    for answer, (_, words) in zip(answers, shown, strict=True):
+        assert (f"one of {', '.join(answer.set)}" in words) == (len(answer.set) > 1)
+    assert len({len(answer.set) for answer in answers}) == 2

@@ -49,6 +49,13 @@ def test_the_page_tells_of_every_run_and_class(page, table):
 
 
 @pytest.mark.slow
+def test_the_page_says_whether_anything_but_the_thing_tells_the_label(page):
+    section = page.partition('<section id="place">')[2].partition("</section>")[0]
+    assert "The thing or the place?" in section and 'href="#place"' in page
+    assert "light" in section and "50.0%" in section  # the classes differ in colour, so chance is told beside it
+    assert "this does not say" in section or "better than chance (50%)" in section
+
+
 def test_the_page_shows_where_every_run_looked(page, runs):
     """A strip of pictures for each of up to 6 right and 6 wrong answers."""
     sections = [part.partition("</section>")[0] for part in page.split("<h3>Where it looked</h3>")[1:]]

@@ -238,6 +238,7 @@ def exported(arguments: Namespace) -> None:
             continue
         form, both = FORMATS[name], run.folder / "export" / rows[name]["file"]
         plain = KEPT / f"{name}{both.suffix}"
+        run.probabilities(sample(run)[:1])  # Keras writes only a network that was asked
         files.remove(plain)
         KEPT.mkdir(parents=True, exist_ok=True)
         form.write(run.model, plain, facts=form.load(both).facts, sample=lambda: sample(run))

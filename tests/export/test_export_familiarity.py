@@ -91,9 +91,11 @@ def test_an_exported_file_answers_with_familiarity_set_and_the_threshold_of_a_cl
 @pytest.mark.slow
 def test_where_familiarity_does_not_survive_the_format_is_written_without_it(run, data, pictures, monkeypatch):
     monkeypatch.setattr(check, "tells_strangers", lambda figures: False)
-    with pytest.warns(UserWarning, match="litert-float16 is written without familiarity: it calls 100.0%"):
-        (outcome,) = export.write(run, data, to=["litert-float16"], max_loss=1.0).outcomes
+    again = bundle.load(run.folder)  # whose network was never asked without its second output
+    with pytest.warns(UserWarning, match="is written without familiarity: it calls 100.0%"):
+        outcome, other = export.write(again, data, to=["litert-float16", "onnx"], max_loss=1.0).outcomes
     opened = runtime.load(outcome.file)
+    assert runtime.load(other.file).ask(pictures).familiarity is None
     assert opened.ask(pictures).familiarity is None
     assert not opened.tells_familiarity
     row = json.loads((run.folder / "export" / "export.json").read_text())["artifacts"]["litert-float16"]

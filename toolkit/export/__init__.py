@@ -185,6 +185,7 @@ class _Work:
                 reason = refused.outcome.reason
             warnings.warn(f"{name} is written without familiarity: {reason}", stacklevel=3)
             files.remove(path)
+            self.trained.probabilities(self.sample()[:1])  # Keras writes only a network that was asked
         return self._made(name, form, path, self.trained.model)
 
     def _made(self, name: str, form: Format, path: Path, network: "keras.Model") -> FormatResult:

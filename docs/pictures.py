@@ -1,7 +1,7 @@
 """Draw the pictures of the README from a practice run: strip.png, report.png, review.png, phone.png beside this file.
 
 make demo
-toolkit export practice/efficientnet_lite0 --to browser
+toolkit export practice/efficientnet_lite0 --format browser
 python docs/pictures.py practice/efficientnet_lite0
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from selenium.webdriver.remote.file_detector import UselessFileDetector
 
 from toolkit import bundle, explain, manifest, paths, plot, practice, predict, review
 from toolkit.scrape import Options
@@ -40,6 +41,7 @@ def main() -> None:
     dataset = trained.facts["dataset"]
     paths.write(HERE / "strip.png", plot.png(strip(trained), dots_per_inch=100))
     with chromium(Options(), hosts=["127.0.0.1"]) as browser:
+        browser.file_detector = UselessFileDetector()  # its files are those of this machine
         browser.set_window_size(*WINDOW)
         paths.write(HERE / "report.png", seen(browser, (paths.home() / "models" / dataset / "report.html").as_uri()))
         with review.open(manifest.load(dataset)) as page:
@@ -65,9 +67,8 @@ def seen(browser: "WebDriver", url: str, then=lambda browser: None, *, width: in
     time.sleep(1)  # for what moves
     picture = Image.open(BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     buffer = BytesIO()
-    picture.resize((width, picture.height * width // picture.width), Image.Resampling.LANCZOS).quantize(128).save(
-        buffer, "PNG", optimize=True
-    )
+    height = picture.height * width // picture.width
+    picture.resize((width, height), Image.Resampling.LANCZOS).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

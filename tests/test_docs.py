@@ -26,6 +26,14 @@ def test_every_link_to_the_project_leads_somewhere(page):
         assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}"
 
 
+def test_every_page_that_is_linked_to_is_on_the_site():
+    gathered = (ROOT / "tools" / "docs.py").read_text()
+    for page in {ROOT / "README.md", *ROOT.glob("docs/**/*.md")}:
+        for target in re.findall(r"\]\(([^)\s#:]+\.md)", page.read_text()):
+            linked = (page.parent / target).resolve().relative_to(ROOT).as_posix()
+            assert linked.startswith("docs/") or f'"{linked}":' in gathered, f"{page.name} links to {target}"
+
+
 def test_the_first_page_is_short_and_leads_to_every_other_page():
     first = (ROOT / "README.md").read_text()
     assert len(first.splitlines()) <= 110

@@ -22,6 +22,7 @@ ELSEWHERE = {  # pages that lie outside of docs/, and what they are on the site
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "holes.md",
     "benchmarks/README.md": "benchmarks.md",
     "tools/README.md": "tools.md",
 }
@@ -40,7 +41,16 @@ def main() -> None:
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
     settings["nav"] += [{"Notebooks": lessons}, {"Reference": modules}]
     settings["nav"] += [
-        {"Project": ["glossary.md", "architecture.md", "contributing.md", "changelog.md", {"Tools": "tools.md"}]}
+        {
+            "Project": [
+                "glossary.md",
+                "architecture.md",
+                "contributing.md",
+                "holes.md",
+                "changelog.md",
+                {"Tools": "tools.md"},
+            ]
+        }
     ]
     (PAGES.parent / "mkdocs.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 

@@ -41,6 +41,7 @@ def test_pictures_of_the_same_kind_are_not_told_apart(table, run, tmp_path):
     assert (found.table["corrected"] >= found.table["p"]).all() and len(found.table) == 7
 
 
+@pytest.mark.slow
 def test_darker_pictures_are_found_by_their_light_and_not_by_their_size(table, run, tmp_path):
     found = drift.measured(run, table, pictures(tmp_path, darker=70))
     told = found.table.set_index("measure")

@@ -87,6 +87,7 @@ def test_with_one_fold_nothing_is_learned_from_the_pictures_held_out():
     assert not np.array_equal(one.held_out, other.held_out)
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_small_and_answers_the_same(known, tmp_path):
     familiarity.save(known, tmp_path / "one.npz")
     again = familiarity.load(tmp_path / "one.npz")
@@ -140,6 +141,7 @@ def test_many_features_without_places_are_averaged_too_until_they_are_few():
     assert len(known.centre) <= familiarity.MOST
 
 
+@pytest.mark.slow
 def test_the_second_output_of_a_network_is_the_familiarity_of_its_last_features(tmp_path):
     run = untrained(tmp_path / "run", seed=2)
     pictures = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)

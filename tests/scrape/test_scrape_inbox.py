@@ -96,6 +96,7 @@ def test_stages_carry_them_and_a_split_leaves_them_out(mixed):
     assert parts.counts("split").loc["(no label)", "not used"] == 9
 
 
+@pytest.mark.slow
 def test_pages_and_words_tell_of_them(mixed):
     assert "9 of these have no label yet. The largest class, cars, has 1.2 times" in quality.in_words(
         quality.summary(mixed)
@@ -103,6 +104,7 @@ def test_pages_and_words_tell_of_them(mixed):
     assert "(no label)" in html.quality(mixed).read_text()
 
 
+@pytest.mark.slow
 def test_a_page_is_made_where_nothing_has_a_label(tmp_path):
     table = dedup.group(verify.check(inbox(folder(tmp_path / "all", noise(2, range(8))))))
     assert "8 of these have no label yet." in quality.in_words(quality.summary(table))
@@ -148,6 +150,7 @@ def test_unlabelled_pictures_that_cannot_be_used_are_no_class_that_is_lost(tmp_p
     assert set(table.table["status"]) == {"unreadable"} and lost.classes(table) == {}
 
 
+@pytest.mark.slow
 def test_a_network_is_judged_on_labelled_pictures_alone(mixed, tmp_path):
     parts = split.assign(mixed, seed=7).save()
     trained = untrained(tmp_path / "run", **facts(parts))

@@ -32,6 +32,7 @@ def falling(power, *, count=4000, start=0.3):
     return (places >= wrong[:, None]).astype(float)
 
 
+@pytest.mark.slow
 def test_each_step_learns_from_its_share_and_more_pictures_make_it_better():
     table, vectors = clouds((200, 120))
     steps = []
@@ -42,6 +43,7 @@ def test_each_step_learns_from_its_share_and_more_pictures_make_it_better():
     assert curve.right.shape == (4, 320) and set(curve.right[-1]) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_shares_that_leave_a_class_hardly_a_picture_are_left_out():
     curve = learning_curve.measure(*clouds((60, 12)), folds=3)
     assert len(curve.pictures) == 3
@@ -49,6 +51,7 @@ def test_shares_that_leave_a_class_hardly_a_picture_are_left_out():
         learning_curve.measure(*clouds((60, 4)), folds=3)
 
 
+@pytest.mark.slow
 def test_copies_of_a_picture_are_never_learned_from_where_it_is_judged():
     """Labels are by chance, so only a head that has seen the copy of a picture can name it."""
     rows = [(f"class {number % 2}", f"pair {number}") for number in range(120) for _ in range(2)]
@@ -81,6 +84,7 @@ def test_pictures_of_a_group_are_drawn_together():
     assert paired.std() > 1.3 * alone.std()
 
 
+@pytest.mark.slow
 def test_a_row_for_all_is_followed_by_one_for_each_class():
     table, vectors = clouds((100, 60, 80))
     curve = learning_curve.measure(table, vectors)

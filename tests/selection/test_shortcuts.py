@@ -29,6 +29,7 @@ def test_light_that_tells_the_class_is_found_and_what_does_not_is_not():
     assert "can be told from light (9" in told and "sharpness" not in told and "this does not say" in told
 
 
+@pytest.mark.slow
 def test_chance_alone_is_called_so_in_nineteen_of_twenty_tables():
     found = [(shortcuts.predictors(measured(lean=0, seed=seed), seed=seed)["p"] < 0.05).any() for seed in range(10)]
     assert sum(found) <= 1

@@ -117,6 +117,7 @@ def test_a_link_in_place_of_the_table_and_shares_beyond_all_are_refused(keeping_
         serve.Config(keep_share=1.5)
 
 
+@pytest.mark.slow
 def test_a_service_keeps_only_what_it_was_told_to_and_counts_its_answers(exported, tmp_path):
     where = tmp_path / "kept"
     settings = serve.Config(port=0, keep=str(where), keep_share=0, keep_below=1)

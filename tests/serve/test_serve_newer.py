@@ -57,6 +57,7 @@ def test_each_of_several_models_answers_by_its_name_and_the_first_without(export
     assert metrics.count("toolkit_model_info{") == 2 and 'name="ways"' in metrics
 
 
+@pytest.mark.slow
 def test_a_model_that_is_exported_anew_takes_over_and_no_request_is_lost_or_mixed(exported, other, serving, tmp_path):
     file = shutil.copy(exported / "small.tflite", tmp_path / "small.tflite")
     service, seen, ended = serving(file), [], threading.Event()
@@ -84,6 +85,7 @@ def test_a_model_that_is_exported_anew_takes_over_and_no_request_is_lost_or_mixe
     assert 'toolkit_model_info{classes="boats,planes,trains"' in requests.get(f"{service.url}/metrics", timeout=30).text
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_opened_leaves_the_old_model_answering(exported, serving, tmp_path, caplog):
     file = shutil.copy(exported / "small.tflite", tmp_path / "small.tflite")
     service = serving(file)

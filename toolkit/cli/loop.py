@@ -130,7 +130,7 @@ BLAME = Verb(
 
 def _drift_options(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="DATASET/RUN")
-    kept = "folder that `toolkit serve --keep` wrote, of which the pictures kept by chance are taken, or any other"
+    kept = "folder that `--keep` of `toolkit serve RUN` wrote, whose pictures kept by chance are taken, or any other"
     parser.add_argument("folder", metavar="FOLDER", type=Path, help=kept)
 
 

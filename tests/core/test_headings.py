@@ -49,7 +49,7 @@ def test_a_series_is_a_table_of_one_column():
 
 def test_unknown_columns_keep_their_names_and_figures_that_can_be_read():
     rows = cells(pd.DataFrame({"my_column": [0.123456], "many": [12345], "yes": [True], "word": ["a"]}, index=["x"]))
-    assert rows == [["", "my column", "many", "yes", "word"], ["x", "0.123", "12,345", "True", "a"]]
+    assert rows == [["", "my column", "many", "yes", "word"], ["x", "0.123", "12,345", "yes", "a"]]
 
 
 @pytest.mark.parametrize("across", [False, True])
@@ -62,6 +62,11 @@ def test_the_best_of_each_measure_is_bold_be_it_high_or_low(across):
     }
     expected = {("vgg", "accuracy"), ("mine", "log loss, nats"), ("vgg", "a picture, ms")}
     assert bold == ({(measure, run) for run, measure in expected} if across else expected)
+
+
+def test_words_stand_at_the_left_and_numbers_at_the_right():
+    placed = headings.styled(pd.DataFrame({"label": ["cars"], "bytes": [1]}))._compute().ctx
+    assert [dict(placed[0, column])["text-align"] for column in (0, 1)] == ["left", "right"]
 
 
 def test_of_one_row_none_is_the_best():

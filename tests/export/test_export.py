@@ -13,7 +13,7 @@ from helpers import ready_dataset
 from toolkit import bundle, export, networks, paths, predict, runtime, train
 from toolkit.core.framework import keras
 from toolkit.errors import BundleError
-from toolkit.export import check, files
+from toolkit.export import check, files, litert
 
 FAST = ("litert-float32", "litert-float16")
 TOLERANCE = {"litert-float32": 1e-4, "onnx": 1e-4, "savedmodel": 1e-4, "litert-float16": 1e-2}
@@ -167,6 +167,34 @@ def test_int8_that_collapses_is_refused_says_so_and_names_the_next_safer_format(
     recorded = export.load(loud)["litert-int8"]
     assert recorded["file"] is None
     assert recorded["reason"] == refused.reason
+
+
+def colours_beside_a_dead_feature():
+    """Tells red from green, beside a feature that hardly varies and has a weight to which 4 is nothing."""
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, "relu"), keras.layers.Dense(2, "softmax")]
+    model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    seen = np.array([[0, 0.01, 0], [0, 0, 0.01], [1e-8, 0, 0]], np.float32)  # from red, green and blue
+    layers[1].set_weights([seen, np.array([0.01, 0, 0], np.float32)])
+    layers[2].set_weights([np.array([[1e4, -1e4], [4, -4], [-4, 4]], np.float32), np.array([-100, 100], np.float32)])
+    return model
+
+
+@pytest.mark.slow
+def test_a_feature_that_hardly_varies_does_not_cost_int8_all_others(data, tmp_path):
+    model, history = colours_beside_a_dead_feature(), pd.DataFrame({"epoch": [1]})
+    dead = bundle.save(tmp_path / "pets" / "dead", model, classes=data.classes, size=32, history=history, facts={})
+    done = export.write(dead, data, to=["litert-int8"])
+    assert done.original.figures.accuracy > 0.9
+    assert (done.outcomes[0].figures.agreement, done.outcomes[0].file.name) == (1, "int8.tflite")
+    np.testing.assert_array_equal(dead.model.layers[-1].get_weights()[0][0], [1e4, -1e4])  # as it was
+
+
+def test_only_what_hardly_varies_beside_its_weight_is_taken_for_constant():
+    rng, weights = np.random.default_rng(5), np.array([90, 0.02, 0.03, 0.01])
+    features = rng.random((50, 4)) * [1e-6, 1, 1, 0.5]
+    assert litert._as_good_as_constant(features, weights).tolist() == [True, False, False, False]
+    assert litert._as_good_as_constant(features * [1e6, 1, 1, 1], weights).sum() == 0
+    assert litert._as_good_as_constant(features, weights.clip(max=0.03)).sum() == 0
 
 
 @pytest.mark.parametrize(

@@ -241,18 +241,12 @@ def test_every_figure_of_a_class_with_dollar_signs_is_drawn(tmp_path):
 
 
 def test_of_the_surest_answers_so_many_are_wrong(report):
-    rows = pd.DataFrame(
-        {
-            "label": ["a", "a", "b", "b"],
-            "predicted": ["a", "b", "b", "a"],
-            "probability": [0.6, 0.7, 0.9, 0.55],
-        }
-    )
+    rows = pd.DataFrame({"label": "a", "predicted": list("baab" * 5), "probability": np.arange(20) / 20})
     curve, mark = plot.risk_coverage({"vgg": dataclasses.replace(report, predictions=rows)}, chosen=0.6).axes[0].lines
-    assert curve.get_xdata() == pytest.approx([0.25, 0.5, 0.75, 1])
-    assert curve.get_ydata() == pytest.approx([0, 1 / 2, 1 / 3, 2 / 4])
-    assert (mark.get_xdata(), mark.get_ydata()) == (pytest.approx([0.75]), pytest.approx([1 / 3]))
-    _, none = plot.risk_coverage({"vgg": dataclasses.replace(report, predictions=rows)}, chosen=0.95).axes[0].lines
+    assert curve.get_xdata() == pytest.approx(np.arange(10, 21) / 20)  # fewer than ten answers tell nothing
+    assert curve.get_ydata()[[0, 1, 2, -1]] == pytest.approx([5 / 10, 5 / 11, 6 / 12, 10 / 20])
+    assert (mark.get_xdata(), mark.get_ydata()) == (pytest.approx([0.4]), pytest.approx([4 / 8]))
+    _, none = plot.risk_coverage({"vgg": dataclasses.replace(report, predictions=rows)}, chosen=0.96).axes[0].lines
     assert len(none.get_xdata()) == 0
 
 

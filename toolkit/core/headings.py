@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from toolkit.core.words import PLURALS
 
 if TYPE_CHECKING:
@@ -75,6 +77,9 @@ def styled(rows: "pd.DataFrame | pd.Series", *, across: bool = False, best: bool
         told, bold = told.T, bold.T
     style = told.style.format(escape="html").format_index(escape="html").format_index(escape="html", axis="columns")
     style = style.apply(lambda _: bold, axis=None).set_properties(**{"text-align": "right"})
+    if not across:
+        words = [_heading(name) for name in table if table[name].dtype.kind == "O"]
+        style = style.set_properties(subset=words, **{"text-align": "left"})
     style = style.set_table_styles([{"selector": "th", "props": "text-align: left; font-weight: 500"}])
     return style.hide(axis="columns" if across else "index") if numbered else style
 
@@ -97,7 +102,9 @@ def _writer(column: "pd.Series") -> Callable[[object], str]:
 
 def _written(value: object, form: str) -> str:
     """A value by its form; a text stays one, whatever form its column has."""
-    return str(value) if isinstance(value, (str, bool)) else form.format(value)
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else form.format(value)
 
 
 def _best(column: "pd.Series") -> "pd.Series":

@@ -8,7 +8,8 @@ int8      all in 8 bits, per channel, with ranges seen on training pictures; fas
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from toolkit.core.framework import keras, tf
 from toolkit.model import runtime
 
 KINDS = ("float32", "float16", "dynamic", "int8")
+LEVELS = 127  # of a weight in 8 bits, to each side of 0
 
 
 def write(
@@ -41,14 +43,57 @@ def write(
         options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
         options["target_spec"]["supported_types"] = [tf.float16]
-    if kind == "int8":
-        pictures = sample()
+    pictures = sample() if kind == "int8" else None
+    if pictures is not None:
         options["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
     taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
-    with stderr.silenced():
+    with stderr.silenced(), nullcontext() if pictures is None else _coarse_head(model, pictures):
         model.export(path, format="litert", verbose=False, input_signature=[taken], **options)
     _order_outputs(path)
     _attach(path, facts)
+
+
+@contextmanager
+def _coarse_head(model: keras.Model, pictures: np.ndarray) -> Iterator[None]:
+    """Meanwhile, the kernel of the last dense layer is one that 8 bits can hold.
+
+    All weights share one step, which the largest sets. A feature that hardly ever varied has a large weight of no use
+    to anybody, beside which all others would be rounded to nothing; what it adds on average goes into the bias.
+    """
+    head = model.outputs[0]._keras_history.operation
+    if not isinstance(head, keras.layers.Dense) or not head.use_bias:
+        yield
+        return
+    before = head.get_weights()
+    kernel, bias = before
+    features = keras.Model(model.inputs, head.input).predict(pictures.astype(np.float32), verbose=0)
+    constant = _as_good_as_constant(features, np.abs(kernel).max(axis=1))
+    mean = features[:, constant].mean(axis=0)
+    head.set_weights([np.where(constant[:, None], 0, kernel), bias + mean @ kernel[constant]])
+    try:
+        yield
+    finally:
+        head.set_weights(before)
+
+
+def _as_good_as_constant(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Which features to take for constant, so that the error by that and by rounding the weights is least.
+
+    Args:
+        features: shape (n, features).
+        weights: the largest of each feature, shape (features,).
+
+    Returns:
+        bool array of shape (features,).
+    """
+    order = np.argsort(-weights, kind="stable")
+    lost = np.cumsum([0, *(features.var(axis=0) * weights**2)[order]])
+    steps = np.append(weights[order], 0) / LEVELS
+    rest = np.cumsum(np.square(features).mean(axis=0)[order][::-1])[::-1]
+    rounded = steps**2 / 12 * np.append(rest, 0)
+    constant = np.zeros(len(weights), bool)
+    constant[order[: int(np.argmin(lost + rounded))]] = True
+    return constant
 
 
 def _order_outputs(path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toolkit.evaluation.evaluate import Report
 
 COSTS = {"milliseconds": "milliseconds per picture", "megabytes": "megabytes on disk"}
+FEWEST = 10  # answers from which on the share of wrong ones is drawn
 LARGE, GAP = 256, 8  # pixels: least height of a picture under heat, and room beside it
 
 
@@ -180,7 +181,7 @@ def trade_off(table: pd.DataFrame, *, against: str = "milliseconds") -> Figure:
     for (name, run), end in zip(table.iterrows(), ends, strict=True):
         colour, marker, _ = looks[name]
         accuracy, cost = run["accuracy"], run[against]
-        errors = [[accuracy - run.get("low", accuracy)], [run.get("high", accuracy) - accuracy]]
+        errors = [[accuracy - run["low"]], [run["high"] - accuracy]] if "low" in run else None
         axes.plot([cost, end], [accuracy] * 2, color=colour, linewidth=1)
         axes.errorbar(
             cost, accuracy, yerr=errors, fmt=marker, color=colour, capsize=3, elinewidth=1, label=shortened(name)
@@ -209,6 +210,8 @@ def front(table: pd.DataFrame, *, against: str = "milliseconds") -> pd.DataFrame
 def risk_coverage(reports: Mapping[str, "Report"], *, chosen: float | None = None) -> Figure:
     """Risk-coverage curves: the share of wrong answers among the surest, for every share of pictures answered.
 
+    Fewer answers than `FEWEST` tell nothing and are not drawn, unless there are no more.
+
     Args:
         reports: by the name of a run, as `evaluate.load` gives it.
         chosen: a probability below which a network is "not sure", marked on each curve; None marks none.
@@ -221,7 +224,8 @@ def risk_coverage(reports: Mapping[str, "Report"], *, chosen: float | None = Non
         wrong = (answers["label"] != answers["predicted"]).to_numpy()
         answered = np.arange(1, len(wrong) + 1)
         covered, risk = answered / len(wrong), wrong.cumsum() / answered
-        axes.plot(covered, risk, color=colour, linestyle=dashes, label=shortened(name))
+        told = slice(min(FEWEST, len(wrong)) - 1, None)
+        axes.plot(covered[told], risk[told], color=colour, linestyle=dashes, label=shortened(name))
         sure = int((answers["probability"] >= chosen).sum()) if chosen is not None else 0
         axes.plot(covered[sure - 1 : sure], risk[sure - 1 : sure], marker, color=colour, markersize=8)
     as_percent(axes.xaxis)

@@ -42,6 +42,7 @@ def test_it_leaves_the_dataset_and_the_run_of_the_stages_behind(pictures, lines)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:litert-int8 is written without familiarity")  # four test pictures are few
 def test_the_usual_network_learns_further_is_explained_and_answers_alike_in_every_format(pictures, lines):
     tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "precision": "float32", "size": 64}
     model = toolkit.learn(pictures, log=lines.append, **tuned)

@@ -181,7 +181,9 @@ def test_any_marks_and_undos_end_as_the_marks_that_are_left(tmp_path_factory, st
             table = table.update(journal.missed(table.table)) if number % 2 else table
             journal.close()
             journal = Journal(root, table.table)
-    expected = {row["path"]: {**row, "class_index": "ab".index(row["label"]), "reviewed": ""} for row in cells}
+    expected = {
+        row["path"]: {**row, "class_index": "ab".index(row["label"]), "reviewed": "", "seen": ""} for row in cells
+    }
     for path, _, kind, label in left:
         row = expected[path]
         row["reviewed"] = kind

@@ -64,6 +64,11 @@ def test_the_best_of_each_measure_is_bold_be_it_high_or_low(across):
     assert bold == ({(measure, run) for run, measure in expected} if across else expected)
 
 
+def test_two_rows_of_one_name_are_both_shown():
+    counts = pd.DataFrame({"ok": [3, 4, 7]}, index=["cars", "total", "total"])
+    assert cells(counts) == [["", "in use"], ["cars", "3"], ["total", "4"], ["total", "7"]]
+
+
 def test_words_stand_at_the_left_and_numbers_at_the_right():
     placed = headings.styled(pd.DataFrame({"label": ["cars"], "bytes": [1]}))._compute().ctx
     assert [dict(placed[0, column])["text-align"] for column in (0, 1)] == ["left", "right"]

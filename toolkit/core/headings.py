@@ -68,6 +68,8 @@ def styled(rows: "pd.DataFrame | pd.Series", *, across: bool = False, best: bool
     >>> styled(compare.table(runs), across=True, best=True)  # doctest: +SKIP
     """
     table = rows.to_frame() if rows.ndim == 1 else rows
+    if not table.index.is_unique:  # a class called "total" above the total: pandas cannot style two rows of one name
+        table = table.reset_index(names="")
     told = table.apply(_texts).rename(columns=_heading)
     told.columns.name, told.index.name = None, None
     bold = table.apply(_best if best and len(table) > 1 else lambda column: column.map(lambda value: ""))

@@ -1,6 +1,7 @@
 """Verbs with which a person says what single pictures are."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 
 from toolkit.cli import common, options, output
 from toolkit.cli.verb import Verb
@@ -68,28 +69,38 @@ RELABEL = Verb(
 )
 
 
-def _review_options(parser: ArgumentParser) -> None:
-    options.dataset(parser)
-    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
-    options.add(parser, "--queue", queues)
+def _page_options(parser: ArgumentParser) -> None:
+    """Where a page on which a person marks pictures is served."""
     options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
     options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
     options.browser(parser, default=True)
 
 
-def _review(arguments: Namespace) -> None:
+def _announce(arguments: Namespace, address: str) -> None:
+    """Say where such a page is, and open it."""
     import webbrowser
 
+    common.announce(
+        arguments, {"url": address, "address": address}, f"{address}\nstop with Ctrl-C; every mark is saved at once"
+    )
+    if arguments.browser:
+        webbrowser.open(address)
+
+
+def _review_options(parser: ArgumentParser) -> None:
+    options.dataset(parser)
+    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
+    options.add(parser, "--queue", queues)
+    _page_options(parser)
+
+
+def _review(arguments: Namespace) -> None:
     from toolkit import review
 
-    def announce(address: str) -> None:
-        text = f"{address}\nstop with Ctrl-C; every mark is saved at once"
-        common.announce(arguments, {"url": address, "address": address}, text)
-        if arguments.browser:
-            webbrowser.open(address)
-
     before = common.dataset(arguments)
-    table = review.serve(before, on_start=announce, **common.provided(arguments, "queue", "port", "host"))
+    table = review.serve(
+        before, on_start=partial(_announce, arguments), **common.provided(arguments, "queue", "port", "host")
+    )
     marked = int((table.table["mark"] > before.table["mark"].max()).sum())
     if marked:
         common.log(arguments)(f"{counted(marked)} marked; `toolkit dedup` and `toolkit split` take that into account")
@@ -100,25 +111,15 @@ def _review(arguments: Namespace) -> None:
 
 def _label_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    options.add(parser, "--port", "to listen at (default: 8642, or any that is free)", type=int)
-    options.add(parser, "--host", "address to listen at (default: 127.0.0.1, this machine alone)")
-    options.browser(parser, default=True)
+    _page_options(parser)
 
 
 def _label(arguments: Namespace) -> None:
-    import webbrowser
-
     from toolkit import review
     from toolkit.pipeline import learn
 
-    def announce(address: str) -> None:
-        text = f"{address}\nstop with Ctrl-C; every mark is saved at once"
-        common.announce(arguments, {"url": address, "address": address}, text)
-        if arguments.browser:
-            webbrowser.open(address)
-
     table, done = review.label(
-        common.dataset(arguments), on_start=announce, **common.provided(arguments, "port", "host")
+        common.dataset(arguments), on_start=partial(_announce, arguments), **common.provided(arguments, "port", "host")
     )
     counts = common.counted(table, arguments)
     if done:

@@ -43,6 +43,7 @@ def test_help_is_a_verb_too(capsys):
     assert "--curve" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(run, complaint):
     assert "there are: pets; make one" in complaint("show", "pest")
     assert "there are: pets/vgg" in complaint("evaluate", "nope")

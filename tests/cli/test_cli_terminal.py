@@ -209,7 +209,8 @@ def test_a_sentence_is_broken_between_words_in_a_terminal_alone(capsys, monkeypa
     )
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "compare", "failures", pytest.param("quality", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["evaluate", "compare", "failures", "quality"])
 def test_a_verb_prints_nothing_wider_than_the_terminal(verb, run, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main([verb, "pets"]) == 0

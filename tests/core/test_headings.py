@@ -78,6 +78,7 @@ def test_of_one_row_none_is_the_best():
     assert "bold" not in headings.styled(RUNS[:1], best=True).to_html()
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1))
 def test_a_name_of_a_stranger_is_text(name):
     rows = pd.DataFrame({"label": [f"<b>{name}"], f"<i>{name}": [1]}, index=[f"<u>{name}"])

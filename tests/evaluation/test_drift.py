@@ -34,6 +34,7 @@ def pictures(folder, *, darker=0, count=40):
     return sorted(folder.glob("[0-9]*.png"))
 
 
+@pytest.mark.slow
 def test_pictures_of_the_same_kind_are_not_told_apart(table, run, tmp_path):
     found = drift.measured(run, table, pictures(tmp_path))
     assert not found.table["different"].any()
@@ -75,6 +76,7 @@ def test_of_what_a_service_kept_only_the_share_by_chance_is_taken(tmp_path):
         drift.drawn(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_too_few_pictures_are_no_sample_and_broken_ones_are_counted(table, run, tmp_path):
     few = pictures(tmp_path, count=9)
     with pytest.raises(DatasetError, match="at least 10 pictures that came in and 10 of the test, got 9 and 30"):

@@ -22,6 +22,7 @@ def places(run, table):
     return embedding.tsne(run, table, seed=3)
 
 
+@pytest.mark.slow
 def test_pictures_of_one_colour_lie_near_each_other(places):
     assert list(places.columns) == ["path", "label", "split", "x", "y"]
     assert places[["x", "y"]].min().min() == 0 and places[["x", "y"]].max().max() == 1

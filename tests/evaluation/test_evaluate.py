@@ -163,6 +163,7 @@ def test_every_look_at_the_test_pictures_is_written_down_and_looks_at_val_are_no
     assert looks["when"].str.match(r"\d{4}-\d\d-\d\dT").all()
 
 
+@pytest.mark.slow
 def test_pictures_that_do_not_fit_into_memory_give_the_same(run, table, monkeypatch):
     one = evaluate.measure(run, table)
     monkeypatch.setattr(batches, "MEMORY", 0)

@@ -90,14 +90,12 @@ NESTED = [  # a family each: plain, with gates, with layer normalization, the sh
 ]
 
 
-QUICK = ("small_cnn", "classic"), ("vgg", "modern")
 CASES = [
-    pytest.param(name, options, style, marks=[] if (name, style) in QUICK else pytest.mark.slow)
-    for name, options in [*((name, {}) for name in DRAWN), *NESTED]
-    for style in networks.STYLES
+    (name, options, style) for name, options in [*((name, {}) for name in DRAWN), *NESTED] for style in networks.STYLES
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "style"), CASES)
 def test_every_kind_of_network_can_be_explained(tmp_path, name, options, style):
     keras.utils.set_random_seed(2)

@@ -35,6 +35,7 @@ def table(run):
     return manifest.load("pets")
 
 
+@pytest.mark.slow
 def test_answers_about_today_are_taken_as_they_are(run, table):
     assert stored.outdated(run, table) == ""
     assert stored.report(run, table).accuracy == run.metrics["accuracy"]

@@ -286,10 +286,8 @@ NARROW = [(name, style, {"width": 0.1}) for name in networks.own() for style in 
 CASES = NARROW + [(name, "modern", options) for name, options in {**OTHERS, "efficientnet_lite0": {}}.items()]
 
 
-@pytest.mark.parametrize(
-    ("name", "style", "options"),
-    [pytest.param(*one, marks=[] if one[:2] == ("small_cnn", "modern") else pytest.mark.slow) for one in CASES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "style", "options"), CASES)
 def test_every_network_is_the_same_elsewhere(tmp_path, name, style, options):
     """Float16 only where conversion is quick: it is the conversion to float32 with shorter numbers."""
     from toolkit.export import litert, onnx

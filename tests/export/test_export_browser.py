@@ -314,6 +314,7 @@ def test_a_browser_without_workers_of_its_own_making_gets_the_worker_from_the_ho
         look(chrome, f"http://127.0.0.1:{host.port}/browser/")
 
 
+@pytest.mark.slow
 def test_the_folder_holds_all_it_needs_and_only_relative_addresses(folder, run):
     names = {file.name for file in folder.iterdir()}
     assert {"index.html", "sw.js", "model.onnx", "runtime.js", "runtime.wasm", "icon-512.png"} <= names

@@ -134,6 +134,7 @@ def test_features_that_lie_in_places_are_averaged_over_them_and_the_first_may_be
     assert np.abs(placed(places) - plain(features)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_many_features_without_places_are_averaged_too_until_they_are_few():
     features = np.random.default_rng(0).normal(size=(60, 5000)).astype(np.float32)
     known = familiarity.fit(features, np.arange(60) % 2, folds=folds(60))

@@ -29,6 +29,7 @@ def stored(file, *ending, functional=False):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [bundle.MODEL, "copy.keras"])
 def test_the_file_of_a_run_is_the_run(tmp_path, name):
     run = untrained(tmp_path / "models" / "set" / "small", classes=("apple", "pear"), resize_mode="letterbox")
@@ -85,6 +86,7 @@ def test_what_gives_no_probabilities_is_refused_with_what_it_gives(tmp_path, end
             bundle.load(tmp_path / "net.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functional", [True, False])
 @pytest.mark.parametrize("ending", ["softmax", "activation", "layer", "scores"])
 def test_a_network_from_anywhere_can_be_explained(tmp_path, functional, ending):
@@ -114,6 +116,7 @@ def test_a_sequential_around_a_backbone_can_be_explained(tmp_path):
     assert explain.grad_cam(bundle.load(tmp_path / "net.keras"), PICTURES).shape == (3, 16, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functional", [True, False])
 @pytest.mark.parametrize("before", [[], [layers.Rescaling, 1 / 255], [layers.Normalization]], ids=str)
 def test_a_network_without_feature_maps_is_told_so(tmp_path, functional, before):

@@ -113,6 +113,7 @@ def test_a_missing_artifact_and_no_threads_are_said(file, tmp_path):
         runtime.load(file, threads=0)
 
 
+@pytest.mark.slow
 def test_prediction_from_an_artifact_loads_no_framework_and_says_nothing_on_the_side(file, tmp_path):
     from helpers import coloured, encoded
 

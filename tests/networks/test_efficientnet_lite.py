@@ -103,16 +103,13 @@ def test_it_has_as_many_parameters_as_its_authors_published(name):
     assert sum(math.prod(weight.shape) for weight in learning) + head == PARAMETERS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "features", "length"),
     [
         (LITE0, {113: 4.256, 468: 3.058, 423: 2.709, 245: 2.109}, 9.120),
-        pytest.param(
-            *("efficientnet_lite1", {605: 5.377, 1077: 4.735, 667: 4.629, 409: 3.843}, 17.937), marks=pytest.mark.slow
-        ),
-        pytest.param(
-            *("efficientnet_lite2", {302: 4.294, 818: 2.950, 940: 2.948, 892: 2.923}, 16.047), marks=pytest.mark.slow
-        ),
+        ("efficientnet_lite1", {605: 5.377, 1077: 4.735, 667: 4.629, 409: 3.843}, 17.937),
+        ("efficientnet_lite2", {302: 4.294, 818: 2.950, 940: 2.948, 892: 2.923}, 16.047),
     ],
 )
 def test_the_features_of_a_picture_are_those_that_were_stored(name, features, length):

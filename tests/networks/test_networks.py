@@ -363,6 +363,7 @@ def test_a_network_shows_its_backbone_scaled_pixels_and_survives_being_saved(nam
     assert np.array_equal(again.predict_on_batch(shown), answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "pooling", "parts"), [("classic", "average", 1), ("modern", "pyramid", 5)])
 def test_the_modern_style_looks_at_the_quarters_of_a_picture_too(style, pooling, parts):
     model = networks.build("mobilenet", classes=3, size=64, style=style, weights="none")

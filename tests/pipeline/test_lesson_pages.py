@@ -32,6 +32,7 @@ def links(file):
     return set(re.findall(r'href="([0-9][^"]+|index\.html)"', file.read_text()))
 
 
+@pytest.mark.slow
 def test_a_page_leads_to_the_one_before_the_one_after_and_the_contents(lessons, tmp_path):
     for done in (1, 2, 3):
         lesson_pages.write(lessons, done, tmp_path)

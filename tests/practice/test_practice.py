@@ -77,6 +77,7 @@ def test_another_seed_draws_another_picture():
     assert not np.array_equal(pixels(practice.vehicle("cars", seed=1)), pixels(practice.vehicle("cars", seed=2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(320, 240), (200, 300), (33, 32), (401, 203)])
 def test_a_picture_has_the_size_asked_for_and_a_box_inside_it(size):
     for seed in range(6):
@@ -98,6 +99,7 @@ def test_a_picture_too_small_to_draw_is_refused():
         practice.vehicle("cars", seed=1, width=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", practice.LABELS)
 def test_the_box_contains_the_vehicle(label, monkeypatch):
     def undressed(seed, *, painted):
@@ -269,6 +271,7 @@ def test_small_and_capital_letters_matter_in_an_address(world):
     assert status(f"{world.server.url}/i/{name.lower()}") == 404
 
 
+@pytest.mark.slow
 def test_a_turned_picture_is_upright_when_its_mark_is_honoured():
     files = content(pictures=200, seed=3).files.values()
     turned = [file for file in files if file.turned != 1]

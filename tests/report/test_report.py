@@ -56,6 +56,7 @@ def test_the_page_says_whether_anything_but_the_thing_tells_the_label(page):
     assert "this does not say" in section or "better than chance (50%)" in section
 
 
+@pytest.mark.slow
 def test_the_page_shows_where_every_run_looked(page, runs):
     """A strip of pictures for each of up to 6 right and 6 wrong answers."""
     sections = [part.partition("</section>")[0] for part in page.split("<h3>Where it looked</h3>")[1:]]

@@ -130,6 +130,7 @@ def test_labels_that_others_contradict_are_found_the_clearest_first():
     assert len(active.disagreements(vectors, np.where(np.arange(120) < 2, of, NONE))) == 0
 
 
+@pytest.mark.slow
 def test_a_few_acts_label_islands_and_more_acts_label_what_overlaps():
     vectors, of = islands(150, 60, 30)
     assert person(vectors, of, acts=8) > 0.98

@@ -227,6 +227,7 @@ def test_what_a_stage_made_of_a_marked_row_is_not_undone_by_a_restart(pets):
     assert rows(manifest.load(pets.root))[path]["status"] == "duplicate"
 
 
+@pytest.mark.slow
 def test_a_picture_under_another_label_stays_there_through_all_stages(tmp_path):
     folder = tmp_path / "pictures"
     for place, label in enumerate(("cars", "tanks")):

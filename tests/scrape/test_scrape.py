@@ -64,6 +64,7 @@ def records(root):
 # What comes of it
 
 
+@pytest.mark.slow
 def test_every_picture_that_can_be_had_is_there_and_every_other_has_a_reason(world, collect):
     table = collect()
     tried = {record["url"].rpartition("/")[2]: record for record in records(table.root)}

@@ -73,6 +73,7 @@ def test_what_is_no_inbox_is_refused(tmp_path, wanted, message):
         scrape.collect([name], into="pets")
 
 
+@pytest.mark.slow
 def test_a_dataset_without_any_label_says_what_to_do(tmp_path):
     table = verify.check(inbox(folder(tmp_path / "all", LOOSE)))
     with pytest.raises(

@@ -548,6 +548,7 @@ def test_several_subreddits_under_several_labels(small, slept):
     assert set(table.table["source"]) == {"reddit"}
 
 
+@pytest.mark.slow
 def test_no_name_of_an_author_is_kept(small, slept):
     table = scrape.collect(
         small.sources, into="both", options=Options(allow=HERE, reddit=small.reddit), sleep=slept.append

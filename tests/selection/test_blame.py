@@ -82,6 +82,7 @@ def test_a_picture_that_has_no_label_now_or_had_none_then_is_learned_from_in_one
         assert row not in heads.asked and len(heads.asked) == 239
 
 
+@pytest.mark.slow
 def test_a_new_class_has_its_batch_and_does_not_upset_the_others(world):
     rows = {one: {"label": "boats", "class_index": 2} for one in world.table["path"][200:230]}
     found = blame.find(world.update(rows), changes.noted(world))

@@ -69,6 +69,7 @@ def test_a_score_that_follows_a_power_of_the_pictures_is_foretold(power):
     assert abs(np.median(drawn) - truth) < 0.35 * truth
 
 
+@pytest.mark.slow
 def test_further_away_and_with_fewer_pictures_the_interval_is_wider():
     def width(count, times):
         drawn = enough.errors(POWERS, falling(0.5, count=count), np.arange(count), times=times)

@@ -42,6 +42,7 @@ def classes(service, **parameters):
     return set(answer.json()["predictions"][0]["probabilities"])
 
 
+@pytest.mark.slow
 def test_each_of_several_models_answers_by_its_name_and_the_first_without(exported, other, serving):
     service = serving({"cars": exported / "small.tflite", "ways": other})
     assert (service.name, list(service.models)) == ("cars", ["cars", "ways"])
@@ -100,6 +101,7 @@ def test_a_file_that_cannot_be_opened_leaves_the_old_model_answering(exported, s
     assert classes(service) == {"cars", "tanks"}
 
 
+@pytest.mark.slow
 def test_a_model_that_was_open_already_is_never_opened_again(exported, serving):
     opened = runtime.load(exported / "small.tflite", threads=1)
     assert classes(serving({"open": opened})) == {"cars", "tanks"}

@@ -167,6 +167,7 @@ def test_pages_of_the_origins_that_are_named_may_ask_and_see_errors_too(serving)
     assert "access-control-allow-origin" not in preflight(url, "https://evil.example").headers
 
 
+@pytest.mark.slow
 def test_all_origins_may_be_allowed(serving):
     assert preflight(serving(allow_origins=("*",)), "https://any.example").headers["access-control-allow-origin"] == "*"
 

@@ -37,6 +37,7 @@ def schema(exported):
             yield schemathesis.openapi.from_url(f"{service.url}/openapi.json")
 
 
+@pytest.mark.slow
 def test_all_operations_are_asked(schema):
     assert sorted(found.ok().label for found in schema.get_all_operations()) == sorted(ASKING + LOOKING)
 

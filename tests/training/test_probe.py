@@ -37,6 +37,7 @@ def trained(place, table, config):
     return run
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like_any_other(trained, table):
     assert evaluate.measure(trained, table).accuracy > 0.6
     history = trained.history
@@ -45,6 +46,7 @@ def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like
     assert history["loss"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_the_whole_network_answers_as_the_head_does_on_kept_features(trained, table, config):
     known, learned = probe.features_for(config, table), probe.learn(config.resolved(), table)
     pictures = np.stack([images.prepare(file, 32) for file in table.files])

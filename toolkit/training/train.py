@@ -164,7 +164,9 @@ def _save(trainer: Trainer, fitted: ProbeFit | None, folder: Path) -> None:
         history=pd.DataFrame(trainer.rows),
         facts=facts,
         seen=manifest.where(split=("train", "val"), status="ok").table["sha256"],
-        known=promises.familiar(trainer, model, frozen=frozen),
+        known=promises.familiar(
+            model, config, manifest, lambda split: trainer.train if split == "train" else trainer.val, frozen=frozen
+        ),
     )
 
 

@@ -163,6 +163,16 @@ def test_an_empty_list_of_removed_posts_is_a_document(here, capsys, monkeypatch)
 
 
 @pytest.mark.slow
+def test_operating_points_are_told_where_they_are_asked_for(here, capsys):
+    points = told(capsys, "evaluate", "pets/vgg", "--precision", 0.4)["pets/vgg"]["operating_points"]
+    assert [point["class"] for point in points] == ["cars", "tanks"]
+    assert "operating_points" not in told(capsys, "evaluate", "pets/vgg")["pets/vgg"]
+    assert "above 0 and up to 1, got 40" in refused(capsys, "evaluate", "pets/vgg", "--precision", 40)
+    assert main(["evaluate", "pets/vgg", "--precision", "0.4"]) == 0
+    assert "for 40% right answers of each class, as --threshold CLASS=NUMBER" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_what_libraries_print_meanwhile_is_on_standard_error(here, capsys, monkeypatch):
     from toolkit.evaluation import evaluate
 

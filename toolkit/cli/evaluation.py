@@ -15,35 +15,55 @@ from toolkit.errors import BundleError
 if TYPE_CHECKING:
     import numpy as np
 
+    from toolkit.dataset.manifest import Manifest
     from toolkit.evaluation.evaluate import Report
+    from toolkit.model.bundle import Bundle
+
+
+def _evaluate_options(parser: ArgumentParser) -> None:
+    options.runs(parser)
+    help = "also say from which probability on so many of the answers of each class are right, such as 0.95"
+    options.add(parser, "--precision", help, type=float, metavar="SHARE")
+    help = "first learn what is familiar to runs that were trained before runs did that"
+    parser.add_argument("--familiarity", action="store_true", help=help)
 
 
 def _evaluate(arguments: Namespace) -> dict:
     from toolkit.evaluation import evaluate, kept, names, stored
+    from toolkit.training import promises
 
-    used, log = (
-        runs.each(arguments.runs, lambda run, table: (evaluate.measure(run, table), table)),
-        common.log(arguments),
-    )
-    full = names.full(used["runs"])
+    def measured(run: "Bundle", table: "Manifest") -> "tuple[Report, Manifest]":
+        return evaluate.measure(promises.given(run, table) if arguments.familiarity else run, table), table
+
+    used, log = runs.each(arguments.runs, measured), common.log(arguments)
+    full, points = names.full(used["runs"]), {}
     for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
-        told = replace(report, run=name)
-        log(f"{told}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
-        if promises := kept.in_words(run.metrics):
-            log(f"{promises}\n")
+        log(f"{replace(report, run=name)}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
+        if told := kept.in_words(run.metrics):
+            log(f"{told}\n")
+        points[name] = _operating_points(report, arguments)
         for note in filter(None, (stored.unjudged(table), stored.added(run, table))):
             runs.warn(note)
-    return {name: run.metrics for name, run in zip(full, used["runs"], strict=True)}
+    return {name: run.metrics | points[name] for name, run in zip(full, used["runs"], strict=True)}
+
+
+def _operating_points(report: "Report", arguments: Namespace) -> dict[str, list[dict]]:
+    """The thresholds from which on so many answers are right, printed and returned, if they are asked for."""
+    if "precision" not in arguments:
+        return {}
+    points = report.operating_points(arguments.precision).reset_index()
+    common.log(arguments)(tables.operating_points(points, arguments.precision))
+    return {"operating_points": points.to_dict(orient="records")}
 
 
 EVALUATE = Verb(
     "evaluate",
     "measure trained networks on the test pictures",
-    options.runs,
+    _evaluate_options,
     _evaluate,
     (
         "toolkit evaluate pets",
-        "toolkit evaluate pets/vgg",
+        "toolkit evaluate pets/vgg --precision 0.95",
     ),
 )
 

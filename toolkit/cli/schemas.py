@@ -42,6 +42,9 @@ GIVEN = {
 }
 PICTURES = table(picture=TEXT)
 PER_CLASS = each(record(precision=SHARE, recall=SHARE, f1=SHARE, pictures=COUNT))
+OPERATING_POINTS = table(
+    **{"class": TEXT}, threshold=SHARE, answers=COUNT, precision=SHARE, low=SHARE, high=SHARE, recall=SHARE
+)
 METRICS = record(
     **dict.fromkeys(("accuracy", "low", "high", "balanced_accuracy", "macro_f1", "ece"), SHARE),
     **dict.fromkeys(("log_loss", "milliseconds", "milliseconds_p95"), NUMBER),
@@ -182,7 +185,7 @@ DOCUMENTS: dict[str, Schema] = {
         in_words=TEXT,
     ),
     "tune": record(best=record(accuracy=SHARE, loss=NUMBER), config=TEXT, trials=COUNT),
-    "evaluate": each(METRICS),
+    "evaluate": each({**METRICS, "properties": {**METRICS["properties"], "operating_points": OPERATING_POINTS}}),
     "compare": record(**COMPARED, left_out=LEFT_OUT),
     "explain": record(picture=TEXT, labels={"type": "array", "items": TEXT}, answers={"type": "array", "items": TEXT}),
     "failures": {

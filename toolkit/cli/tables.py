@@ -21,6 +21,15 @@ PER_CLASS = {
     "f1": ("F1", "{:.3f}"),
     "pictures": ("pictures", COUNT),
 }
+OPERATING_POINTS = {
+    "class": ("class", NAME),
+    "threshold": ("threshold", "{:.3f}"),
+    "answers": ("answers", COUNT),
+    "precision": ("right", SHARE),
+    "low": ("95 % interval, from", SHARE),
+    "high": ("to", SHARE),
+    "recall": ("of the class", SHARE),
+}
 CONFUSED = {
     "label": ("true class", NAME),
     "predicted": ("taken for", NAME),
@@ -204,6 +213,14 @@ def robustness(curves: "dict[str, pd.DataFrame]") -> str:
         for name, accuracies in told.items()
     ]
     return terminal.table([terminal.Column("", rows, WORDS), *columns])
+
+
+def operating_points(points: "pd.DataFrame", precision: float) -> str:
+    """The threshold of each class; of many classes those that lose most by it."""
+    rows = points.sort_values("recall", kind="stable", na_position="first") if len(points) > MOST else points
+    told = f"for {precision:.0%} right answers of each class, as --threshold CLASS=NUMBER of predict and export"
+    after = "found on these test pictures, and so a little too good on them"
+    return f"{told}\n{terminal.frame(rows, OPERATING_POINTS, most=MOST)}\n{after}\n"
 
 
 def history(rows: "pd.DataFrame") -> str:

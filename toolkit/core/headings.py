@@ -46,6 +46,7 @@ FURTHER: dict[str, tuple[str, str]] = {  # of other tables that are looked at
     "kept": ("right answers kept", SHARE),
     "threshold": ("threshold", "{:.3f}"),
     "right": ("right", SHARE),
+    "coverage": ("sets that hold the truth", SHARE),
     "loss": ("loss, nats", "{:.3f}"),
     "bytes": ("file, bytes", COUNT),
     "page_url": ("page", NAME),

@@ -17,7 +17,7 @@ from toolkit import images
 from toolkit.core import contained, headings, paths, stderr
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
-from toolkit.evaluation import kept
+from toolkit.evaluation import kept, operating_points
 from toolkit.evaluation.significance import wilson
 from toolkit.model import bundle, calibrate
 from toolkit.model.bundle import Bundle
@@ -79,6 +79,10 @@ class Report:
         of = self.predictions["label"].value_counts()
         pairs["of"] = pairs["label"].map(of).astype(int)
         return pairs.sort_values(["pictures", "label", "predicted"], ascending=[False, True, True], ignore_index=True)
+
+    def operating_points(self, precision: float = operating_points.PRECISION) -> pd.DataFrame:
+        """Operating point of each class from which on so many of its answers are right."""
+        return operating_points.found(self, precision)
 
     @property
     def right(self) -> pd.Series:

@@ -38,6 +38,7 @@ from toolkit.plot.overview import PANELS, quality
 from toolkit.plot.searches import folds, trials
 from toolkit.plot.style import marks
 from toolkit.plot.tiles import Gallery, gallery, thumbnail
+from toolkit.plot.trust import familiarity, precision_recall
 from toolkit.plot.vector import svg
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "duplicate_groups",
     "embedding",
     "enlarged",
+    "familiarity",
     "folds",
     "front",
     "gallery",
@@ -72,6 +74,7 @@ __all__ = [
     "neighbours",
     "oddest",
     "png",
+    "precision_recall",
     "prediction",
     "quality",
     "regions",

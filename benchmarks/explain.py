@@ -82,7 +82,7 @@ def judged(trained: bundle.Bundle, test: Drawn) -> Mapping[str, float]:
     right = trained.probabilities(test.pictures).argmax(axis=1) == test.labels
     heat = explain.grad_cam(trained, test.pictures, labels=[practice.LABELS[place] for place in test.labels])
     inside = np.array([_hottest_inside(one, box) for one, box in zip(heat, test.boxes, strict=True)])
-    shares = [_share_inside(one, box) for one, box in zip(heat, test.boxes, strict=True)]
+    shares = [explain.share_inside(one, box) for one, box in zip(heat, test.boxes, strict=True)]
     return {"right": right.mean(), "inside": inside.mean(), "heat": float(np.mean(shares))}
 
 
@@ -110,11 +110,6 @@ def _hottest_inside(heat: np.ndarray, box: Sequence[int]) -> bool:
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     left, top, right, bottom = box
     return bool(heat.max() > 0 and left <= column < right and top <= row < bottom)
-
-
-def _share_inside(heat: np.ndarray, box: Sequence[int]) -> float:
-    left, top, right, bottom = box
-    return float(heat[top:bottom, left:right].sum() / max(heat.sum(), 1e-9))
 
 
 def main() -> None:

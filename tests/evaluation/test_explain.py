@@ -140,3 +140,10 @@ def test_a_network_without_convolutions_is_refused(tmp_path):
     run.__dict__["model"] = keras.Model(inputs, outputs)
     with pytest.raises(ValueError, match="no feature maps"):
         explain.grad_cam(run, spotted(0, 0)[None])
+
+
+def test_the_share_of_heat_in_a_box_counts_its_left_and_top_edge_and_not_the_other_two():
+    heat = np.array([[0.0, 1, 2, 4], [8, 16, 32, 64], [0, 0, 0, 1]])
+    assert explain.share_inside(heat, (1, 1, 3, 2)) == pytest.approx(48 / 128)
+    assert explain.share_inside(heat, (0, 0, 4, 3)) == pytest.approx(1)
+    assert explain.share_inside(np.zeros((3, 4)), (0, 0, 4, 3)) == 0

@@ -8,7 +8,7 @@ from helpers import facts, fake_table, ready_dataset, untrained, weighed
 
 from toolkit import bundle, evaluate, paths, plot, report
 from toolkit.errors import BundleError
-from toolkit.report import html
+from toolkit.report import html, place_section, trust_section
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,44 @@ def test_classes_come_worst_first(page):
         table = section.partition("<th>class</th>")[2].partition("</table>")[0]
         shares = [float(share) for share in re.findall(r"<td>([\d.]+)%</td><td>\d+</td>", table)]
         assert len(shares) == 2 and shares == sorted(shares)
+
+
+@pytest.mark.slow
+def test_every_network_has_its_curves_and_operating_points(page):
+    sections = re.findall(r'<section id="run-\d">.*?</section>', page, re.DOTALL)
+    for section in sections:
+        part = section.partition("<h3>An operating point for each class</h3>")[2]
+        assert 'aria-label="Precision against recall of each class' in part and "95.0% of the answers" in part
+        rows = re.findall(r"<tr><td><bdi>(\w+)</bdi></td>(.*?)</tr>", part)
+        assert {name for name, _ in rows} == {"cars", "tanks"}
+
+
+def test_promises_are_told_with_what_became_of_them_and_the_class_they_held_least_for():
+    held = {"coverage": 0.9, "low": 0.8, "high": 0.96, "promised": 0.95, "pictures": 60, "size": 1.25}
+    of_class = {"cars": {"coverage": 0.95, "pictures": 40}, "tanks": {"coverage": 0.8, "pictures": 20}}
+    known = {"false_alarms": 0.0625, "low": 0.02, "high": 0.15, "promised": 0.05, "pictures": 60}
+    rows = [
+        trust_section._kept("both", {"familiarity": known, "sets": {**held, "per_class": of_class}}),
+        trust_section._kept("sets", {"familiarity": None, "sets": {**held, "per_class": of_class}}),
+    ]
+    assert trust_section._kept("old", {}) == {"run": "old", "known": None, "held": None, "worst": None}
+    assert rows[0]["worst"] == {"name": "tanks", "coverage": 0.8, "pictures": 20}
+    text = html._environment().get_template("trust.html").render(trust={"promised": rows, "chart": ""})
+    section = " ".join(text.split())
+    assert "<td>6.2%</td><td>2.0% to 15.0%</td><td>5.0%</td>" in section
+    assert section.count("<td>90.0%</td><td>80.0% to 96.0%</td><td>95.0%</td><td>1.25</td>") == 2
+    assert section.count("promised nothing") == 1
+    assert "least often for <bdi>tanks</bdi> with both (80.0% of 20)" in section
+
+
+@pytest.mark.slow
+def test_heat_is_measured_on_drawings_only_where_the_dataset_is_of_drawings(table, runs):
+    assert place_section.values(table, runs)["heat"] == []
+    posts = [f"https://www.reddit.com/r/practice_{label}/comments/x/" for label in table.table["label"]]
+    drawn = place_section.values(table.assign(page_url=posts), runs)["heat"]
+    assert [row["run"] for row in drawn] == ["one", "two"]
+    for row in drawn:
+        assert 0 <= row["low"] <= row["inside"] <= row["high"] <= 1 and 0.1 < row["taken"] < 0.7
 
 
 def test_copies_are_set_apart_group_by_group(tmp_path):

@@ -115,6 +115,23 @@ def agreement(heat: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     return inside, outside
 
 
+def share_inside(heat: np.ndarray, box: Sequence[int]) -> float:
+    """Energy-based pointing game: the share of the heat that lies in a box (Wang et al., 2020, arXiv:1910.01279).
+
+    Args:
+        heat: of one picture, shape (rows, columns), 0 to 1.
+        box: left, top, right and bottom of the thing, in pixels; beside it stands the share of the picture it takes.
+
+    Returns:
+        0 to 1; 0 where there is no heat.
+
+    >>> share_inside(np.array([[0.25, 0.75], [0.0, 0.0]]), (1, 0, 2, 2))
+    0.75
+    """
+    left, top, right, bottom = box
+    return float(heat[top:bottom, left:right].sum() / max(float(heat.sum()), 1e-9))
+
+
 def _prepared(trained: Bundle, pictures: Sources) -> np.ndarray:
     """Pictures as the network takes them, opened where they are not."""
     if not isinstance(pictures, np.ndarray) or pictures.ndim < 4:

@@ -15,7 +15,7 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.evaluation import compare, embedding, evaluate, failures, memory, names, robustness, stored
 from toolkit.model.bundle import Bundle
-from toolkit.report import card, html, place_section, run_section
+from toolkit.report import card, html, place_section, run_section, trust_section
 from toolkit.report.run_section import EvaluatedRun
 
 FILE = "report.html"
@@ -73,7 +73,8 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
         left_out=_left_out(manifest),
         resizing=html.rows(quality.resizing(manifest)),
         sources=list(manifest.provenance()[["source", "license", "pictures"]].itertuples(index=False, name=None)),
-        place=place_section.values(manifest),
+        place=place_section.values(manifest, [each.run for each in evaluated]),
+        trust=trust_section.values(manifest, [each.run for each in evaluated]),
         differ=len(differ),
         disagreements=html.shown(plot.disagreements(differ, manifest), "Pictures that networks name differently"),
         runs=[run_section.values(each, manifest) for each in evaluated],

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from toolkit import plot
 from toolkit.dataset.manifest import Manifest
-from toolkit.evaluation import explain, failures
+from toolkit.evaluation import explain, failures, operating_points
 from toolkit.evaluation.evaluate import Report
 from toolkit.evaluation.robustness import Robustness
+from toolkit.model import abstaining
 from toolkit.model.bundle import Bundle
 from toolkit.report import card, html
 
@@ -21,6 +22,7 @@ STEP = 0.125  # of the square that covers, as a share of the side: coarser than 
 USEFUL = 0.5  # of the right answers, that a threshold must leave to be of use
 TRACED = 4  # mistakes of each run that are shown with the training pictures nearest to them
 EXAMPLES = 3  # mistakes that stand at the top of the page
+POINTS = 12  # classes whose operating point is told
 HESITANT = 6  # right answers of each run, the least confident ones
 
 
@@ -52,11 +54,18 @@ def values(evaluated: EvaluatedRun, manifest: Manifest) -> dict[str, object]:
         "wrong": len(report.mistakes),
         "shown": len(failures.most_confident_wrong(report)),
         "per_class": [{"name": name, **row} for name, row in worst_first.to_dict(orient="index").items()],
+        **_operating_points(report),
         "abstention": robustness.abstention,
         "abstains": robustness.abstention.get("kept", 0) >= USEFUL,
         **_charts(run, report, manifest),
         **_heat_maps(run, report, manifest),
     }
+
+
+def _operating_points(report: Report) -> dict[str, object]:
+    """From which probability on enough of the answers of a class are right, those first that lose most by it."""
+    points = report.operating_points().sort_values("recall", kind="stable", na_position="first").head(POINTS)
+    return {"points": points.reset_index().to_dict(orient="records"), "wanted": operating_points.PRECISION}
 
 
 def _charts(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup]:
@@ -67,6 +76,10 @@ def _charts(run: Bundle, report: Report, manifest: Manifest) -> dict[str, Markup
         "examples": (examples, f"The most confident mistakes of {run.name}"),
         "confusion": (plot.confusion(report), f"Confusion matrix of {run.name}"),
         "confused": (_confused(report, manifest), f"Pictures of classes that {run.name} takes for one another"),
+        "precision_recall": (
+            plot.precision_recall(report, thresholds=abstaining.limits(run)),
+            f"Precision against recall of each class for {run.name}",
+        ),
         "reliability": (plot.reliability(report.probabilities, report.truth), f"How sure {run.name} was"),
         "mistakes": (mistakes, f"Pictures that {run.name} named wrong"),
         "hesitant": (plot.least_confident_right(hesitant, manifest), f"Hesitant answers of {run.name}"),

@@ -3,13 +3,15 @@
 python benchmarks/enough.py forecast PICTURES/cars_tanks PICTURES/sign_digits
 python benchmarks/enough.py blame    PICTURES/cars_tanks PICTURES/sign_digits
 
-A draw takes other pictures, turns other labels, and divides other folds. Everything is written to a temporary folder.
+A draw takes other pictures, turns other labels, and divides other folds. What is done lies in `build/enough`, and a
+benchmark that was interrupted goes on from there; `--again` begins anew.
 """
 
+import json
 import os
-import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from toolkit.selection import learning_curve
 from toolkit.training import probe
 from toolkit.training.config import Config
 
+KEPT = Path(__file__).resolve().parents[1] / "build" / "enough"
 PART = 0.25  # of the pictures, from which the score on all of them is foretold
 HARM = 0.05  # of the labels, turned in one batch of marks
 MENDED, ADDED = ("marks 1", "marks 2", "marks 3"), ("added 1", "added 2")  # the batches that do good
@@ -36,12 +39,27 @@ def main() -> None:
     parser.add_argument("part", choices=("forecast", "blame"))
     parser.add_argument("pictures", nargs="+", help="folders with a folder per class")
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--again", action="store_true", help="forget what was done before")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["TOOLKIT_HOME"] = home
-        act = {"forecast": forecast, "blame": blamed}[asked.part]
-        rows = [act(brought_in(folder), asked) for folder in asked.pictures]
+    os.environ["TOOLKIT_HOME"] = str(KEPT)
+    act = {"forecast": forecast, "blame": blamed}[asked.part]
+    rows = [act(brought_in(folder), asked) for folder in asked.pictures]
     table.show(rows, json_file=asked.json)
+
+
+def drawn(name: str, act: Callable[[int], dict], asked: Namespace) -> list[dict]:
+    """A record for each draw, with its seconds, those of earlier calls as they were."""
+    file = KEPT / f"{asked.part}-{name}.jsonl"
+    if asked.again:
+        file.unlink(missing_ok=True)
+    records = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    for draw in range(len(records), asked.draws):
+        started = time.perf_counter()
+        record = act(draw)
+        records.append({**record, "seconds": time.perf_counter() - started})
+        with file.open("a") as opened:
+            opened.write(json.dumps(records[-1]) + "\n")
+    return records[: asked.draws]
 
 
 def brought_in(folder: str) -> Manifest:
@@ -54,20 +72,18 @@ def forecast(data: Manifest, asked: Namespace) -> dict:
     """How often the 90 % interval from a quarter of the pictures holds the score on all of them."""
     vectors = probe.features_for(HEAD.resolved(), data)
     truth = float(learning_curve.measure(data, vectors).right[-1].mean())
-    started = time.perf_counter()
-    rows = [foretold(data, vectors, draw) for draw in range(asked.draws)]
-    return forecast_row(data, truth, rows, (time.perf_counter() - started) / asked.draws)
+    return forecast_row(data, truth, drawn(data.name, lambda draw: foretold(data, vectors, draw), asked))
 
 
-def foretold(data: Manifest, vectors: np.ndarray, draw: int) -> pd.Series:
+def foretold(data: Manifest, vectors: np.ndarray, draw: int) -> dict:
     """What is foretold from a quarter of the pictures."""
     part = quarter(data, draw)
     some = Manifest(data.root, data.table.iloc[part], partial=True)
     curve = learning_curve.measure(some, vectors[part], seed=draw)
-    return enough.expected(some, curve, times=1 / PART, seed=draw).iloc[0]
+    return enough.expected(some, curve, times=1 / PART, seed=draw).iloc[0].to_dict()
 
 
-def forecast_row(data: Manifest, truth: float, rows: list[pd.Series], seconds: float) -> dict:
+def forecast_row(data: Manifest, truth: float, rows: list[dict]) -> dict:
     """A line of the table."""
     told = pd.DataFrame(rows)
     holds = int(((told["low"] <= truth) & (truth <= told["high"])).sum())
@@ -78,7 +94,7 @@ def forecast_row(data: Manifest, truth: float, rows: list[pd.Series], seconds: f
         "foretold, mean": f"{told['then'].mean():.1%}",
         "interval, mean": f"{told['low'].mean():.1%} to {told['high'].mean():.1%}",
         "holds": between(holds, len(told)),
-        "s each": round(seconds, 1),
+        "s each": round(float(told["seconds"].median()), 1),
     }
 
 
@@ -91,24 +107,27 @@ def quarter(data: Manifest, draw: int) -> np.ndarray:
 
 def blamed(data: Manifest, asked: Namespace) -> dict:
     """How often the batch of turned labels is named first, and how often a good one is called worse."""
-    started = time.perf_counter()
-    found = [blame.find(*planted(data, draw), HEAD, by="batch", seed=draw).batches for draw in range(asked.draws)]
-    return blamed_row(data, found, (time.perf_counter() - started) / asked.draws)
+    return blamed_row(data, drawn(data.name, lambda draw: verdicts(data, draw), asked))
 
 
-def blamed_row(data: Manifest, found: list[pd.DataFrame], seconds: float) -> dict:
+def verdicts(data: Manifest, draw: int) -> dict:
+    """What is said of each batch, the most harmful first."""
+    found = blame.find(*planted(data, draw), HEAD, by="batch", seed=draw).batches
+    return dict(zip(found["batch"], found["verdict"], strict=True))
+
+
+def blamed_row(data: Manifest, found: list[dict]) -> dict:
     """A line of the table."""
-    first = sum(told["batch"].iloc[0] == "batch harm" for told in found)
-    verdicts = [told.set_index("batch")["verdict"] for told in found]
-    worse = sum(told["batch harm"] == "worse" for told in verdicts)
-    wrongly = sum(int((told.drop("batch harm") == "worse").sum()) for told in verdicts)
+    first = sum(next(iter(told)) == "batch harm" for told in found)
+    worse = sum(told["batch harm"] == "worse" for told in found)
+    wrongly = sum(list(told.values()).count("worse") for told in found) - worse
     return {
         "pictures": f"{len(data):,} of {data.name}",
         "labels turned": f"{HARM:.0%}, {round(HARM * len(data))}",
         "named first": between(first, len(found)),
         "called worse": between(worse, len(found)),
         "good batches called worse": f"{wrongly} of {len(found) * len(MENDED + ADDED)}",
-        "s each": round(seconds, 1),
+        "s each": round(float(np.median([told["seconds"] for told in found])), 1),
     }
 
 

@@ -54,6 +54,18 @@ def test_the_batch_of_turned_labels_comes_first_and_good_ones_are_not_blamed(wor
     assert "The first to look at: creator bad." in str(found) and "68 pictures changed in 3 batches" in str(found)
 
 
+def test_heads_that_begin_from_others_answer_as_those_that_begin_anew(world):
+    now = turned(world, range(20, 38))
+    heads = blame._Heads(now, changes.noted(world), Config("efficientnet_lite0").resolved(), 5, 7)
+    C, answers = heads.best()
+    assert C in blame.CS[:-1]
+    anew = [probe.logistic(heads.weighted) for _ in heads._folds]
+    for labels, warm in ((heads.now, answers), (heads.before, heads.ask(heads.before, C))):
+        cold = heads._answers(labels, C, [probe.logistic(heads.weighted) for _ in anew])
+        assert np.abs(warm - cold).max() < 0.02
+        assert abs(heads._losses(warm).mean() - heads._losses(cold).mean()) < 1e-3
+
+
 def test_a_batch_that_changes_next_to_nothing_is_not_called_worse(world):
     now = world.update({world.table["path"][3]: {"status": "excluded", "reason": "why"}})
     found = blame.find(now, changes.noted(world))

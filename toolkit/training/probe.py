@@ -129,8 +129,7 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
     solver = Solver(vectors[used])
 
     def fit(indices: np.ndarray, Cs: tuple[float, ...]) -> list[Probe]:
-        rows = np.searchsorted(used, indices)
-        return solver.path(rows, labels[indices], Cs, config.class_weights)
+        return solver.path(np.searchsorted(used, indices), labels[indices], Cs, config.class_weights)
 
     # a probe per fold and C, and what each says of the pictures it was fitted on and of those that were held out
     probes = [fit(learned, Cs) for learned, _ in folds]
@@ -215,8 +214,12 @@ def regularization_path(
     Returns:
         (C, probe) for each.
     """
-    probes = Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted)
-    return list(zip(Cs, probes, strict=True))
+    return list(zip(Cs, Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted), strict=True))
+
+
+def logistic(weighted: bool) -> LogisticRegression:
+    """Logistic regression as it is fitted here; fitted again, it goes on from where it ended."""
+    return LogisticRegression(max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None)
 
 
 class Solver:
@@ -261,8 +264,7 @@ class Solver:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Kernel and bias on the rows for each C, each begun where the last one ended."""
         rows, views = self.rows[indices].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
-        class_weight = "balanced" if weighted else None
-        model = LogisticRegression(max_iter=STEPS, tol=1e-3, warm_start=True, class_weight=class_weight)
+        model = logistic(weighted)
         return [_of_all_classes(model.set_params(C=C).fit(rows, np.repeat(labels, views))) for C in Cs]
 
     def _probes(self, solutions: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:

@@ -2,6 +2,7 @@
 
 python benchmarks/trust.py strangers PICTURES NETWORK   another dataset, and each class left out, for each candidate
 python benchmarks/trust.py promises  PICTURES NETWORK   false alarms and sets on pictures kept aside, in 20 divisions
+python benchmarks/trust.py run       PICTURES RUN       another dataset, for a network that was trained on cars_tanks
 python benchmarks/trust.py exported  RUN                difference, time and bytes of the second output
 
 `--weights FILE` for those of the network, `--only DATASET` for what is known in one of the datasets alone.
@@ -13,50 +14,48 @@ the features outside the span of the known ones, cleanlab's OutOfDistribution, a
 `familiarity`.
 """
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import table
+import trust_features
 from cleanlab.outlier import OutOfDistribution
 from scipy.special import logsumexp, softmax
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.neighbors import NearestNeighbors
+from trust_features import KEPT, KNOWN, Set
 
-from toolkit import images, networks
+from toolkit import manifest, networks
 from toolkit.evaluation.significance import wilson
 from toolkit.model import bundle, familiarity, sets
-from toolkit.practice import draw
 from toolkit.training import probe
 
-KEPT = Path(__file__).resolve().parents[1] / "build" / "trust"
-SIZE, BATCH, OF_A_CLASS, DRAWINGS, DIVISIONS = 224, 32, 250, 300, 20
+DIVISIONS = 20
 MAIN = 200  # principal directions in which class means and covariances are looked at
 DATASETS = ("cars_tanks", "sign_digits", "cifar")
-KNOWN = ("automobile", "truck")  # classes of CIFAR-10 that are no strangers to cars and tanks
 Scores = Callable[[np.ndarray], np.ndarray]  # of features: the larger, the stranger
-Set = tuple[np.ndarray, np.ndarray]  # features and indices of classes
 
 
 def main() -> None:
-    """Run one of the three."""
+    """Run one of the four."""
     parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("strangers", "promises", "exported"))
+    parser.add_argument("what", choices=("strangers", "promises", "run", "exported"))
     parser.add_argument("pictures", type=Path, help="the folder of the datasets, or the run")
-    parser.add_argument("network", nargs="?", default="efficientnet_lite0")
+    parser.add_argument("network", nargs="?", default="efficientnet_lite0", help="its name, or DATASET/RUN")
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--only", choices=DATASETS, help="what is known (default: each dataset in turn)")
     arguments = parser.parse_args()
-    {"strangers": strangers, "promises": promises, "exported": exported}[arguments.what](arguments)
+    act = {"strangers": strangers, "promises": promises, "run": of_a_run, "exported": exported}
+    act[arguments.what](arguments)
 
 
 def strangers(arguments: Namespace) -> None:
     """AUROC, and false alarms where 95 of 100 strangers are caught, for each candidate."""
-    data = features(arguments)
+    data = trust_features.of(arguments)
     first = networks.get(arguments.network).middle
     named = data["cifar"][0][~np.isin(data["cifar names"][0], KNOWN)]
     cases = [("cars_tanks", other, own, odd) for other, own, odd in across(data, named)]
@@ -188,7 +187,7 @@ def summarized(rows: list[tuple]) -> None:
 
 def promises(arguments: Namespace) -> None:
     """Whether 5 of 100 false alarms and 95 of 100 sets hold on pictures kept aside, in 20 divisions."""
-    data, first = features(arguments), networks.get(arguments.network).middle
+    data, first = trust_features.of(arguments), networks.get(arguments.network).middle
     for dataset in (arguments.only,) if arguments.only else DATASETS:
         rows = [kept(data[dataset], first, seed) for seed in range(DIVISIONS)]
         alarms, plain, covered, size, count = np.array(rows).T
@@ -221,6 +220,22 @@ def kept(whole: Set, first: int, seed: int) -> tuple[float, float, float, float,
 def interval(share: float, count: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share."""
     return wilson(round(share * count), int(count))
+
+
+def of_a_run(arguments: Namespace) -> None:
+    """AUROC of a run's largest softmax and familiarity for strangers to cars and tanks, beside its test pictures."""
+    run = bundle.load(arguments.network)
+    table_of_run = manifest.load(run.facts["dataset"]).where(split="test", status="ok")
+    known = run.ask(np.stack([run.prepare(file) for file in table_of_run.files]))
+    for name, pictures in trust_features.strangers(arguments.pictures).items():
+        strange = run.ask(np.stack([run.prepare(picture) for picture in pictures]))
+        for score in ("largest softmax", "familiarity"):
+            both = [
+                -(one.familiarity if score == "familiarity" else one.probabilities.max(axis=1))
+                for one in (known, strange)
+            ]
+            print(name, score, *judged(*both), len(both[0]), len(both[1]), sep="\t", flush=True)
+    print(f"false alarms {(known.familiarity < familiarity.FAMILIAR).mean():.1%}")
 
 
 def exported(arguments: Namespace) -> None:
@@ -266,47 +281,6 @@ def exported(arguments: Namespace) -> None:
 def sample(run: bundle.Bundle) -> np.ndarray:
     """Noise, which costs as much time as pictures do."""
     return np.random.default_rng(0).integers(0, 256, (100, run.size, run.size, 3)).astype(np.uint8)
-
-
-def features(arguments: Namespace) -> dict[str, Set]:
-    """Features of all pictures, from the network's backbone, averaged over the picture."""
-    file = KEPT / f"{arguments.network}.npz"
-    if not file.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **computed(arguments))
-    kept = np.load(file)
-    names = ("cars_tanks", "sign_digits", "cifar", "drawings")
-    found = {name: (kept[f"{name}_F"], np.unique(kept[f"{name}_y"], return_inverse=True)[1]) for name in names}
-    return found | {"cifar names": (kept["cifar_y"], np.zeros(0))}
-
-
-def computed(arguments: Namespace) -> dict[str, np.ndarray]:
-    """Features and labels of all pictures, as arrays by name."""
-    network = networks.get(arguments.network)
-    backbone = network.backbone(size=SIZE, weights=arguments.weights, pooling="average")
-    kinds = {name: in_folders(arguments.pictures / name) for name in ("cars_tanks", "sign_digits")}
-    kinds["cifar"] = in_folders(arguments.pictures / "cifar" / "train", most=OF_A_CLASS)
-    drawings = [draw.vehicle(label, seed=seed).picture for seed in range(DRAWINGS // 2) for label in draw.LABELS]
-    kinds["drawings"] = drawings, ["drawn"] * len(drawings)
-    arrays: dict[str, np.ndarray] = {}
-    for name, (pictures, labels) in kinds.items():
-        parts = []
-        for start in range(0, len(pictures), BATCH):
-            batch = np.stack([images.prepare(each, SIZE) for each in pictures[start : start + BATCH]])
-            parts.append(np.asarray(backbone.predict_on_batch(batch.astype(np.float32))))
-        arrays |= {f"{name}_F": np.concatenate(parts), f"{name}_y": np.array(labels)}
-        print(f"features of {len(pictures):,} {name}", file=sys.stderr)
-    return arrays
-
-
-def in_folders(root: Path, *, most: int | None = None) -> tuple[list, list[str]]:
-    """Files and labels of a folder per class, so many of each at most, drawn by chance."""
-    found: list[tuple[Path, str]] = []
-    for folder in sorted(root.iterdir()):
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        drawn = np.random.default_rng(0).permutation(len(files))[:most]
-        found += [(files[index], folder.name) for index in drawn]
-    return [file for file, _ in found], [label for _, label in found]
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("network", nargs="?", default="efficientnet_lite0", help="its name, or DATASET/RUN")
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--only", choices=DATASETS, help="what is known (default: each dataset in turn)")
+    parser.add_argument("--format", help="that is measured (default: all that were exported)")
     arguments = parser.parse_args()
     act = {"strangers": strangers, "promises": promises, "run": of_a_run, "exported": exported}
     act[arguments.what](arguments)
@@ -247,7 +248,7 @@ def exported(arguments: Namespace) -> None:
 
     run = bundle.load(arguments.pictures)
     rows = record(run)
-    for name in OFFLINE:
+    for name in (arguments.format,) if arguments.format else OFFLINE:
         if not rows.get(name, {}).get("file") or rows[name]["verdicts"] is None:
             print(f"{name}: without familiarity")
             continue

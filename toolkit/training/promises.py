@@ -87,7 +87,7 @@ def given(run: Bundle | str, manifest: Dataset) -> Bundle:
         The run, which tells familiarity now, unless there are too few pictures.
 
     Raises:
-        BundleError: the pictures it was trained on are not known any more.
+        BundleError: the pictures it was trained on are not known any more, or it was not trained here.
 
     >>> given("cars_tanks/vgg", "cars_tanks").tells_familiarity  # doctest: +SKIP
     True
@@ -95,6 +95,8 @@ def given(run: Bundle | str, manifest: Dataset) -> Bundle:
     run = bundle.opened(run)
     if run.familiarity and run.set_limit is not None:
         return run
+    if "config" not in run.facts:
+        raise BundleError(f"expected a run that was trained here, {run.name} tells no settings of a training; use one")
     then, config = _then(run, opened(manifest)), config_from(run.facts["config"]).resolved()
     examples = partial(_examples, then, config)
     frozen = config.is_linear_probe and run.best[0].get("phase", "probe") == "probe"
@@ -120,7 +122,7 @@ def _then(run: Bundle, manifest: Manifest) -> Manifest:
         )
     if run.facts.get("manifest") == manifest.fingerprint():
         return manifest
-    noted = run.pictures.set_index("sha256")["split"]  # raises where the run is older than that
+    noted = run.pictures.drop_duplicates("sha256").set_index("sha256")["split"]  # raises where the run is older
     then = manifest.labelled
     return then.assign(split=then.table["sha256"].map(noted).fillna("").astype(str))
 

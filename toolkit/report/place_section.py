@@ -60,8 +60,8 @@ def _heat(run: Bundle) -> dict[str, object]:
     ]
     pixels = np.stack([run.prepare(drawing.picture) for drawing in drawings])
     heats = explain.grad_cam(run, pixels)
-    boxes = [np.array(one.box) * run.size // one.picture.width for one in drawings]
-    inside = np.array([explain.share_inside(*pair) for pair in zip(heats, boxes, strict=True)])
+    boxes = [[edge * run.size // one.picture.width for edge in one.box] for one in drawings]
+    inside = np.array([explain.share_inside(heat, box) for heat, box in zip(heats, boxes, strict=True)])
     taken = np.array([(right - left) * (bottom - top) / run.size**2 for left, top, right, bottom in boxes])
     chosen = np.random.default_rng(0).integers(0, DRAWN, (DRAWS, DRAWN))
     low, high = np.quantile(inside[chosen].mean(axis=1), (0.025, 0.975))

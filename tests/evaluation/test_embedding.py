@@ -55,6 +55,7 @@ def test_too_few_pictures_are_refused(run, table):
         embedding.tsne(run, few)
 
 
+@pytest.mark.slow
 def test_a_map_has_a_dot_for_every_picture_and_a_ring_for_every_mistake(run, table, places):
     report = evaluate.measure(run, table)
     dots, rings = plot.embedding(places, table, report=report).axes[0].collections

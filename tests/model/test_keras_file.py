@@ -71,6 +71,7 @@ def test_scores_are_given_a_softmax_and_it_is_said(tmp_path, functional, ending)
     assert np.allclose(run.probabilities(PICTURES), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "words"),
     [

@@ -40,6 +40,7 @@ def test_a_figure_shows_itself_in_a_notebook_without_global_state(table):
     assert shown["alt"]
 
 
+@pytest.mark.slow
 def test_a_sample_grid_has_a_row_per_class_and_depends_on_the_seed_alone(table):
     grid = plot.sample_grid(table, per_class=4, seed=1)
     assert len(grid.axes) == 2 * 4

@@ -83,6 +83,7 @@ def test_every_picture_that_can_be_had_is_there_and_every_other_has_a_reason(wor
     assert sorted(used) == sorted(name for name in tried if world.truth[name] not in (*UNUSABLE, "placeholder"))
 
 
+@pytest.mark.slow
 def test_the_same_bytes_under_many_addresses_are_a_placeholder(collect):
     table = collect()
     excluded = table.left_out()

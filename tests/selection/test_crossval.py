@@ -120,6 +120,7 @@ def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which():
     assert not parts[0].table["split"].equals(other[0].table["split"])
 
 
+@pytest.mark.slow
 def test_all_answers_together_are_the_result(outcome, table, config):
     answers = outcome.report.predictions
     assert sorted(answers["path"]) == sorted(table.table["path"])

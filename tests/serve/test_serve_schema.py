@@ -68,6 +68,7 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(schema, label, mod
     assert seen  # something was sent
 
 
+@pytest.mark.slow
 def test_a_description_that_promises_something_else_would_be_found_out(schema):
     operation = schema.find_operation_by_label("POST /predict")
     case = operation.Case(body=encoded(coloured(0, 1)), media_type="image/*")

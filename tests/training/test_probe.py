@@ -99,6 +99,7 @@ def test_features_that_are_the_same_for_all_pictures_leave_how_frequent_each_cla
         assert np.allclose(found.probabilities(seen), [0.75, 0.25], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_given_strength_is_not_chosen(table, config):
     learned = probe.learn(Config(**{**vars(config), "C": 0.5}).resolved(), table)
     assert learned.history["C"].tolist() == [0.5]

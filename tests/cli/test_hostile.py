@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ import pytest
 from helpers import class_folders, untrained
 
 from toolkit import cli, manifest, resize, review, scrape, split, verify
-from toolkit.dataset import label_issues
+from toolkit.dataset import label_issues, parquet, schema, storage
 from toolkit.errors import ToolkitError
 from toolkit.model import bundle
 from toolkit.review.session import Session
@@ -135,8 +136,27 @@ def change_cell(place, data, rng):
     table.to_csv(data / manifest.FILE, index=False)
 
 
+def pack(place, data, rng):
+    """The table as a large dataset has it, Parquet and a journal, with hostile cells and lines."""
+    change_cell(place, data, rng)
+    if not (data / manifest.FILE).is_file() or not find_spec("pyarrow"):
+        return
+    with suppress(OSError, ValueError, KeyError):
+        table = schema.complete(pd.read_csv(data / manifest.FILE, keep_default_na=False, dtype=str))
+        parquet.write(data / storage.PARQUET, table)
+        (data / manifest.FILE).unlink()
+        column = rng.choice(["path", "label", *table.columns])
+        value = {"path": climbing, "label": odd_label}.get(column, lambda _, rng: odd_value(rng))(place, rng)
+        change = {"set": {table["path"][1]: {column: value}}, "add": []}
+        row = {"set": {}, "add": [{"path": climbing(place, rng), "label": odd_label(place, rng), "class_index": 1}]}
+        lines = [{"base": parquet.identity(data / storage.PARQUET)}, *rng.choice([[], [change], [row], [change, row]])]
+        text = "".join(json.dumps(each) + "\n" for each in lines) + rng.choice(["", '{"set'])
+        put(data / storage.JOURNAL, lambda: (data / storage.JOURNAL).write_text(text))
+
+
 LINKED = (
-    *("manifest.csv", "ledger.jsonl", "review.jsonl", "signatures.bin", "suspects.csv", "test_openings.jsonl"),
+    *("manifest.csv", "manifest.parquet", "manifest.jsonl"),
+    *("ledger.jsonl", "review.jsonl", "signatures.bin", "suspects.csv", "test_openings.jsonl"),
     *("kaggle.json", "listing-0.jsonl", "credits.html", "quality.html", ".review-token", "raw", "raw/cars", "raw/dogs"),
     *("raw/cars/FIRST", "raw/cars/new.png", "sized", "sized/24", "sized/32", "sized/24/cars", "sized/24/cars/FIRST"),
     *("features", "features/x", "sheets", "sheets/cars-1.png", "models", "models/run"),
@@ -235,6 +255,8 @@ def poison_facts(place, data, rng):
 
 WAYS = (
     change_cell,
+    pack,
+    pack,
     put_link,
     put_link,
     put_hard_link,

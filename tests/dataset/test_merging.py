@@ -6,11 +6,16 @@ import pytest
 from helpers import tiny_dataset
 
 from toolkit import manifest, review, verify
+from toolkit.dataset import storage
 from toolkit.errors import DatasetError
 
 
-@pytest.fixture
-def pets(tmp_path):
+@pytest.fixture(params=["csv", "parquet"])
+def pets(tmp_path, request, monkeypatch):
+    """A dataset that is written whole for each change, and one that has a line added."""
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow", reason="no pyarrow: manifests as Parquet are not tested")
+        monkeypatch.setattr(storage, "LARGE", 1)
     return verify.check(tiny_dataset(tmp_path / "pets", per_class=4)).save()
 
 

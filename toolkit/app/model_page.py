@@ -8,6 +8,7 @@ import streamlit as st
 from toolkit.app import components, state
 from toolkit.core import extras
 from toolkit.core.words import markdown
+from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.model import bundle
@@ -60,7 +61,7 @@ def _data(table: Manifest) -> None:
     st.markdown(f"{len(used):,} of {len(table):,} pictures are in use.")
     counts = used.counts("split").reset_index(names="class").to_dict(orient="records")
     components.table([{str(name): _thousands(value) for name, value in row.items()} for row in counts])
-    samples = _samples(str(table.root), (table.root / "manifest.csv").stat().st_mtime_ns, table)
+    samples = _samples(str(table.root), manifest.stamp(table.root), table)
     if samples:
         components.thumbnails(samples)
     sources = table.provenance()[["source", "license", "pictures"]].to_dict(orient="records")
@@ -73,7 +74,7 @@ def _thousands(value: object) -> object:
 
 
 @st.cache_resource(show_spinner="Looking at the pictures …", max_entries=2)
-def _samples(root: str, changed: int, _table: Manifest) -> list[dict[str, object]]:
+def _samples(root: str, changed: object, _table: Manifest) -> list[dict[str, object]]:
     """A few pictures of each class, drawn by chance. Drawn again when the manifest has changed."""
     used = _table.where(status="ok").table.sample(frac=1, random_state=0)
     drawn = used.groupby("label").head(max(1, SHOWN // len(_table.classes))).head(SHOWN).sort_values("label")

@@ -74,7 +74,7 @@ def find(
         ModuleNotFoundError: a run needs Keras, which is not installed.
     """
     dataset: Path | None = paths.dataset(name)
-    if isinstance(dataset, Path) and (dataset / manifest.FILE).is_file():
+    if isinstance(dataset, Path) and manifest.base(dataset).is_file():
         models = _best_first(bundle.runs(dataset))
         if not models:
             raise BundleError(f"expected trained runs of {name}, found none; run `toolkit train {name}` first")
@@ -114,7 +114,7 @@ def run() -> Bundle | None:
 def dataset() -> Manifest | None:
     """The dataset, read again when it has changed; None if it is not there."""
     root = settings().dataset
-    return _table(str(root), (root / manifest.FILE).stat().st_mtime_ns) if root else None
+    return _table(str(root), manifest.stamp(root)) if root else None
 
 
 def threshold() -> float:
@@ -179,7 +179,7 @@ def _answer(path: str, content: bytes) -> Answer:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _table(root: str, _changed: int) -> Manifest:
+def _table(root: str, changed: object) -> Manifest:
     return manifest.load(root)
 
 
@@ -208,4 +208,4 @@ def _dataset_of(folder: Path) -> Path | None:
         except ImportError:  # an exported model is shown without what trains
             pass
     root = paths.dataset_of(folder)
-    return root if (root / manifest.FILE).is_file() else None
+    return root if manifest.base(root).is_file() else None

@@ -66,7 +66,7 @@ def cluster(arguments: Namespace, table: "Manifest") -> AbstractContextManager[N
     from toolkit.core import parallel
     from toolkit.dataset import manifest
 
-    return parallel.cluster(arguments.cluster, needs=table.root / manifest.FILE)
+    return parallel.cluster(arguments.cluster, needs=manifest.base(table.root))
 
 
 def draw(file: Path | None, figure: Callable[["ModuleType"], "Figure"]) -> None:

@@ -100,7 +100,7 @@ def _inside(word: str) -> dict[str, Path] | None:
     from toolkit.model import bundle
 
     root = paths.dataset(word)
-    if (root / manifest.FILE).exists():
+    if manifest.base(root).exists():
         return {run.name: run for run in bundle.runs(root)}
     within = sorted(file.parent for file in folder.glob(f"*/{bundle.FACTS}"))
     return {run.name: run for run in within} or None
@@ -111,7 +111,7 @@ def _unambiguous(dataset: str, word: str, *, is_file: bool) -> str:
     from toolkit.core import paths
     from toolkit.dataset import manifest
 
-    if is_file or (paths.dataset(word) / manifest.FILE).exists():
+    if is_file or manifest.base(paths.dataset(word)).exists():
         other = "file" if is_file else "dataset"
         raise BundleError(
             f"expected one meaning of {word!r}, got a run of {dataset} and a {other}: write {dataset}/{word}"

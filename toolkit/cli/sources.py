@@ -61,11 +61,13 @@ SCRAPE = Verb(
 def _show_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
     parser.add_argument("--no-sheets", action="store_true", help="only the numbers")
+    csv = "also write the table of a large dataset as manifest.csv, which is read again once it is edited"
+    parser.add_argument("--csv", action="store_true", help=csv)
 
 
 def _show(arguments: Namespace) -> dict:
     from toolkit import scrape
-    from toolkit.dataset import manifest
+    from toolkit.dataset import manifest, storage
 
     table, log = common.dataset(arguments), common.log(arguments)
     counts = common.counted(table, arguments)
@@ -78,6 +80,9 @@ def _show(arguments: Namespace) -> dict:
     sheets = [] if arguments.no_sheets else _sheets(table)
     log("\n" + "\n".join(map(str, sheets)) if sheets else "")
     counts |= _given(arguments, arguments.dataset)
+    if arguments.csv:
+        counts |= {"csv": storage.export(table.root)}
+        log(str(counts["csv"]))
     return counts | {name: part.to_dict(orient="records") for name, part in parts.items()} | {"sheets": sheets}
 
 
@@ -102,6 +107,7 @@ SHOW = Verb(
     (
         "toolkit show pets",
         "toolkit show pets --no-sheets --json",
+        "toolkit show pets --no-sheets --csv",
     ),
 )
 

@@ -18,6 +18,7 @@ EXTRAS = {  # the extra that brings each module, the smallest one that does
     **dict.fromkeys(("fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart"), "serve"),
     **dict.fromkeys(("starlette", "uvicorn", "uvloop"), "serve"),
     "streamlit": "app",
+    "pyarrow": "large",
     **dict.fromkeys(("streamlit_webrtc", "av"), "live"),
     "tensorboard": "tensorboard",
     "upath": "remote",

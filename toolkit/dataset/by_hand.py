@@ -1,9 +1,11 @@
 """What a person says of single pictures: which one is meant, how it is told, taking it out of use and back."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import pandas as pd
 
+from toolkit.dataset import cells
 from toolkit.errors import DatasetError
 
 Changes = dict[str, dict[str, object]]  # as `Manifest.update` wants them
@@ -21,7 +23,11 @@ def find(table: pd.DataFrame, pictures: Iterable[str]) -> list[str]:
     Raises:
         DatasetError: no picture or several of that name.
     """
-    paths, names = table["path"], table["path"].str.rpartition("/")[2]
+    paths, pictures = table["path"], list(pictures)
+    with suppress(KeyError):  # whole paths, for which a large table has not to be searched
+        cells.rows_of(table, set(pictures))
+        return pictures
+    names = paths.str.rpartition("/")[2]
     originals = "/" + original(table)
     found = []
     for picture in pictures:
@@ -53,7 +59,7 @@ def shown(table: pd.DataFrame) -> dict[str, str]:
 
 def excluded(table: pd.DataFrame, pictures: Iterable[str], reason: str) -> Changes:
     """The changes that take pictures out of use; a reason of "" keeps the words about one that is out already."""
-    rows = table.set_index("path").loc[find(table, pictures)]
+    rows = _rows(table, pictures)
     old = rows["reason"].where(rows["status"] == "excluded", "taken out by hand")
     return {path: {"status": "excluded", "reason": reason or words} for path, words in old.items()}
 
@@ -64,9 +70,14 @@ def included(table: pd.DataFrame, pictures: Iterable[str]) -> Changes:
     Raises:
         DatasetError: one was not excluded.
     """
-    rows = table.set_index("path").loc[find(table, pictures)]
+    rows = _rows(table, pictures)
     for path, status in rows["status"].items():
         if status != "excluded":
             raise DatasetError(f"expected excluded pictures, {path} is {status!r}; leave it out")
     hashes = rows["phash"].items()
     return {path: {"status": "ok" if phash else "new", "reason": "", "reviewed": ""} for path, phash in hashes}
+
+
+def _rows(table: pd.DataFrame, pictures: Iterable[str]) -> pd.DataFrame:
+    """The rows of pictures, by their path."""
+    return table.iloc[cells.rows_of(table, set(find(table, pictures)))].set_index("path")

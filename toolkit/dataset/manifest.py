@@ -1,28 +1,43 @@
 """The manifest, the table of a dataset: one row per image, with its label, source, measures, status and split.
 
-A dataset is a folder. `manifest.csv` in it is read into a pandas table with a checked set of columns. Stages take a
-manifest and give a new one; nothing is ever removed from it.
+A dataset is a folder. `manifest.csv` in it, or `manifest.parquet` where there are many rows, is read into a pandas
+table with a checked set of columns. Stages take a manifest and give a new one; nothing is ever removed from it.
 """
 
 import hashlib
 import html
-import io
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from toolkit.core import contained, headings, locking, paths, remote, text
-from toolkit.dataset import by_hand, merging, schema
+from toolkit.core import contained, headings, locking, paths, remote
+from toolkit.dataset import by_hand, cells, merging, schema, storage
 from toolkit.dataset.counting import by_label, in_general, tally
-from toolkit.dataset.schema import COLUMNS, ESSENTIAL, class_indices
+from toolkit.dataset.merging import Changes
+from toolkit.dataset.schema import COLUMNS, class_indices
+from toolkit.dataset.storage import base, datasets, stamp
 from toolkit.errors import DatasetError
 
-__all__ = ["COLUMNS", "FILE", "Dataset", "Manifest", "class_indices", "from_rows", "load", "merge", "opened", "tally"]
+__all__ = [
+    "COLUMNS",
+    "FILE",
+    "Dataset",
+    "Manifest",
+    "base",
+    "class_indices",
+    "datasets",
+    "from_rows",
+    "load",
+    "merge",
+    "opened",
+    "stamp",
+    "tally",
+]
 
-FILE = "manifest.csv"
+FILE = storage.CSV
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,19 +48,21 @@ class Manifest:
         root: folder of the dataset, a path or a URL.
         table: one row per image with the columns of `COLUMNS` (more are kept), sorted by path.
         partial: True for a selection of rows, which cannot be saved over the whole.
-        before: the columns that were changed since the table was read, see `merging`.
-        stamp: of the file when it was read; None for a table that was not, and is saved as it is.
+        changes: what was changed since the table was read.
+        stamp: of what is stored, when it was read; None for a table that was not, and is saved as it is.
+        changed: the columns in which the table differs from one that was checked; None checks all.
     """
 
     root: Path
     table: pd.DataFrame
     partial: bool = False
-    before: merging.Before = field(default_factory=dict, repr=False)
-    stamp: merging.Stamp | None = field(default=None, repr=False)
+    changes: Changes = field(default=merging.NONE, repr=False)
+    stamp: storage.Stamp | None = field(default=None, repr=False)
+    changed: InitVar[Collection[str] | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, changed: Collection[str] | None) -> None:
         object.__setattr__(self, "root", remote.path(self.root))
-        object.__setattr__(self, "table", schema.check(self.table))
+        object.__setattr__(self, "table", schema.check(self.table, changed=changed))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -105,27 +122,25 @@ class Manifest:
             if column not in self.table:
                 raise ValueError(f"expected one of the columns {', '.join(self.table)}, got {column!r}")
             keep &= self.table[column].isin([value] if isinstance(value, str) else list(value))
-        return Manifest(self.root, self.table[keep], partial=True)
+        return Manifest(self.root, self.table[keep], partial=True, changed=())
 
     def assign(self, **columns: Iterable) -> "Manifest":
         """A new manifest with these columns replaced: `manifest.assign(split=["train"] * len(manifest))`."""
-        return self._changed(self.table.assign(**columns), columns)
+        changes = self.changes.of_columns(self.table, columns) if self._is_noted else self.changes
+        return replace(self, table=self.table.assign(**columns), changes=changes, changed=columns)
 
     def update(self, rows: Mapping[str, Mapping[str, object]]) -> "Manifest":
         """A new manifest with single cells replaced: `{path: {column: value}}`."""
         if not rows:
             return self
-        table = self.table.set_index("path", drop=False)
-        changes = pd.DataFrame.from_dict(rows, orient="index")
-        for column in changes:
-            values = changes[column].dropna()
-            table.loc[values.index, column] = values.astype(table[column].dtype)
-        return self._changed(table, changes)
+        new = cells.by_column(rows)
+        changes = self.changes.of_cells(self.table, new) if self._is_noted else self.changes
+        return replace(self, table=cells.replaced(self.table, new), changes=changes, changed=new)
 
-    def _changed(self, table: pd.DataFrame, columns: Iterable[str]) -> "Manifest":
-        read = self.stamp and not self.partial
-        before = merging.remembered(self.before, self.table, columns) if read else self.before
-        return replace(self, table=table, before=before)
+    @property
+    def _is_noted(self) -> bool:
+        """Whether what is changed has to be known when this is saved."""
+        return self.stamp is not None and not self.partial
 
     def exclude(self, pictures: Iterable[str], *, reason: str = "") -> "Manifest":
         """A new manifest in which these pictures are not used; the files stay where they are.
@@ -201,10 +216,10 @@ class Manifest:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def save(self) -> "Manifest":
-        """Write `manifest.csv`, whole or not at all, and give back what is in it now.
+        """Store it, whole or not at all, and give back what is stored now.
 
-        If it was written since this one was read, only the cells that this one has changed go into it; a mark that a
-        person made meanwhile stays.
+        If it was stored since this one was read, only the cells that this one has changed go into it; a mark that a
+        person made meanwhile stays. In a large dataset a change of a few rows is a line in a journal, see `storage`.
 
         Raises:
             ValueError: this is a selection; saving it would lose the other rows.
@@ -212,15 +227,15 @@ class Manifest:
         if self.partial:
             raise ValueError("expected a whole manifest, got a selection; save the one it was taken from")
         with locking.locked(self.root):
-            table = self._as_of_now()
-            file = paths.write(self.root / FILE, schema.as_csv(table))
-            return replace(self, table=table, before={}, stamp=merging.stamp(file))
-
-    def _as_of_now(self) -> pd.DataFrame:
-        """The table, with what others have written since it was read."""
-        if self.stamp is None or merging.stamp(self.root / FILE) in (None, self.stamp):
-            return self.table
-        return schema.check(merging.merged(self.table, _read(self.root / FILE), self.before))
+            now = storage.stamp(self.root) if self.stamp else None
+            table, entry = self.table, None
+            if now and now != self.stamp:
+                others, now = storage.read(self.root)
+                table = schema.check(merging.merged(self.table, others, self.changes.before(self.table)))
+            if now:
+                entry = self.changes.entry(table, is_merged=table is not self.table)
+            stored = storage.save(self.root, table, entry, now)
+        return replace(self, table=table, changes=merging.NONE, stamp=stored, changed=())
 
     def __repr__(self) -> str:
         return f"{self.name}: {len(self)} images\n{self.counts()}"
@@ -250,29 +265,13 @@ def load(root: str | Path) -> Manifest:
     ('cars', 'tanks')
     """
     folder = contained.folder(paths.dataset(root))
-    file = folder / FILE
-    if not remote.exists(file):
-        there = ", ".join(sorted(file.parent.name for file in paths.home().glob(f"data/*/{FILE}"))) or "none yet"
+    if not remote.exists(base(folder)):
+        there = ", ".join(folder.name for folder in datasets()) or "none yet"
         raise DatasetError(
             f"expected a dataset at {folder}, found no {FILE}; there are: {there}; make one with `toolkit scrape`"
         )
-    stamp = merging.stamp(file)  # before it is read: if it is written meanwhile, that is seen
-    return Manifest(folder, _read(file), stamp=stamp)
-
-
-def _read(file: Path) -> pd.DataFrame:
-    types = {name: type(empty) if not isinstance(empty, str) else str for name, empty in COLUMNS.items()}
-    try:
-        content = file.read_bytes()
-        table = pd.read_csv(io.BytesIO(content), encoding=text.encoding(content), dtype=types, keep_default_na=False)
-    except (ValueError, OverflowError) as error:
-        raise DatasetError(
-            f"expected a readable table in {file}, got: {error}; restore it, or delete it and scrape again"
-        ) from error
-    if set(ESSENTIAL) <= set(table):
-        table = schema.complete(table)  # an older table lacks what nobody wrote down then
-        contained.paths(table["path"], of=file)
-    return table
+    table, stored = storage.read(folder)
+    return Manifest(folder, table, stamp=stored)
 
 
 def from_rows(root: Path, rows: Iterable[Mapping[str, object]]) -> Manifest:
@@ -294,5 +293,7 @@ def merge(manifest: Manifest, rows: Iterable[Mapping[str, object]]) -> Manifest:
     added = [row for row in rows if row["path"] not in existing]
     if not added:
         return manifest
-    table = pd.concat([manifest.table, schema.complete(pd.DataFrame(added))], ignore_index=True)
-    return replace(manifest, table=schema.number_classes(table))
+    fresh = schema.complete(pd.DataFrame(added))
+    table = schema.number_classes(pd.concat([manifest.table, fresh], ignore_index=True))
+    changes = manifest.changes.of_rows(manifest.table, fresh) if manifest.stamp else manifest.changes
+    return replace(manifest, table=table, changes=changes)

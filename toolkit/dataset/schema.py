@@ -1,7 +1,7 @@
 """The schema of a manifest: its columns, what they may hold, and an empty cell of each."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,11 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     for column, empty in COLUMNS.items():
         if column not in table:
             table[column] = empty
-        table[column] = table[column].where(table[column].notna(), empty).astype(type(empty))
+        if table[column].hasnans:
+            table[column] = table[column].where(table[column].notna(), empty)
+        if isinstance(empty, int) and table[column].dtype.kind == "f" and not (table[column].abs() < 2**53).all():
+            raise ValueError(f"expected whole numbers in the column {column}, got {table[column].abs().max():g}")
+        table[column] = table[column].astype(type(empty))
     return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
 
 
@@ -73,8 +77,12 @@ def number_classes(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(class_index=table["label"].map(index).astype(int))
 
 
-def check(table: pd.DataFrame) -> pd.DataFrame:
+def check(table: pd.DataFrame, *, changed: Collection[str] | None = None) -> pd.DataFrame:
     """The table sorted by path, in which every label can name a folder; a picture without one is in no split.
+
+    Args:
+        table: of a manifest.
+        changed: the columns in which it differs from a table that was checked, or from rows of one; None checks all.
 
     Raises:
         DatasetError: a column is missing, or holds what it may not.
@@ -85,13 +93,22 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
             f"expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}; delete manifest.csv "
             "and scrape again"
         )
+    new = set(COLUMNS) if changed is None else set(changed)
     for column, allowed in (("status", STATUSES), ("split", SPLITS)):
-        unknown = sorted(set(table[column]) - set(allowed))
+        unknown = sorted(set(table[column].unique()) - set(allowed)) if column in new else []
         if unknown:
             raise DatasetError(f"expected {column} to be one of {', '.join(map(repr, allowed))}, got {unknown[0]!r}")
-    repeated = table["path"][table["path"].duplicated()]
-    if len(repeated):
-        raise DatasetError(f"expected every path once, got {repeated.iloc[0]!r} again; remove one of the rows")
+    if new & {"label", "class_index"}:
+        _check_classes(table)
+    if new & {"label", "split"}:
+        unlabelled = (table["label"] == "") & (table["split"] != "")
+        if unlabelled.any():  # as where a person has taken a label back
+            table = table.assign(split=table["split"].mask(unlabelled, ""))
+    return _sorted(table, is_sorted="path" not in new)
+
+
+def _check_classes(table: pd.DataFrame) -> None:
+    """Raise DatasetError where labels and their indices do not go together, or a label cannot name a folder."""
     pairs = table[["class_index", "label"]].drop_duplicates()
     if pairs["class_index"].duplicated().any() or pairs["label"].duplicated().any():
         raise DatasetError("expected one class_index per label, got two; restore the column class_index")
@@ -99,11 +116,21 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
         check_label(label)
     if (pairs["class_index"] < 0).ne(pairs["label"] == "").any():
         raise DatasetError("expected a class_index for every label, and -1 without one; restore the column class_index")
-    unlabelled = (table["label"] == "") & (table["split"] != "")
-    if unlabelled.any():  # as where a person has taken a label back
-        table = table.assign(split=table["split"].mask(unlabelled, ""))
-    if table.index.equals(pd.RangeIndex(len(table))) and table["path"].is_monotonic_increasing:
-        return table
+
+
+def _sorted(table: pd.DataFrame, *, is_sorted: bool) -> pd.DataFrame:
+    """The table sorted by path and numbered from 0; itself if it is that already.
+
+    Raises:
+        DatasetError: a path is there twice.
+    """
+    paths = table["path"].array
+    if is_sorted or (paths[1:] > paths[:-1]).all():  # in a pass, where no path can be there twice
+        is_numbered = isinstance(table.index, pd.RangeIndex) and table.index.equals(pd.RangeIndex(len(table)))
+        return table if is_numbered else table.reset_index(drop=True)
+    repeated = table["path"][table["path"].duplicated()]
+    if len(repeated):
+        raise DatasetError(f"expected every path once, got {repeated.iloc[0]!r} again; remove one of the rows")
     return table.reset_index(drop=True).sort_values("path", ignore_index=True)
 
 

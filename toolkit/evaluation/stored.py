@@ -49,8 +49,8 @@ def _candidates(run: Bundle) -> Iterator[Path]:
     """The datasets that are there, the likeliest first."""
     named = str(run.facts.get("dataset") or "")
     roots = [paths.dataset_of(run.folder), *([paths.home() / "data" / named] if Path(named).name == named else [])]
-    roots += sorted(file.parent for file in (paths.home() / "data").glob(f"*/{manifest.FILE}"))
-    yield from (root for root in dict.fromkeys(roots) if (root / manifest.FILE).is_file())
+    roots += manifest.datasets()
+    yield from (root for root in dict.fromkeys(roots) if manifest.base(root).is_file())
 
 
 def outdated(run: Bundle, table: Manifest) -> str:

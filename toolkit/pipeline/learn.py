@@ -156,7 +156,7 @@ def _dataset(pictures: str | Path | Sequence[str]) -> Path | None:
     if len(named) != 1 or ":" in str(named[0]):
         return None
     here, folder = Path(named[0]), paths.dataset(named[0])
-    return next((root for root in ([here] if here.exists() else [folder]) if (root / manifest.FILE).is_file()), None)
+    return next((root for root in ([here] if here.exists() else [folder]) if manifest.base(root).is_file()), None)
 
 
 def _source(pictures: str | Path) -> str:

@@ -190,12 +190,12 @@ def prepare(
     log: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
-    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+    with parallel.cluster(cluster, needs=manifest.base(table.root)):
         table = verify.check(table).save()
     log(f"verify    {_counted(table, 'unreadable', 'too small')}")
     table = dedup.group(table).save()
     log(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
-    with parallel.cluster(cluster, needs=table.root / manifest.FILE):
+    with parallel.cluster(cluster, needs=manifest.base(table.root)):
         for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
             table = resize.write(table, size=size, mode=mode).save()
     if sizes:

@@ -131,7 +131,8 @@ class Journal:
         """The rows of a manifest that have missed a mark, as `Manifest.update` wants them."""
         with self.lock:
             missed = {}
-            for path, number in zip(table["path"], table["mark"], strict=True):
+            marked = table[table["path"].isin([path for _, path in self._changed])]
+            for path, number in zip(marked["path"], marked["mark"], strict=True):
                 cells = self.cells[path]
                 if cells["mark"] > number:
                     missed[path] = {name: cells[name] for name in (*CELLS, "mark")}

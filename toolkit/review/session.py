@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.core import paths, workers
 from toolkit.core.caching import BoundedCache
 from toolkit.core.deadline import Deadline
-from toolkit.dataset import manifest, merging
+from toolkit.dataset import manifest
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.images import opening
@@ -94,7 +94,7 @@ class Session:
     def save(self) -> None:
         """Write the marks into the manifest; what another stage has written there meanwhile is kept."""
         with self._saving:
-            if merging.stamp(self.root / manifest.FILE) != self.manifest.stamp:
+            if manifest.stamp(self.root) != self.manifest.stamp:
                 self.manifest = manifest.load(self.root)
                 self.journal.adopt(self.manifest.table)
             rows = self.journal.missed(self.manifest.table)

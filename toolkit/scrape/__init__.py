@@ -266,7 +266,7 @@ def _in_vain(records: Mapping[str, dict], had: Collection[str]) -> list[str]:
 
 
 def _manifest(root: Path, rows: list[dict], in_vain: list[str]) -> Manifest:
-    exists = (root / manifest.FILE).exists()
+    exists = manifest.base(root).exists()
     if not rows and not exists:
         raise DatasetError(f"expected pictures, got none; see the reasons in {root / 'ledger.jsonl'}")
     table = manifest.merge(manifest.load(root), rows) if exists else manifest.from_rows(root, rows)

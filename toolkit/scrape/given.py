@@ -97,7 +97,7 @@ def files(dataset: str | Path) -> Files:
 
 def _moved_away(root: Path) -> set[str]:
     """The paths of pictures that a person has moved to another class folder since."""
-    if not (root / manifest.FILE).exists():
+    if not manifest.base(root).exists():
         return set()
     table = manifest.load(root).table
     return set(table["path"][table["reason"].str.startswith(moved.NOTE)])

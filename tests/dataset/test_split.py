@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import fake_table, ready_dataset
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import manifest, split
-from toolkit.dataset import lost
+from toolkit.dataset import dividing, lost
 from toolkit.errors import DatasetError
 
 
@@ -248,3 +249,46 @@ def test_a_source_that_has_all_of_a_class_and_a_column_that_is_not_there_are_sai
         split.assign(table, by="source", seed=7)
     with pytest.raises(ValueError, match="expected one of the columns path, .*, got 'camera'"):
         split.assign(table, by="camera", seed=7)
+
+
+# Many pictures, many classes
+
+
+def test_the_split_of_a_dataset_is_what_it_has_always_been(tmp_path):
+    """By the hash of seed and group: what a stored split, or a paper, was made with."""
+    rows = [(("cars", "tanks", "boats")[n % 3], f"g{n // 4}" if n % 5 else "") for n in range(60)]
+    parts = split.assign(fake_table(tmp_path, rows), val=0.2, test=0.25, seed=11).table["split"]
+    assert "".join(part[:2] for part in parts) == (
+        "vavatetetrtrtrtetetrvatrtetrtrtrvatrtrtrtrtrtrtetrtetrtevava"
+        "trtrtetetrtrvavatrtrvavavatrtrtrtrtetrtrtrvatetetrtrtetrtetr"
+    )
+
+
+def test_a_thousand_classes_cost_what_their_pictures_do(tmp_path):
+    rows = [(f"c{n % 1000:04}", "") for n in range(5000)]
+    table = split.assign(fake_table(tmp_path, rows), val=0.2, test=0.4, seed=3).table
+    counts = pd.crosstab(table["label"], table["split"])
+    assert (counts == [2, 2, 1]).all().all() and list(counts) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_folds_by_hash_have_their_share_of_every_class_and_divide_no_group(count):
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.array(["a", "b", "c"], object), [600, 40, 211])
+    names = np.array([f"{label}{rng.integers(200)}" for label in labels], object)
+    names[::2] = [f"alone {n}" for n in range(len(names[::2]))]
+    folds = dividing.folds(labels, names, count=count, seed=4)
+    counts, sizes = pd.crosstab(labels, folds), pd.Series(names).groupby(labels).value_counts()
+    assert list(counts) == list(range(count))
+    for label, row in counts.iterrows():
+        assert row.max() - row.min() <= sizes[label].max()
+    assert pd.Series(folds).groupby(names).nunique().max() == 1
+    assert abs(counts.sum() - len(labels) / count).max() <= sizes.max()
+    assert (folds == dividing.folds(labels, names, count=count, seed=4)).all()
+    assert (folds != dividing.folds(labels, names, count=count, seed=5)).any()
+
+
+def test_a_group_of_two_classes_is_in_one_fold():
+    labels, names = np.array(["a", "b", "a", "b", "a", "b"], object), np.array(["x", "x", "1", "2", "3", "4"], object)
+    folds = dividing.folds(labels, names, count=3, seed=0)
+    assert folds[0] == folds[1] and set(folds) == {0, 1, 2}

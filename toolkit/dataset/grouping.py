@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from toolkit.errors import DatasetError
@@ -71,13 +71,17 @@ def divide(
     Raises:
         DatasetError: pictures of one group are in two parts already.
     """
-    counts = pd.crosstab(np.asarray(groups), np.asarray(labels))
-    wanted = {part: share * counts.sum().to_numpy() for part, share in shares.items()}
-    have = {part: np.zeros(counts.shape[1]) for part in shares}
+    names, number = np.unique(np.asarray(groups), return_inverse=True)
+    classes, label = np.unique(np.asarray(labels, object), return_inverse=True)
+    counts = csr_array((np.ones(len(number), np.int64), (number, label)), shape=(len(names), len(classes)))
+    sizes, totals = np.bincount(number, minlength=len(names)), np.bincount(label, minlength=len(classes))
+    wanted = {part: share * totals for part, share in shares.items()}
+    have = {part: np.zeros(len(classes)) for part in shares}
     chosen = _chosen(groups, before)
-    order = np.random.default_rng(seed).permutation(counts.index)
-    for group in sorted(order, key=lambda one: (one not in chosen, -counts.loc[one].sum())):
-        own = counts.loc[group].to_numpy()
+    order = np.random.default_rng(seed).permutation(names)
+    rows = dict(zip(names.tolist(), range(len(names)), strict=True))
+    for group in sorted(order.tolist(), key=lambda one: (one not in chosen, -sizes[rows[one]])):
+        own = counts[[rows[group]]].toarray()[0]  # a row at a time: of all groups it may be too much
         lack = {part: float(((wanted[part] - have[part]) / wanted[part].clip(1e-9) * own).sum()) for part in shares}
         chosen.setdefault(group, max(shares, key=lambda part: lack[part]))
         have[chosen[group]] = have[chosen[group]] + own

@@ -5,17 +5,16 @@ pictures and seed give the same split. Stable: pictures that have a split keep i
 class has nothing for val or test, as when its source came with train and test folders, is that taken from its train.
 """
 
-import hashlib
 import os
 import warnings
-from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from toolkit.core import paths
-from toolkit.dataset import grouping, lost, schema
+from toolkit.dataset import dividing, grouping, lost, schema
 from toolkit.dataset.grouping import copies as groups
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import DatasetError
@@ -79,18 +78,25 @@ def assign(
     shares = {"test": test, "val": val}
     if by is not None:
         splits.update(_whole_values(manifest.table[used], splits[used], by, {"train": 1 - val - test, **shares}, seed))
-    for label in manifest.classes:
-        rows = manifest.table[used & (manifest.table["label"] == label)]
+    parts, names = splits.to_numpy(object, copy=True), groups(manifest.table).to_numpy(object)
+    for label, rows in zip(manifest.classes, _rows_by_class(manifest.table, used), strict=True):
         if by is None:
-            splits.update(_one_class(rows, splits[rows.index], shares=shares, seed=seed))
-        counts = splits[rows.index].value_counts()
-        missing = [name for name in PARTS if not counts.get(name)]
+            parts[rows] = dividing.parts(dividing.hashed(names[rows], seed), parts[rows], shares=shares)
+        missing = [name for name in PARTS if not (parts[rows] == name).any()]
         if missing:
             raise DatasetError(
                 f"expected pictures of {label!r} for train, val and test, got {len(rows)}, none for "
                 f"{' and '.join(missing)}; add pictures or change the shares{'' if by is None else ', or leave out by'}"
             )
-    return manifest.assign(split=splits)
+    return manifest.assign(split=pd.Series(parts, splits.index, splits.dtype))
+
+
+def _rows_by_class(table: pd.DataFrame, used: pd.Series) -> list[np.ndarray]:
+    """The rows in use of each class, in the order of the classes."""
+    rows = np.flatnonzero(used)
+    index = table["class_index"].to_numpy()[rows]
+    order = np.argsort(index, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(index[order])) + 1)
 
 
 def _given(manifest: Manifest, given: Mapping[str, Collection[str]]) -> pd.Series:
@@ -154,47 +160,17 @@ def missing_classes(manifest: Manifest, split: str) -> list[str]:
 def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:
     """A better copy that arrives later takes the split of the copy it replaces."""
     assigned = splits != ""
-    by_group = dict(zip(groups[assigned], splits[assigned], strict=True))
-    return splits.where(assigned, [by_group.get(group, "") if group else "" for group in groups])
+    by_group = pd.Series(splits[assigned].to_numpy(), groups[assigned].to_numpy())
+    by_group = by_group[(by_group.index != "") & ~by_group.index.duplicated(keep="last")]
+    if not len(by_group):
+        return splits
+    return splits.where(assigned, groups.map(by_group).fillna("").astype(splits.dtype))
 
 
 def _whole_values(rows: pd.DataFrame, splits: pd.Series, by: str, shares: dict[str, float], seed: int) -> pd.Series:
     """Split of each row, all of one value of a column in one part."""
     parts = grouping.divide(rows["label"], grouping.together(rows, by), splits, shares=shares, seed=seed)
     return pd.Series(parts, index=rows.index)
-
-
-def _one_class(rows: pd.DataFrame, splits: pd.Series, *, shares: dict[str, float], seed: int) -> pd.Series:
-    """Split of each row: that of its group, else one that still lacks pictures, in an order drawn from the seed."""
-    splits = splits.copy()
-    wanted = {name: max(1, round(share * len(rows))) for name, share in shares.items()}
-    members = {name: list(index) for name, index in rows.groupby(groups(rows)).groups.items()}
-    order = sorted(members, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
-    assigned, have = splits.to_dict(), Counter(splits)
-    for name in order:
-        inherited = [assigned[row] for row in members[name] if assigned[row]]
-        lacking = [part for part in wanted if have[part] + len(members[name]) <= wanted[part]]
-        chosen = inherited[0] if inherited else (lacking or ["train"])[0]
-        for row in members[name]:
-            have[chosen] += assigned[row] != chosen
-            assigned[row] = chosen
-    splits = pd.Series(assigned, dtype=splits.dtype)
-    for part, count in wanted.items():
-        if part not in set(splits):
-            train = [members[name] for name in order if splits[members[name][0]] == "train"]
-            for group in _from_train(train, count):
-                splits[group] = part
-    return splits
-
-
-def _from_train(groups: list[list], count: int) -> list[list]:
-    """About `count` pictures from the smallest groups, at least one group, but never the last."""
-    taken: list[list] = []
-    for group in sorted(groups, key=len)[:-1]:
-        if taken and sum(map(len, taken)) + len(group) > count:
-            break
-        taken.append(group)
-    return taken
 
 
 def _link(file: Path, target: Path) -> None:

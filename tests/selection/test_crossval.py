@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from toolkit import bundle, crossval, evaluate, paths, plot, train
 from toolkit.errors import BundleError, DatasetError, ToolkitError
+from toolkit.selection import folds
 from toolkit.training import probe
 from toolkit.training.train import Config
 
@@ -71,9 +72,30 @@ def of_groups(**sizes):
     )
 
 
-def test_large_groups_leave_pictures_of_every_class_to_learn_from():
+@pytest.fixture(params=["weighed", "by hash"])
+def division(request, monkeypatch):
+    """Folds of few pictures and of many are made in two ways."""
+    if request.param == "by hash":
+        monkeypatch.setattr(folds, "LARGE", 1)
+
+
+def test_large_groups_leave_pictures_of_every_class_to_learn_from(division):
     for part in crossval.divided(of_groups(cars=[5, 20, 20], tanks=[1, 20, 20]), folds=2, seed=7):
         assert set(part.where(split="train").table["label"]) == {"cars", "tanks"}
+
+
+def test_many_pictures_are_judged_once_each_and_nothing_like_them_is_learned_from(monkeypatch):
+    monkeypatch.setattr(folds, "LARGE", 200)
+    rng, judged = np.random.default_rng(3), []
+    rows = [(("cars", "tanks", "boats")[n % 7 % 3], f"g{rng.integers(90)}" if n % 3 else "") for n in range(400)]
+    rows = [(label, name and f"{label} {name}") for label, name in rows]
+    for part in crossval.divided(fake_table("nowhere", rows), folds=4, seed=9):
+        judged += list(part.table["path"][part.table["split"] == "test"])
+        assert part.table[part.table["group"] != ""].groupby("group")["split"].nunique().max() == 1
+        counts = part.counts("split").iloc[:3]
+        assert (abs(counts["test"] - counts["total"] / 4) <= 4).all()
+        assert (abs(counts["val"] - counts["total"] * 3 / 4 / 7) <= 4).all()
+    assert len(judged) == len(set(judged)) == 400
 
 
 def test_groups_too_large_to_leave_any_are_refused_with_the_class_and_the_fold():
@@ -109,8 +131,7 @@ def test_an_earlier_result_is_not_lost_to_one_that_is_refused(table, config):
     assert crossval.load(table, "kept").report.accuracy == kept
 
 
-@pytest.mark.slow
-def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which():
+def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which(division):
     table = fake_table("nowhere", [("cars", "")] * 60 + [("tanks", "")] * 30)
     parts = crossval.divided(table, folds=5, seed=1)
     for part in parts:

@@ -21,7 +21,7 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.model import bundle, calibrate
-from toolkit.selection.folds import divided
+from toolkit.selection.folds import are_by_hash, divided
 from toolkit.training import probe, train
 from toolkit.training.config import Config
 
@@ -121,7 +121,9 @@ def run(
     _check_views(config, ask)
     name = f"{name or networks.label(config.network)}{f'-by-{by}' if by else ''}"
     folder = into or paths.models(manifest.root) / FOLDER / paths.check_label(name)
-    views = {"ask": ask} if ask > 1 else {}  # results from before this setting existed have no such entry
+    # results from before these settings existed have no such entries
+    views: dict[str, object] = {"ask": ask} if ask > 1 else {}
+    views |= {"division": "hash"} if are_by_hash(len(used), by) else {}
     identity = {**train.identity(config, used), "folds": folds, "seed": seed, **views, **({"by": by} if by else {})}
     record = {"identity": identity}
     runs.check(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)

@@ -1,15 +1,17 @@
 """The folds of a cross-validation: stratified, and near-duplicates stay together."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from toolkit.dataset import grouping, split
+from toolkit.dataset import dividing, grouping, split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 
+LARGE = 10_000  # pictures from which folds go by hash; else each picture takes a millisecond, and as ever the same fold
 VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or C
 
 
@@ -31,7 +33,7 @@ def divided(manifest: Manifest, *, folds: int, seed: int, by: str | None = None)
     _check_groups(labels, groups, folds)
     kept, folds = (groups, folds) if by is None else _whole_values(table, by, folds)
     parts = []
-    for number, (rest, judged) in enumerate(_folds(folds, seed).split(labels, labels, kept), start=1):
+    for number, (rest, judged) in enumerate(_divisions(labels, kept, folds, seed, by), start=1):
         splits = np.full(len(table), "train", dtype=object)
         splits[judged] = "test"
         splits[rest[_validation_rows(labels[rest], groups[rest], seed)]] = "val"
@@ -79,7 +81,7 @@ def _validation_rows(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.nd
     """
     fewest = int(pd.Series(groups).groupby(labels).nunique().min())
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a class of one picture, which is refused
-        divisions = list(_folds(max(2, min(VAL_PARTS, fewest)), seed).split(labels, labels, groups))
+        divisions = list(_divisions(labels, groups, max(2, min(VAL_PARTS, fewest)), seed))
     classes = len(set(labels))
 
     def lacks_a_class(division: tuple[np.ndarray, np.ndarray]) -> tuple[bool, bool]:
@@ -89,5 +91,19 @@ def _validation_rows(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.nd
     return min(divisions, key=lacks_a_class)[1]  # the first of the best
 
 
-def _folds(count: int, seed: int) -> StratifiedGroupKFold:
-    return StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+def are_by_hash(pictures: int, by: str | None) -> bool:
+    """Whether so many pictures go into folds by hash; those of large groups, as of a source, are weighed instead."""
+    return pictures >= LARGE and by is None
+
+
+def _divisions(
+    labels: np.ndarray, groups: np.ndarray, count: int, seed: int, by: str | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows that a fold learns from and those that it judges, for each fold."""
+    if are_by_hash(len(labels), by):
+        number = dividing.folds(labels, groups, count=count, seed=seed)
+        for fold in range(count):
+            yield np.flatnonzero(number != fold), np.flatnonzero(number == fold)
+        return
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    yield from folds.split(labels, labels, groups)

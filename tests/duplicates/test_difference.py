@@ -1,11 +1,13 @@
 """The second look: it gives what the formula gives, written plainly."""
 
+from hashlib import blake2b
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.duplicates import difference
+from toolkit.duplicates import difference, matching
 
 
 def blurred(pixels):
@@ -81,3 +83,27 @@ def test_which_picture_comes_first_does_not_matter():
 def test_few_pairs_are_answered_too(count):
     grey, first, second = signatures_and_pairs(5)
     assert difference.differences(grey, first[:count], second[:count]).shape == (count,)
+
+
+@pytest.mark.parametrize("limit", [0.02, 0.5, np.inf])
+@pytest.mark.parametrize("most", [1, 7, 59])
+def test_pairs_in_slices_have_the_differences_of_all_at_once(most, limit, monkeypatch):
+    grey, first, second = signatures_and_pairs(9)
+    limits = np.linspace(limit, limit / 2, len(first)) if limit < 1 else limit
+    whole = difference.differences(grey, first, second, limit=limits)
+    monkeypatch.setattr(difference, "MOST_PAIRS", most)
+    chosen = difference.Chosen(grey[::-1], np.arange(len(grey))[::-1])  # read one by one, from where they lie
+    sliced = difference.differences(chosen, first, second, limit=limits)
+    near = whole <= limits
+    assert near.sum() >= 3 and np.allclose(sliced[near], whole[near], rtol=1e-5)
+    assert (sliced[~near] > np.broadcast_to(limits, len(first))[~near]).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_unique_signatures_are_those_of_numpy(seed):
+    rng = np.random.default_rng(seed)
+    grey = rng.integers(0, 256, (9, 32, 32), dtype=np.uint8)[rng.integers(0, 9, 9 * seed)]
+    digests = np.array([blake2b(one.tobytes(), digest_size=16).digest() for one in grey], "V16").view("u8,u8")
+    wanted = np.unique(digests, return_index=True, return_inverse=True, return_counts=True)[1:]
+    for found, expected in zip(matching.unique_signatures(grey), wanted, strict=True):
+        assert np.array_equal(found, expected)

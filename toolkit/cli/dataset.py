@@ -85,8 +85,9 @@ def _dedup(arguments: Namespace) -> dict:
     table = dedup.group(before, **limits).save()
     found = table.table["status"].isin(("duplicate", "label conflict")).sum()
     counts = common.counted(table, arguments, done=f"{found:,} copies and label conflicts are not used")
-    shown = by_hand.shown(before.table)
     if leaks:
+        named = {leak[side] for leak in leaks[:LISTED] for side in ("path", "other")}
+        shown = by_hand.shown(before.table[before.table["path"].isin(named)])
         log(f"{len(leaks)} pairs are the same picture on two sides of the split:")
     for leak in leaks[:LISTED]:
         log(f"  {leak['split']} {shown[leak['path']]} = {leak['other_split']} {shown[leak['other']]}")

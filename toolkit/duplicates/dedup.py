@@ -11,8 +11,10 @@ is itself the same as the one that is kept, and a decisive look at both confirms
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ import pandas as pd
 from toolkit.dataset import schema, signatures
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.dataset.schema import COMPARED
-from toolkit.duplicates import brake, hamming, matching
+from toolkit.duplicates import brake, difference, hamming, matching
 from toolkit.duplicates.confirmation import confirm
 from toolkit.duplicates.difference import differences
 from toolkit.duplicates.matching import MAX_DIFFERENCE, Pairs, UniqueSignatures, default_max_distance
@@ -29,6 +31,7 @@ from toolkit.images import hashes
 
 __all__ = ["curve", "default_max_distance", "differences", "group", "leaks", "pairs"]
 
+JUDGED_BY = ("path", "label", "sha256", "width", "height", "sharpness", "bytes")  # columns
 NAMED = 20  # pictures in a reason, at most
 SAME = "the same picture as "  # begins the reason of a copy, before the path of the picture that is kept
 
@@ -77,7 +80,7 @@ def group(
     marks = {name: table[name].to_numpy(copy=True) for name in ("group", "status", "reason")}
     marks["group"][rows] = _names(table["sha256"].to_numpy()[rows], component[matches.unique.inverse])
     marks["status"][rows], marks["reason"][rows] = _judged(
-        table.iloc[rows], manifest.root, matches.unique, accepted, max_share=max_share, jobs=jobs
+        table[list(JUDGED_BY)].iloc[rows], manifest.root, matches.unique, accepted, max_share=max_share, jobs=jobs
     )
     kept = (table["reviewed"] == "use").to_numpy() & np.isin(np.arange(len(table)), rows)  # by a person
     marks["status"][kept], marks["reason"][kept] = "ok", ""
@@ -202,6 +205,7 @@ def _matches(
     table = manifest.table
     rows = np.flatnonzero(table["status"].isin(COMPARED) & (table["phash"] != ""))
     stored, indices = signatures.find(manifest.root, table["sha256"].iloc[rows])
+    stored = np.asarray(stored)  # of which a row is taken faster than of a file mapped into memory
     if missing := int((indices < 0).sum()):
         raise DatasetError(
             f"expected a signature of every picture in {manifest.root / signatures.FILE}, {missing} are missing; "
@@ -209,7 +213,7 @@ def _matches(
         )
     unique = matching.unique_signatures(stored[index] for index in indices)
     near = matching.find(
-        stored[indices[unique.first]],
+        difference.Chosen(stored, indices[unique.first]),
         hashes.from_text(table["phash"].to_numpy()[rows[unique.first]]),
         max_distance=default_max_distance(len(rows)) if max_distance is None else max_distance,
         max_difference=max_difference,
@@ -217,6 +221,19 @@ def _matches(
         crops=crops,
     )
     return _Matches(rows, unique, near)
+
+
+class _Files(Sequence[Path]):
+    """The files of pictures, as paths only when they are asked for: a million of them are half a gigabyte."""
+
+    def __init__(self, root: Path, paths: np.ndarray):
+        self._root, self._paths = root, paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._root / self._paths[index]
 
 
 def _names(sha256: np.ndarray, component: np.ndarray) -> np.ndarray:
@@ -234,13 +251,14 @@ def _judged(
     """Status and reason of every picture."""
     labels, paths = table["label"].to_numpy(), table["path"].to_numpy()
     size, sharpness, weight = (table[name].to_numpy() for name in ("width", "sharpness", "bytes"))
-    ranking = matching.best_first(paths.astype(str), size * table["height"].to_numpy(), sharpness, weight)
+    order = np.arange(len(paths))  # in which they are sorted
+    ranking = matching.best_first(order, size * table["height"].to_numpy(), sharpness, weight)
     confirmed = confirm(
         unique,
         accepted,
         ranking,
-        [root / path for path in paths],
-        table["sha256"].tolist(),
+        _Files(root, paths),
+        table["sha256"].to_numpy(object),
         names=paths,
         labels=labels,
         max_share=max_share,

@@ -32,15 +32,34 @@ STEPS = 24  # of a coarse mean, per standard deviation
 OVER_LIMIT = (8, 20, 3, 36)  # numbers of blocks, besides the left-out ones, that are tried as a proof of a difference
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
 PICTURES, PAIRS, NEAR_PAIRS = 128, 16384, 256  # worked on at a time: little enough to stay in the processor
+MOST_PAIRS = 1 << 18  # whose pictures are held in memory with all their means, 4 KB each
+
+
+class Chosen:
+    """Some of the signatures in a file, each read when it is asked for, by a slice, a mask or positions.
+
+    Args:
+        stored: uint8 array of shape (n, 32, 32), perhaps on disk.
+        index: those that were chosen.
+    """
+
+    def __init__(self, stored: np.ndarray, index: np.ndarray):
+        self._stored, self._index = stored, index
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> np.ndarray:
+        return np.asarray(self._stored[self._index[chosen]])
 
 
 def differences(
-    grey: np.ndarray, first: np.ndarray, second: np.ndarray, *, limit: float | np.ndarray = np.inf
+    grey: np.ndarray | Chosen, first: np.ndarray, second: np.ndarray, *, limit: float | np.ndarray = np.inf
 ) -> np.ndarray:
     """Mean squared differences of normalized signatures: 0 for the same picture, about 2 for unrelated ones.
 
     Args:
-        grey: uint8 array of shape (n, 32, 32).
+        grey: uint8 array of shape (n, 32, 32), or some of one.
         first, second: positions of the pairs.
         limit: differences above it may be returned as infinity, which is many times faster; one number for all pairs or
             one for each, infinity for exact differences of all.
@@ -50,24 +69,69 @@ def differences(
 
     >>> differences(grey, np.array([0]), np.array([1]))  # doctest: +SKIP
     """
-    if not len(first):
-        return np.empty(0, np.float32)
-    used = np.zeros(len(grey), bool)  # most pictures are in no pair at all
-    used[first] = used[second] = True
-    index = (np.cumsum(used) - 1).astype(np.int32)  # among those that are used
-    grey, first, second = grey[used], index[first], index[second]
     result = np.full(len(first), np.inf, np.float32)
     limits = np.broadcast_to(np.float32(limit), len(first))
+    todo = np.arange(len(first)) if len(first) <= MOST_PAIRS else _may_be_near(grey, first, second, limits)
+    for start in range(0, len(todo), MOST_PAIRS):
+        rows = todo[start : start + MOST_PAIRS]
+        result[rows] = _differences(grey, first[rows], second[rows], limits[rows])
+    return result
+
+
+def _used(
+    grey: np.ndarray | Chosen, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which pictures are in a pair, most are in none at all, and the positions of the pairs among these."""
+    used = np.zeros(len(grey), bool)
+    used[first] = used[second] = True
+    index = (np.cumsum(used) - 1).astype(np.int32)
+    return np.flatnonzero(used), index[first], index[second]
+
+
+def _may_be_near(grey: np.ndarray | Chosen, first: np.ndarray, second: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """The pairs that the coarse means, 320 bytes a picture, do not prove to be different."""
+    used, first, second = _used(grey, first, second)
+    coarse = np.empty((len(CROPS), len(used), BLOCKS), np.uint8)
+
+    def fill(start: int) -> None:
+        part = slice(start, start + PICTURES)
+        coarse[:, part] = _coarse(_block_means(grey[used[part]]))
+
     with ThreadPoolExecutor(workers.cores()) as pool:
-        means = np.concatenate(_each(pool, PICTURES, _block_means, grey), axis=1)
-        coarse = (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
+        list(pool.map(fill, range(0, len(used), PICTURES)))
+        near = _each(pool, PAIRS, partial(_coarsely_near, coarse), first, second, limits)
+    return np.flatnonzero(np.concatenate(near))
+
+
+def _coarsely_near(coarse: np.ndarray, first: np.ndarray, second: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Mask of the pairs that may be within the limit in some alignment."""
+    near, coarse_limits = np.zeros(len(first), bool), [_coarse_limit(limits, blocks) for blocks in OVER_LIMIT]
+    for crop, other_crop in ALIGNED.tolist():
+        left, right = coarse[crop].take(first, axis=0), coarse[other_crop].take(second, axis=0)
+        near[_coarse_filter(left, right, coarse_limits)] = True
+    return near
+
+
+def _coarse(means: np.ndarray) -> np.ndarray:
+    return (np.rint(means * STEPS).clip(-127, 127) + 128).astype(np.uint8)
+
+
+def _differences(grey: np.ndarray | Chosen, first: np.ndarray, second: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """The differences of so few pairs that all means of their pictures fit into memory."""
+    if not len(first):
+        return np.empty(0, np.float32)
+    used, first, second = _used(grey, first, second)
+    pixels, result = grey[used], np.full(len(first), np.inf, np.float32)
+    with ThreadPoolExecutor(workers.cores()) as pool:
+        means = np.concatenate(_each(pool, PICTURES, _block_means, pixels), axis=1)
+        coarse = _coarse(means)
         parts = _each(pool, PAIRS, partial(_lower_bounds, means, coarse), first, second, limits)
         is_near, bounds = (np.concatenate(part) for part in zip(*parts, strict=True))
         near = np.flatnonzero(is_near)
-        order = _order_by_component(first[near], second[near], len(grey))
+        order = _order_by_component(first[near], second[near], len(pixels))
         near, bounds = near[order], bounds[order]
         exact = _each(
-            pool, NEAR_PAIRS, partial(_exact_difference, grey), first[near], second[near], limits[near], bounds
+            pool, NEAR_PAIRS, partial(_exact_difference, pixels), first[near], second[near], limits[near], bounds
         )
     result[near] = np.concatenate([np.empty(0, np.float32), *exact])
     return result

@@ -59,15 +59,17 @@ def unique_signatures(signatures: Iterable[np.ndarray]) -> UniqueSignatures:
     Args:
         signatures: uint8 arrays of shape (32, 32).
     """
-    digests = [blake2b(signature.tobytes(), digest_size=16).digest() for signature in signatures]
-    _, first, inverse, counts = np.unique(
-        np.array(digests, "V16").view("u8,u8"), return_index=True, return_inverse=True, return_counts=True
-    )
-    return UniqueSignatures(first, inverse, counts)
+    digests = b"".join(blake2b(signature.tobytes(), digest_size=16).digest() for signature in signatures)
+    words = np.frombuffer(digests, "u8").reshape(-1, 2)
+    order = np.lexsort(words.T[::-1])  # of equal ones the first comes first
+    starts = np.append(True, (words[order[1:]] != words[order[:-1]]).any(axis=1))[: len(order)]
+    inverse = np.empty(len(order), np.int64)
+    inverse[order] = np.cumsum(starts) - 1
+    return UniqueSignatures(order[starts], inverse, np.bincount(inverse))
 
 
 def find(
-    grey: np.ndarray,
+    grey: np.ndarray | difference.Chosen,
     phash: np.ndarray,
     *,
     max_distance: int,
@@ -88,7 +90,9 @@ def find(
     first, second, distance = hamming.within(phash, max_distance)
     pairs = _compared(grey, first, second, distance, max_difference)
     changes = list(_changes(transformed, crops))
-    return _with_changes(pairs, grey, phash, changes, max_distance, max_difference) if changes else pairs
+    if not changes:
+        return pairs
+    return _with_changes(pairs, grey[:], phash, changes, max_distance, max_difference)
 
 
 def check(max_distance: int | None, max_difference: float, crops: float = 1) -> None:
@@ -138,7 +142,9 @@ def expand_pairs(unique: UniqueSignatures, pairs: Pairs) -> tuple[np.ndarray, np
     return np.minimum(left, right), np.maximum(left, right), pairs.select(index)
 
 
-def _compared(grey: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float) -> Pairs:
+def _compared(
+    grey: np.ndarray | difference.Chosen, first: np.ndarray, second: np.ndarray, distance: np.ndarray, limit: float
+) -> Pairs:
     """Pairs with their difference, which may be infinite where it is above the limit."""
     limits = allowed(limit, distance.astype(np.float32)) + ROUNDING
     differences = difference.differences(grey, first, second, limit=limits)

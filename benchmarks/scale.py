@@ -1,13 +1,9 @@
-"""What each stage costs per million pictures, and how the manifest behaves as it grows: the figures of docs/scale.md.
+"""What each stage costs per million pictures, and what the table costs as it grows: the figures of docs/scale.md.
 
-python benchmarks/scale.py PICTURES --rows 60000,1000000
+python benchmarks/scale.py PICTURES                               # stages on real pictures
+python benchmarks/scale.py --rows 10000,100000,1000000,10000000   # the table alone, of made-up rows
 """
 
-import argparse
-import importlib.util
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,16 +12,11 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
-import pandas as pd
 import table
+import table_rows
 
-from toolkit import dedup, images, manifest, resize, scrape, split, verify
+from toolkit import dedup, images, resize, scrape, split, verify
 from toolkit.dataset import signatures
-from toolkit.dataset.manifest import Manifest
-from toolkit.duplicates import hamming
-from toolkit.images.measure import SIDE
-
-LABELS = ("cars", "tanks")
 
 
 class Cost(NamedTuple):
@@ -36,21 +27,20 @@ class Cost(NamedTuple):
 
 
 def main() -> None:
-    """Time the stages on real pictures, then the manifest and the hash search on made-up rows."""
+    """Time the stages on real pictures, or what the table does on made-up rows."""
     parser = table.arguments(__doc__)
-    parser.add_argument("pictures", help="a folder with a folder of pictures per class")
-    parser.add_argument("--rows", default="60000,1000000", help="sizes of made-up manifests, with commas")
-    parser.add_argument("--rows-only", type=int, help=argparse.SUPPRESS)  # a process for each size
+    parser.add_argument("pictures", nargs="?", help="a folder with a folder of pictures per class")
+    parser.add_argument("--rows", default="", help="sizes of made-up tables, with commas")
+    parser.add_argument("--into", help="folder that made-up tables are kept in, for parts of it (default: none)")
+    parser.add_argument("--only", default="", help="beginning of the names of operations, with commas (default: all)")
     asked = parser.parse_args()
-    if asked.rows_only:
-        table.show(tables(asked.rows_only), json_file=asked.json)
-        return
-    print("stages on real pictures")
-    table.show(stages(asked.pictures), json_file=asked.json)
-    for rows in map(int, asked.rows.split(",")):
-        print(f"\n{rows:,} made-up rows")
-        sys.stdout.flush()
-        subprocess.run([sys.executable, __file__, asked.pictures, "--rows-only", str(rows)], check=True)
+    if asked.pictures:
+        print("stages on real pictures")
+        table.show(stages(asked.pictures), json_file=asked.json)
+    if asked.rows:
+        with tempfile.TemporaryDirectory() as home:
+            into, only = Path(asked.into or home), tuple(asked.only.split(","))
+            table.show(table_rows.measured(into, [*map(int, asked.rows.split(","))], only), json_file=asked.json)
 
 
 def stages(pictures: str) -> list[dict]:
@@ -82,64 +72,6 @@ def stages(pictures: str) -> list[dict]:
     return rows
 
 
-def tables(rows: int) -> list[dict]:
-    """Seconds, bytes and memory of a manifest with so many rows: as CSV, as Parquet, and its hash search."""
-    results = []
-    with tempfile.TemporaryDirectory() as home:
-        root = Path(home)
-        whole = made_up(root, rows)
-        results.append(row("save CSV", timed(whole.save)[0], root / manifest.FILE))
-        results.append(row("load CSV", timed(lambda: manifest.load(root))[0]))
-        (root / manifest.FILE).unlink()
-        file = root / "manifest.parquet"
-        if importlib.util.find_spec("pyarrow"):  # pip install pyarrow to have these two rows
-            results.append(row("save Parquet", timed(lambda: whole.table.to_parquet(file))[0], file))
-            results.append(row("load Parquet", timed(lambda: pd.read_parquet(file))[0]))
-        usable = whole.where(status="ok")
-        results.append(row("split", timed(lambda: split.assign(whole, seed=7))[0]))
-        results.append(row("list files", timed(lambda: usable.files)[0]))
-        hashes = np.random.default_rng(0).integers(0, 2**64, rows, dtype=np.uint64)
-        hamming.within(hashes[:50_000], 12)  # compiles
-        cost, (first, *_) = timed(lambda: hamming.within(hashes, 12))
-        results.append(row(f"hash search at 12 bits, {len(first):,} pairs", cost))
-        if rows <= 1_000_000:
-            grey = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE), dtype=np.uint8)
-            known = {f"{n:064x}": grey[0] for n in range(rows)}
-            results.append(
-                row("save signatures", timed(lambda: signatures.save(root, known))[0], root / signatures.FILE)
-            )
-            results.append(row("load signatures", timed(lambda: signatures.load(root))[0]))
-    return results
-
-
-def made_up(root: Path, rows: int) -> Manifest:
-    """A manifest whose cells are as long as those of a real one."""
-    rng = np.random.default_rng(0)
-    digits = rng.integers(0, 2**63, (rows, 4)).astype(np.uint64)
-    names = ["".join(f"{part:016x}" for part in four) for four in digits.tolist()]
-    which = rng.integers(0, len(LABELS), rows)
-    labels = np.array(LABELS, dtype=object)[which]
-    columns: dict[str, object] = {
-        "path": [f"raw/{label}/{name}.jpg" for label, name in zip(labels, names, strict=True)],
-        "label": labels,
-        "class_index": which,
-        "status": "ok",
-        "group": "",
-        "sha256": names,
-        "phash": [name[:16] for name in names],
-        "width": 1024,
-        "height": 768,
-        "bytes": rng.integers(20_000, 400_000, rows),
-        "format": "JPEG",
-        "sharpness": rng.normal(500, 100, rows).round(1),
-        "brightness": rng.normal(120, 20, rows).round(1),
-        "source": "urls",
-        "url": [f"https://pictures.example/{name[:24]}.jpg" for name in names],
-        "license": "CC BY 4.0",
-    }
-    return Manifest(root, pd.DataFrame({**manifest.COLUMNS, **columns}))
-
-
 def read(files: list[Path]) -> None:
     """What training does in every epoch with pictures that do not fit into memory."""
     for file in files:
@@ -157,19 +89,6 @@ def timed(work: Callable[[], object]) -> tuple[Cost, object]:
     started, busy = time.perf_counter(), time.process_time()
     result = work()
     return Cost(time.perf_counter() - started, time.process_time() - busy), result
-
-
-def row(name: str, cost: Cost, file: Path | None = None) -> dict:
-    """A row of the table; the memory is the most this process ever had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    size = round(file.stat().st_size / 1e6, 1) if file else ""
-    return {
-        "what": name,
-        "seconds": round(cost.clock, 2),
-        "core-seconds": round(cost.cores, 2),
-        "MB on disk": size,
-        "peak GB": round(peak, 2),
-    }
 
 
 if __name__ == "__main__":

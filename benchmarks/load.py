@@ -202,7 +202,8 @@ def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[di
         "MB at a tenth of the time": float(megabytes[moments >= moments[-1] / 10][0]),
         "MB at the end": float(megabytes[-1]),
         "most MB": float(megabytes.max()),
-        "MB grown after a minute": float(megabytes.max() - megabytes[moments >= min(60, moments[-1] / 2)][0]),
+        "least MB, first half": float(megabytes[~late].min()),
+        "least MB, second half": float(megabytes[late].min()),
         "longest s of /healthz": float(waited.max()),
         "MB per minute, second half": float(60 * np.polyfit(moments[late], megabytes[late], 1)[0]),
     }

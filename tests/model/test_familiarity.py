@@ -52,6 +52,17 @@ def test_strangers_are_less_familiar_than_new_pictures_of_what_is_known(known, k
     assert (odd < familiarity.FAMILIAR).mean() > 0.8
 
 
+def test_of_two_classes_the_space_they_span_alone_tells_strangers():
+    features, labels = drawn((200, 90))
+    known = familiarity.fit(features, labels, folds=folds(len(labels)))
+    own = drawn((100, 60), seed=1)[0]
+    between = known.distances(own)
+    beyond = (familiarity.measured(own, known)[1] - known.usual[1, 0]) / known.usual[1, 1]
+    assert between == pytest.approx(beyond, rel=1e-4, abs=1e-4)
+    assert (known(own) < familiarity.FAMILIAR).mean() < 0.15
+    assert (known(strangers("another kind")) < familiarity.FAMILIAR).mean() > 0.8
+
+
 @pytest.mark.parametrize("false_alarms", [0.02, 0.05, 0.3])
 def test_the_share_of_false_alarms_on_new_pictures_is_the_one_that_was_asked_for(false_alarms):
     shares = []

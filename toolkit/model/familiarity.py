@@ -28,6 +28,7 @@ MOST, NUMBERS, DIRECTIONS = 2048, 225_000, 64  # of features, of all arrays toge
 SHARE = 4  # pictures, and features, for each direction of the span, at least
 SHRINKAGE = 1e-3  # of covariances towards the same variance in all directions
 MOST_BYTES = 4_000_000  # of a file
+NEVER = (1e9, 1.0)  # in `usual`: a distance that never counts
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # indices of the pictures to learn from, and of those held out
 
@@ -45,7 +46,8 @@ class Familiarity:
         means: of the classes in these directions, shape (classes, q).
         spread: variance of all pictures in them, shape (q,).
         usual: of each of the two distances, its median among pictures held out, and how far above that the largest lie,
-            shape (2, 2).
+            shape (2, 2); `NEVER` for the first where there are two classes: in the one direction that tells those
+            apart, what is far from both is a matter of doubt.
         held_out: distances of these pictures joined, shape (n,), in rising order.
         false_alarms: share of such pictures that may be called unlike anything that was learned, above 0 and below 1.
     """
@@ -149,6 +151,8 @@ def fit(
     both = np.concatenate(distances, axis=1)
     middle, high = np.percentile(both, (50, 100 * (1 - false_alarms)), axis=1)
     usual = np.stack([middle, np.maximum(high - middle, 1e-6)], axis=1).astype(np.float32)
+    if len(known.means) == 2:
+        usual[0] = NEVER
     return replace(known, usual=usual, held_out=np.sort(_joined(both, usual, np)))
 
 
@@ -253,7 +257,8 @@ def _between(within: np.ndarray, total: np.ndarray, count: int) -> np.ndarray:
 def _joined(distances: Any, usual: np.ndarray, ops: Any) -> Any:
     """The larger of the two distances, each by the place it has among those of pictures held out."""
     (first, span), (other, reach) = usual
-    return ops.maximum((distances[0] - first) / span, (distances[1] - other) / reach)
+    beyond = (distances[1] - other) / reach
+    return beyond if first >= NEVER[0] else ops.maximum((distances[0] - first) / span, beyond)
 
 
 def _covariance(rows: np.ndarray) -> np.ndarray:

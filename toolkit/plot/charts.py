@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import UNLABELLED
 from toolkit.model import calibrate
-from toolkit.plot.figure import Figure, figure_with_axes, plain, show
+from toolkit.plot.figure import MIDDLE, WIDE, Figure, figure_with_axes, plain, show
 from toolkit.plot.style import COLOURS, FAINT, INK, as_percent, end_at_one, ink_on, logarithmic, marks, shortened
 
 if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
@@ -153,7 +153,7 @@ def curves(*runs: "Bundle") -> Figure:
 
     >>> curves(bundle.load("cars_tanks/vgg"), bundle.load("cars_tanks/xception"))  # doctest: +SKIP
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(WIDE, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     beside_epochs = not all(is_probe(run.history) for run in runs)
     looks = marks(run.name for run in runs)
@@ -260,7 +260,7 @@ def prediction(answer: "Prediction") -> Figure:
     """
     likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:10]
     names, shares = [name for name, _ in likeliest], [share for _, share in likeliest]
-    figure = Figure(figsize=(6.5, max(2.6, 0.28 * len(names) + 0.8)), layout="constrained")
+    figure = Figure(figsize=(MIDDLE, max(2.6, 0.28 * len(names) + 0.8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
     show(left, answer.pixels, "as the network saw it")
     bars = right.barh(range(len(names)), shares, color=[COLOURS[0], *[FAINT] * (len(names) - 1)])

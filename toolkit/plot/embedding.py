@@ -12,14 +12,13 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from toolkit.dataset.manifest import Manifest
 from toolkit.plot.charts import MOST_COLOURS
-from toolkit.plot.figure import Figure
+from toolkit.plot.figure import WIDE, Figure
 from toolkit.plot.style import COLOURS, INK, PAPER, WRONG, marks, shortened
 from toolkit.plot.tiles import thumbnail
 
 if TYPE_CHECKING:
     from toolkit.evaluation.evaluate import Report
 
-SIDE = 8.0  # inches
 CELLS = 13  # along each side, with at most one picture in each
 
 
@@ -33,7 +32,7 @@ def embedding(table: pd.DataFrame, manifest: Manifest, *, report: Report | None 
         manifest: the dataset.
         report: of `evaluate`; what it tells as wrong is ringed.
     """
-    figure = Figure(figsize=(SIDE, SIDE + 0.5), layout="constrained")
+    figure = Figure(figsize=(WIDE, WIDE + 0.5), layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
@@ -64,7 +63,7 @@ def _pictures(axes: Axes, table: pd.DataFrame, manifest: Manifest, colours: pd.S
     cells = (table[["x", "y"]].to_numpy() * CELLS).clip(0, CELLS - 1e-6)
     off_middle = np.abs(cells - np.floor(cells) - 0.5).max(axis=1)
     nearest = pd.Series(off_middle).groupby(list(np.floor(cells).T)).idxmin()
-    zoom = SIDE * 72 / CELLS / 160 * 0.8  # of a thumbnail's 160 pixels, which are points on the figure
+    zoom = WIDE * 72 / CELLS / 160 * 0.8  # of a thumbnail's 160 pixels, which are points on the figure
     for row in nearest:
         picture = OffsetImage(thumbnail(manifest.root / table["path"].iloc[row]), zoom=zoom)
         middle = (np.floor(cells[row]) + 0.5) / CELLS

@@ -12,10 +12,13 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as _Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
+from matplotlib.transforms import Bbox
 
 from toolkit.plot.style import INK
 
 SHOWN = 110  # dots per inch on a page
+MIDDLE, WIDE = 6.4, 9.0  # inches: figures on a page have one of two widths, so that they line up
+MARGIN = 0.08  # inches around what is drawn
 LONGEST = 20  # parts of a description, of which a gallery has one for each picture
 LAST_OF_USUAL_FONT = "\u058f"  # Latin, Greek, Cyrillic, Armenian
 FALLBACKS = (  # fonts with other scripts and signs, as systems have them
@@ -59,8 +62,25 @@ def png(figure: _Figure, *, dots_per_inch: int = SHOWN) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # what no font has is a box, and seen as one
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.08, facecolor="white")
+        figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches=_bounds(figure), facecolor="white")
     return buffer.getvalue()
+
+
+def _bounds(figure: _Figure) -> Bbox:
+    """The box of all that is drawn, in inches, and never narrower than the figure, so that figures line up."""
+    figure.draw_without_rendering()  # lays it out
+    drawn = figure.get_tightbbox().padded(MARGIN)
+    width = figure.get_figwidth()
+    return Bbox.from_extents(min(drawn.x0, 0), drawn.y0, max(drawn.x1, width), drawn.y1)
+
+
+def snapped(width: float) -> float:
+    """The nearest width that figures have, from which only small ones differ; in inches.
+
+    >>> snapped(7), snapped(10.2), snapped(3)
+    (6.4, 9.0, 3)
+    """
+    return width if width < 0.8 * MIDDLE else MIDDLE if width < (MIDDLE + WIDE) / 2 else WIDE
 
 
 def description(figure: _Figure) -> str:
@@ -92,8 +112,8 @@ def _installed() -> tuple[str, ...]:
 
 
 def figure_with_axes(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of this size in inches with one plain pair of axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """A figure of about this size in inches, see `snapped`, with one plain pair of axes."""
+    figure = Figure(figsize=(snapped(width), height), layout="constrained")
     axes = figure.subplots()
     plain(axes)
     return figure, axes

@@ -13,7 +13,7 @@ from toolkit import images
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import COMPARED, STATUSES, UNLABELLED
-from toolkit.plot.figure import Figure, show
+from toolkit.plot.figure import Figure, show, snapped
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery
 
 if TYPE_CHECKING:  # so that looking at pictures does not wait for TensorFlow
@@ -136,7 +136,7 @@ def before_after(sources: Sequence[images.Source], *, size: int) -> Figure:
         sources: paths, or the bytes of files.
         size: side of the squares in pixels.
     """
-    figure = Figure(figsize=(1.7 * len(sources), 3.6), layout="constrained")
+    figure = Figure(figsize=(snapped(1.7 * len(sources)), 3.6), layout="constrained")
     grid = figure.subplots(2, len(sources), squeeze=False)
     for column, source in enumerate(sources):
         picture = images.read(source)

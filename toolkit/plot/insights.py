@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from toolkit.dataset.manifest import Manifest
-from toolkit.plot.figure import Figure, figure_with_axes, plain
+from toolkit.plot.figure import Figure, figure_with_axes, plain, snapped
 from toolkit.plot.style import INK, Mark, as_percent, end_at_one, logarithmic, marks, shortened
 from toolkit.plot.tiles import Cell, Gallery, flowing, gallery, nothing
 
@@ -133,7 +133,7 @@ def robustness(curves: Mapping[str, pd.DataFrame], *, lowest: float | None = Non
         return nothing()
     columns = min(4, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(max(2.9, 2.4 * columns), 2.3 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(snapped(2.9 + 2 * (columns - 1)), 2.3 * rows + 0.4), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in grid[len(names) :]:
         axes.axis("off")

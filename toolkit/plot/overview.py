@@ -12,7 +12,7 @@ from toolkit.dataset import quality as measures
 from toolkit.dataset.manifest import Manifest
 from toolkit.dataset.schema import UNLABELLED
 from toolkit.plot.charts import MOST_COLOURS
-from toolkit.plot.figure import Figure, plain
+from toolkit.plot.figure import Figure, plain, snapped
 from toolkit.plot.style import COLOURS, FAINT, INK, WRONG, logarithmic, marks, shortened
 
 BINS = 40
@@ -65,7 +65,7 @@ def quality(manifest: Manifest, *, panels: Sequence[str] = PANELS) -> Figure:
     columns = min(len(panels), 3 if len(panels) <= 3 else 2)
     rows = math.ceil(len(panels) / columns)
     heights = [_height(panels[row * columns : (row + 1) * columns], len(counts)) for row in range(rows)]
-    figure = Figure(figsize=(max(4.6, 4.2 * columns), sum(heights)), layout="constrained")
+    figure = Figure(figsize=(snapped(4.4 * columns), sum(heights)), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel()
     for axes in grid[len(panels) :]:
         axes.axis("off")

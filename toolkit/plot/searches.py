@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from toolkit.plot.charts import steps_of
-from toolkit.plot.figure import Figure, plain
+from toolkit.plot.figure import WIDE, Figure, plain, snapped
 from toolkit.plot.style import COLOURS, FAINT, INK, as_percent
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def folds(result: "CrossValidation") -> Figure:
     Args:
         result: of `crossval.run`.
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(WIDE, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2, width_ratios=(1.3, 1))
     _fold_losses(loss, result.history)
     _fold_accuracies(accuracy, result)
@@ -67,7 +67,7 @@ def trials(search: "Search") -> Figure:
     complete = search.trials[search.trials["state"] == "complete"]
     count = 1 + len(search.space)
     rows, columns = math.ceil(count / PANELS), min(PANELS, count)
-    figure = Figure(figsize=(2.9 * columns, 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(snapped(2.9 * columns), 2.9 * rows), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(rows, columns, sharey=True)).flat)
     for panel in panels[count:]:
         panel.set_visible(False)

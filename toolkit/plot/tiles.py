@@ -8,8 +8,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from toolkit import images
 from toolkit.errors import ImageError
-from toolkit.plot.figure import Figure, show
+from toolkit.plot.figure import Figure, show, snapped
 from toolkit.plot.style import INK
+
+BESIDE = 0.8  # inches for titles to the left of rows
 
 Cell = tuple[images.Source | np.ndarray | None, str]  # a picture, or None for a gap, and its caption
 
@@ -57,18 +59,20 @@ def gallery(
             a gap, and one that cannot be opened is an empty frame.
         titles: words to the left of each row.
         columns: pictures that fit into a row.
-        side: width of each picture, in inches.
+        side: width of each picture in inches, about: a full row is as wide as other figures.
         aspect: height of each picture over its width; files are shown as squares.
         flows: whether a page may divide the rows in another way; one with titles never does.
     """
     rows = [row for row in rows if row]
     if not rows:
         return nothing()
+    beside = BESIDE if titles else 0
+    width = snapped(side * columns + beside)
+    side = (width - beside) / columns
     captions = [[_wrapped(caption, side) for _, caption in row] for row in rows]
     lines = max(caption.count("\n") + bool(caption) for row in captions for caption in row)
     height = side * aspect + 0.04 + 0.13 * lines
-    size = (side * columns + (0.8 if titles else 0), height * len(rows))
-    figure = Gallery(rows, titles, aspect, flows, figsize=size)
+    figure = Gallery(rows, titles, aspect, flows, figsize=(width, height * len(rows)))
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")

@@ -39,6 +39,8 @@ def test_a_page_leads_to_the_one_before_the_one_after_and_the_contents(lessons, 
     assert links(tmp_path / "01_collect.html") == {"index.html", "02_clean.html"}
     assert links(tmp_path / "02_clean.html") == {"index.html", "01_collect.html", "03_resize.html"}
     assert links(tmp_path / "03_resize.html") == {"index.html", "02_clean.html"}
+    text = (tmp_path / "02_clean.html").read_text()
+    assert text.count("<body") == text.count("</body>") == 1 and "&lt;body" not in text
 
 
 def test_the_contents_show_what_is_done_so_far(lessons, tmp_path):

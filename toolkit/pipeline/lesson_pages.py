@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
 from toolkit.core import paths, templates
 
 if TYPE_CHECKING:
@@ -92,6 +90,6 @@ def _page(lesson: Lesson, before: Lesson | None, after: Lesson | None) -> str:
     )
     page = re.sub(r'(href="[0-9]{2}_\w+)\.ipynb"', r'\1.html"', page)
     template = templates.environment(TEMPLATES).get_template("lesson_way.html")
-    way = Markup(template.render(before=before, after=after, index=INDEX))
+    way = template.render(before=before, after=after, index=INDEX)
     page = re.sub(r"<body[^>]*>", lambda found: found[0] + way, page, count=1)
     return page.replace("</body>", f"{way}</body>")

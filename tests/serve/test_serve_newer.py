@@ -119,6 +119,7 @@ def test_a_signal_opens_the_models_again(exported):
     running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         address = running.stdout.readline().removesuffix("/docs\n")
+        running.send_signal(signal.SIGHUP)  # before it listens for one, which must not end it
         until(lambda: requests.get(f"{address}/readyz", timeout=30).ok)
         running.send_signal(signal.SIGHUP)
         assert "answering with pets, opened anew" in running.stderr.readline()

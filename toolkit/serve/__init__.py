@@ -10,7 +10,10 @@ It needs no TensorFlow, fetches nothing, and by default listens on this machine 
 picture is decoded, and every error has the shape {"error": {"code": …, "message": …}}.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,9 +50,10 @@ def run(
 
     >>> run("cars_tanks/xception", Config(max_pixels=10_000_000))  # doctest: +SKIP
     """
-    service = _service()(model, config or Config())
-    on_start(service)
-    service.run()
+    with _deaf_to_hangup():
+        service = _service()(model, config or Config())
+        on_start(service)
+        service.run()
 
 
 def open(
@@ -64,6 +68,19 @@ def open(
     ...     print(service.url)
     """
     return _service()(model, config or Config()).start()
+
+
+@contextlib.contextmanager
+def _deaf_to_hangup() -> Iterator[None]:
+    """SIGHUP asks for models to be opened again: one that comes while they are opened at first must not end it."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _service() -> "type[Service]":

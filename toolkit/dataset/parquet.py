@@ -108,8 +108,11 @@ def _expanded(table: "pyarrow.Table", size: int) -> "pyarrow.Table":
 
 
 def _bytes(column: "pyarrow.ChunkedArray") -> int:
-    """How many bytes the text of all cells takes."""
+    """How many bytes the text of all cells takes at most: as many as if each were the longest."""
     from pyarrow import compute
 
-    lengths = (compute.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks)
-    return sum(int(compute.sum(length.cast("int64")).as_py() or 0) for length in lengths)
+    total = 0
+    for chunk in column.chunks:
+        chunk.validate(full=True)  # that each number is one of a value
+        total += len(chunk) * int(compute.max(compute.binary_length(chunk.dictionary)).as_py() or 0)
+    return total

@@ -32,7 +32,7 @@ STEPS = 24  # of a coarse mean, per standard deviation
 OVER_LIMIT = (8, 20, 3, 36)  # numbers of blocks, besides the left-out ones, that are tried as a proof of a difference
 ROUNDING = 1.001  # times a bound, so that no rounding makes it wrong
 PICTURES, PAIRS, NEAR_PAIRS = 128, 16384, 256  # worked on at a time: little enough to stay in the processor
-MOST_PAIRS = 1 << 18  # whose pictures are held in memory with all their means, 4 KB each
+MOST_PAIRS = 1 << 16  # whose pictures are held in memory with all their means, 4 KB each
 
 
 class Chosen:

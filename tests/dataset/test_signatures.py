@@ -1,8 +1,11 @@
 """Grey signatures beside the manifest: what is saved is what is read."""
 
+import uuid
+
 import numpy as np
 import pytest
 
+from toolkit.core import remote
 from toolkit.dataset import signatures
 
 
@@ -53,3 +56,43 @@ def test_half_a_record_of_a_killed_run_harms_nothing(tmp_path):
 
 def test_nothing_is_found_where_there_is_nothing(tmp_path):
     assert signatures.find(tmp_path, ["a" * 64])[1].tolist() == [-1]
+
+
+def far():
+    return remote.path(f"memory://{uuid.uuid4()}/set")
+
+
+def test_at_a_url_what_is_added_is_a_new_object_and_nothing_is_written_twice():
+    root, first, second = far(), some(5), some(3, seed=1)
+    signatures.save(root, first)
+    before = {str(file): file.read_bytes() for file in root.iterdir()}
+    signatures.add(root, list(second), np.stack(list(second.values())))
+    sizes = {str(file): file.stat().st_size for file in root.iterdir() if str(file) not in before}
+    assert list(sizes.values()) == [3 * signatures.RECORD.itemsize]
+    assert all(file.read_bytes() == before[str(file)] for file in root.iterdir() if str(file) in before)
+    loaded = signatures.load(root)
+    assert loaded.keys() == first.keys()
+    assert all(np.array_equal(loaded[name], grey) for name, grey in (first | second).items())  # the later holds
+
+
+def test_at_a_url_many_objects_are_put_together(monkeypatch):
+    monkeypatch.setattr(signatures, "MOST_CHUNKS", 3)
+    root, known = far(), some(8)
+    for name, grey in known.items():
+        signatures.add(root, [name], grey[None])
+    assert len(list(root.iterdir())) <= 4 and (root / signatures.FILE).exists()
+    assert all(np.array_equal(signatures.load(root)[name], grey) for name, grey in known.items())
+
+
+def test_a_buffer_holds_signatures_back_at_a_url_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(signatures, "WAITING", 4)
+    known = some(7)
+    for root, held in ((tmp_path, [2, 4, 6]), (far(), [0, 4, 4])):
+        buffer, counts = signatures.Buffer(root), []
+        for start in (0, 2, 4):
+            part = list(known)[start : start + 2]
+            buffer.add(part, np.stack([known[name] for name in part]))
+            counts.append(len(signatures.load(root)))
+        assert counts == held
+        buffer.flush()
+        assert len(signatures.load(root)) == 6

@@ -1,13 +1,16 @@
 """Batches: every picture once, in an order that the seed and epoch decide, changed in training only."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import fake_table, ready_dataset
 from sklearn.utils.class_weight import compute_class_weight
 
 from toolkit import images
+from toolkit.core import arrays
 from toolkit.errors import DatasetError
-from toolkit.training import batches
+from toolkit.training import batches, squares
 from toolkit.training.augment import Augmentation
 
 SIZE = 16
@@ -73,8 +76,7 @@ def test_pictures_in_memory_and_from_disk_give_the_same_batches(table, monkeypat
     kept = batches.examples(table, split="train", size=SIZE)
     monkeypatch.setattr(batches, "MEMORY", 0)
     read = batches.examples(table, split="train", size=SIZE)
-    assert kept.pixels is not None
-    assert read.pixels is None
+    assert isinstance(kept.pixels, np.ndarray) and isinstance(read.pixels, arrays.Rows)
     for one, other in zip(epoch(kept, augmentation=change), epoch(read, augmentation=change), strict=True):
         assert np.array_equal(one, other)
 
@@ -93,7 +95,7 @@ def test_training_changes_differ_by_epoch_and_batch_and_come_again_with_the_seed
 
 def test_class_weights_are_the_balanced_ones_of_the_train_split_alone(tmp_path):
     labels = np.array([0] * 6 + [1] * 2 + [2] * 4)
-    examples = batches.Examples((), labels, ("a", "b", "c"), SIZE, None)
+    examples = batches.Examples((), labels, ("a", "b", "c"), SIZE, np.empty((0, SIZE, SIZE, 3), np.uint8))
     assert examples.class_weights().tolist() == pytest.approx([12 / (3 * 6), 12 / (3 * 2), 12 / (3 * 4)])
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert np.allclose(examples.class_weights(), expected, rtol=1e-7)
@@ -127,3 +129,35 @@ def test_a_damaged_square_is_named(tmp_path):
     square.write_bytes(square.read_bytes()[:40])
     with pytest.raises(DatasetError, match=f"{square.name} is damaged"):
         batches.examples(table, split="train", size=SIZE)
+
+
+def test_squares_on_disk_are_decoded_once_and_new_ones_are_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "MEMORY", 0)
+    table = ready_dataset(tmp_path / "set", size=SIZE, per_class=6)
+    opened, decode = [], squares.decoded
+    monkeypatch.setattr(squares, "decoded", lambda files, *a, **b: opened.extend(files) or decode(files, *a, **b))
+    expected = np.stack(list(decode(table.sized(SIZE), SIZE)))
+    train = batches.examples(table, split="train", size=SIZE)
+    assert sorted(opened) == sorted(train.files)
+    opened.clear()
+    both = squares.mapped(table, size=SIZE)
+    assert set(opened) == set(table.sized(SIZE)) - set(train.files)
+    assert np.array_equal(both[:], expected)
+    opened.clear()
+    assert np.array_equal(squares.mapped(table, size=SIZE)[::-1], expected[::-1])
+    assert not opened
+
+
+def test_a_square_that_was_made_otherwise_is_decoded_anew(tmp_path):
+    table = ready_dataset(tmp_path / "set", size=SIZE, per_class=6)
+    squares.mapped(table, size=SIZE)
+    other = np.arange(SIZE * SIZE * 3, dtype=np.uint8).reshape(SIZE, SIZE, 3)
+    table.sized(SIZE)[1].write_bytes(images.to_png(other))
+    assert np.array_equal(squares.mapped(table, size=SIZE)[1], other)
+
+
+def test_squares_that_the_disk_has_no_room_for_are_not_begun(tmp_path, monkeypatch):
+    table = ready_dataset(tmp_path / "set", size=SIZE, per_class=6)
+    monkeypatch.setattr(squares.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DatasetError, match=r"GB of free disk for the decoded squares in .*squares, found 0\.0"):
+        squares.mapped(table, size=SIZE)

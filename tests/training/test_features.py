@@ -1,6 +1,9 @@
 """Features: computed once, for what they belong to, whatever happens in between."""
 
+import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from helpers import backbone_weights, coloured, encoded, raw_file, ready_dataset
 from PIL import Image
 
 from toolkit import images, manifest, verify
+from toolkit.core import arrays
 from toolkit.errors import DatasetError
 from toolkit.training import features
 
@@ -97,16 +101,15 @@ def test_other_weights_another_size_or_another_precision_are_another_backbone(fr
 @pytest.mark.slow
 def test_a_computation_that_is_interrupted_goes_on(fresh, weights, monkeypatch):
     expected = of(fresh, weights)
-    for file in (fresh.root / features.FOLDER).rglob("*.npz"):
-        file.unlink()
+    shutil.rmtree(fresh.root / features.FOLDER)
     monkeypatch.setattr(features, "SHARD", 3)
-    written, write = [], features._write
-    monkeypatch.setattr(features, "_write", lambda *shard: written.append(shard[1]) or write(*shard))
-    opened = features._opened
-    monkeypatch.setattr(features, "_opened", lambda task, **how: stop() if len(written) == 2 else opened(task, **how))
+    written, write = [], arrays.Writer.add
+    monkeypatch.setattr(arrays.Writer, "add", lambda self, *shard: written.append(shard[0]) or write(self, *shard))
+    opened = features._view_of
+    monkeypatch.setattr(features, "_view_of", lambda task, **how: stop() if len(written) == 2 else opened(task, **how))
     with pytest.raises(KeyboardInterrupt):
         of(fresh, weights)
-    monkeypatch.setattr(features, "_opened", opened)
+    monkeypatch.setattr(features, "_view_of", opened)
     assert np.array_equal(of(fresh, weights), expected)
     assert sum(map(len, written)) == len(fresh)  # nothing twice
 
@@ -121,22 +124,62 @@ def test_a_computation_that_is_killed_goes_on(fresh, weights, tmp_path):
     command = [sys.executable, str(tmp_path / "compute.py"), str(fresh.root), weights]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, cwd=tmp_path)
     limit = time.monotonic() + 120
-    while process.poll() is None and not list(fresh.root.rglob("features/*/*.npz")) and time.monotonic() < limit:
+    while process.poll() is None and not rows_kept(fresh) and time.monotonic() < limit:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    known = len(list(fresh.root.rglob("features/*/*.npz")))
+    known = rows_kept(fresh)
     assert known > 0
     assert of(fresh, weights).shape == (len(fresh), 1, 1024)
-    assert len(list(fresh.root.rglob("features/*/[!.]*.npz"))) <= known + 1
+    assert rows_kept(fresh) == len(fresh)  # nothing twice
+
+
+def rows_kept(table):
+    return sum(len(arrays.Store(folder)) for folder in table.root.glob("features/*"))
+
+
+@pytest.mark.slow
+def test_what_an_older_toolkit_kept_is_taken_over_and_nothing_is_computed_again(fresh, weights, monkeypatch):
+    expected = of(fresh, weights, views=2)
+    (folder,) = (fresh.root / features.FOLDER).iterdir()
+    for file in folder.glob("*.npy"):
+        file.unlink()
+    hashes = np.repeat(fresh.table["sha256"].to_numpy(str), 2)
+    older = {"sha256": hashes, "view": np.arange(len(hashes)) % 2, "features": expected.reshape(len(hashes), -1)}
+    for number, part in enumerate((slice(0, 5), slice(5, None))):
+        np.savez(folder / f"{number}.npz", **{name: cells[part] for name, cells in older.items()})
+    (folder / "2.npz").write_bytes(b"damaged")
+    nothing_computed(monkeypatch)
+    assert np.array_equal(of(fresh, weights, views=2), expected)
+    assert not list(folder.glob("*.npz"))
+
+
+@pytest.mark.slow
+def test_what_features_were_made_with_stands_beside_them(fresh, weights):
+    of(fresh, weights, size=64, pooling="pyramid")
+    (file,) = (fresh.root / features.FOLDER).rglob(features.BACKBONE)
+    told = json.loads(file.read_text())
+    assert (told["dtype"], told["shape"], told["size"], told["pooling"]) == ("float32", [5 * 1024], 64, "pyramid")
+
+
+@pytest.mark.slow
+def test_features_on_disk_are_those_in_memory_and_travel_as_places(table, weights):
+    seen = of(table, weights, views=2)
+    on_disk = features.rows(table, "mobilenet", size=32, weights=weights, views=2)
+    assert isinstance(on_disk, arrays.Rows) and on_disk.shape == seen.shape
+    assert np.array_equal(on_disk[::-2, 1], seen[::-2, 1])
+    packed = pickle.dumps(on_disk)
+    assert len(packed) < seen.nbytes / 10
+    assert np.array_equal(pickle.loads(packed)[:], seen)
 
 
 @pytest.mark.slow
 def test_what_is_damaged_is_computed_again(fresh, weights):
     expected = of(fresh, weights)
-    (shard,) = fresh.root.rglob("features/*/*.npz")
-    for content in (b"", b"not an archive", shard.read_bytes()[:-200]):
-        shard.write_bytes(content)
+    for content in (b"", b"no array", None):
+        for names in fresh.root.rglob("features/*/*.names.npy"):
+            rows = names.with_name(names.name.replace(".names", ""))
+            rows.write_bytes(rows.read_bytes()[:-200] if content is None else content)
         assert np.array_equal(of(fresh, weights), expected)
 
 

@@ -53,7 +53,7 @@ METRICS = record(
     per_class=PER_CLASS,
     familiarity=optional(record(false_alarms=SHARE, low=SHARE, high=SHARE, promised=SHARE, pictures=COUNT)),
     sets=optional(record(coverage=SHARE, low=SHARE, high=SHARE, promised=SHARE, pictures=COUNT, size=NUMBER)),
-    confusion={"type": "array", "items": {"type": "array", "items": COUNT}},
+    confusion=optional({"type": "array", "items": {"type": "array", "items": COUNT}}),
 )
 COMPARED = {
     "comparison": table(

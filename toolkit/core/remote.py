@@ -99,6 +99,13 @@ def _is_listed(file: "UPath", listings: dict["UPath", set[str]]) -> bool:
     return file.path in listings[file.parent]
 
 
+def glob(folder: Path, pattern: str) -> list[Path]:
+    """The files in a folder that fit a pattern, sorted by name; a remote folder is listed as it is now."""
+    if not isinstance(folder, Path):
+        folder.fs.invalidate_cache()
+    return sorted(folder.glob(pattern), key=str) if folder.exists() else []
+
+
 def exists(file: Path) -> bool:
     """Whether a file exists.
 

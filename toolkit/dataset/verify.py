@@ -117,12 +117,15 @@ def check(
         columns |= {name: _column(before, name).to_numpy(copy=True) for name in hashes}
         measured = partial(measure.many, manifest.root, max_pixels=max_pixels, whole=whole, hashes=hashes)
         next_save = time.monotonic() + SAVED_EVERY
+        buffer = signatures.Buffer(manifest.root)
         for rows, records in _measured(manifest, todo, measured, jobs):
-            _fill(columns, rows, records, manifest)
+            _fill(columns, rows, records, buffer)
             if time.monotonic() > next_save and not again and not manifest.partial:
                 begun = time.monotonic()
+                buffer.flush()
                 _judged(_with(manifest, columns), rows=todo[: np.searchsorted(todo, rows[-1]) + 1], limits=asked).save()
                 next_save = time.monotonic() + max(SAVED_EVERY, (time.monotonic() - begun) / SAVING_SHARE)
+        buffer.flush()
         if again and len(todo):
             signatures.save(manifest.root, signatures.load(manifest.root))  # without those that were written anew
         checked = _judged(_with(manifest, columns), rows=todo, limits=asked) if len(todo) else manifest
@@ -166,8 +169,10 @@ def _measured(
             bar.update(len(rows))
 
 
-def _fill(columns: dict[str, np.ndarray], rows: np.ndarray, records: list[dict[str, Any]], manifest: Manifest) -> None:
-    """Write measures into columns, and signatures into their file."""
+def _fill(
+    columns: dict[str, np.ndarray], rows: np.ndarray, records: list[dict[str, Any]], buffer: signatures.Buffer
+) -> None:
+    """Write measures into columns, and signatures to where they are kept."""
     for row, record in zip(rows, records, strict=True):
         for name, values in columns.items():
             if name in record or name not in ("sha256", "bytes"):  # those two hold for a file that cannot be opened
@@ -176,7 +181,7 @@ def _fill(columns: dict[str, np.ndarray], rows: np.ndarray, records: list[dict[s
     if opened:
         grey = np.stack([record["signature"] for record in records if "signature" in record])
         columns["phash"][opened] = to_text(perceptual(grey))
-        signatures.add(manifest.root, list(columns["sha256"][opened]), grey)
+        buffer.add(list(columns["sha256"][opened]), grey)
 
 
 def _with(manifest: Manifest, columns: dict[str, np.ndarray]) -> Manifest:

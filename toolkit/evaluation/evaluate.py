@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
-from toolkit import images
-from toolkit.core import contained, headings, paths, stderr
+from toolkit.core import arrays, contained, headings, paths, stderr
 from toolkit.dataset.manifest import Dataset, Manifest, class_indices, opened
 from toolkit.errors import BundleError
 from toolkit.evaluation import kept, operating_points
@@ -24,6 +23,7 @@ from toolkit.model.bundle import Bundle
 from toolkit.training import batches
 
 TIMED = 40  # pictures, one at a time
+MATRIX = 200  # classes, at most, whose confusion matrix is stored
 LOOKS = "test_openings.jsonl"
 
 
@@ -166,7 +166,7 @@ def measure(trained: Bundle | str | Path, manifest: Dataset, *, split: str = "te
     chosen = manifest.where(split=split, status="ok")
     _check(trained, manifest, chosen, split)
     examples = batches.examples(manifest, split=split, size=trained.size, resize_mode=trained.resize_mode)
-    pixels = examples.pixels if examples.pixels is not None else _pixels(examples)
+    pixels = examples.pixels
     with stderr.notice(f"asking about {len(pixels):,} pictures …"):
         outputs = trained.ask(pixels)
     table = predictions(chosen.table[["path", "label"]], outputs.probabilities, trained.classes)
@@ -256,11 +256,7 @@ def _check(trained: Bundle, manifest: Manifest, chosen: Manifest, split: str) ->
         )
 
 
-def _pixels(examples: batches.Examples) -> np.ndarray:
-    return np.stack([images.prepare(file, examples.size) for file in examples.files])
-
-
-def _milliseconds(trained: Bundle, pixels: np.ndarray) -> tuple[float, float]:
+def _milliseconds(trained: Bundle, pixels: np.ndarray | arrays.Rows) -> tuple[float, float]:
     """Median and 95th percentile of the time for one picture, after a first one that does not count."""
     trained.ask(pixels[:1])
     times = []
@@ -287,7 +283,7 @@ def _metrics(report: Report, chosen: Manifest) -> dict[str, object]:
         "milliseconds_p95": report.milliseconds_p95,
         "test": test_fingerprint(chosen),
         "per_class": report.per_class.to_dict(orient="index"),
-        "confusion": report.confusion.to_numpy().tolist(),
+        "confusion": report.confusion.to_numpy().tolist() if len(report.classes) <= MATRIX else None,
     }
 
 

@@ -3,11 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from toolkit import images
+
+if TYPE_CHECKING:
+    from toolkit.core.arrays import Rows
 
 MAX_SIZE, MOST_CLASSES = 2048, 100_000  # pixels of a side, and names, that a model may have
 
@@ -89,11 +92,11 @@ class Classifier(ABC):
         """
         return self.prepare(images.from_array(frame))
 
-    def probabilities(self, pictures: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
+    def probabilities(self, pictures: "np.ndarray | Rows", *, batch_size: int = 32) -> np.ndarray:
         """Class probabilities of pictures.
 
         Args:
-            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them.
+            pictures: shape (n, size, size, 3), RGB, 0 to 255, as `prepare` gives them; in memory, or on disk.
             batch_size: pictures at a time, at least 1.
 
         Returns:
@@ -105,7 +108,7 @@ class Classifier(ABC):
         answers = [self._answers(part) for part in self._parts(pictures, batch_size)]
         return np.concatenate(answers) if answers else np.zeros((0, len(self.classes)), np.float32)
 
-    def ask(self, pictures: np.ndarray, *, batch_size: int = 32) -> Outputs:
+    def ask(self, pictures: "np.ndarray | Rows", *, batch_size: int = 32) -> Outputs:
         """Class probabilities of pictures, and how familiar each is; see `probabilities`.
 
         >>> trained.ask(trained.prepare("mine.jpg")[None]).familiarity  # doctest: +SKIP
@@ -118,7 +121,7 @@ class Classifier(ABC):
         known = [part for part in familiarity if part is not None]
         return Outputs(np.concatenate(probabilities), np.concatenate(known) if known else None)
 
-    def _parts(self, pictures: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    def _parts(self, pictures: "np.ndarray | Rows", batch_size: int) -> Iterator[np.ndarray]:
         """The pictures as float32, a batch at a time."""
         if batch_size < 1:
             raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")

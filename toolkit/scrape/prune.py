@@ -1,6 +1,7 @@
 """Remove what was removed on Reddit: its terms ask for it, and so do those who posted the pictures."""
 
 import re
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -153,6 +154,7 @@ def _delete(table: Manifest, records: Mapping[str, dict], gone: Mapping[str, dic
     dead = {path: reason for path, reason in lost.items() if path not in shown}
     for file in _files(table.root, dead):
         file.unlink(missing_ok=True)
+    shutil.rmtree(table.root / "squares", ignore_errors=True)  # pixels of all, which a training decodes again
     kept = signatures.load(table.root)
     if kept:
         signatures.save(table.root, {name: grey for name, grey in kept.items() if name not in _stems(dead)})

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from toolkit import images
-from toolkit.core import paths, remote
+from toolkit.core import arrays, paths, remote
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
-from toolkit.images.opening import prepare_all
+from toolkit.training import squares
 from toolkit.training.augment import Augmentation, apply, draw
 from toolkit.training.distribution import Shard
 from toolkit.training.mixing import Mixing, mix
 
-MEMORY = 2 << 30  # bytes of pictures that are kept in memory; more are read again in every epoch
+MEMORY = 256 << 20  # bytes of pictures that are kept in memory; more are decoded once, into a file that is mapped
+FAR_MEMORY = 2 << 30  # the same of a dataset at a URL, where no file can be mapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +29,14 @@ class Examples:
         labels: int array of shape (n,), indices of `classes`.
         classes: class names in the order of the dataset.
         size: side in pixels.
-        pixels: uint8 array of shape (n, size, size, 3), or None if they do not fit into memory.
+        pixels: uint8 array of shape (n, size, size, 3), in memory, or on disk where they are many.
     """
 
     files: tuple[Path, ...]
     labels: np.ndarray
     classes: tuple[str, ...]
     size: int
-    pixels: np.ndarray | None
+    pixels: np.ndarray | arrays.Rows
 
     def __len__(self) -> int:
         return len(self.files)
@@ -75,9 +75,9 @@ def examples(manifest: Manifest, *, split: str, size: int, resize_mode: str = "c
             f"`toolkit resize {paths.dataset_name(manifest.root)} --size {size}{mode}`"
         )
     labels = manifest.class_indices(chosen.table["label"])
-    pixels = _read(files, size, jobs) if len(files) * size * size * 3 <= MEMORY else None
-    if pixels is None:
-        paths.local(manifest.root, to="train on more pictures than the memory holds")
+    if len(files) * size * size * 3 <= (MEMORY if isinstance(manifest.root, Path) else FAR_MEMORY):
+        return Examples(files, labels, manifest.classes, size, np.stack(list(squares.decoded(files, size, jobs=jobs))))
+    pixels = squares.mapped(chosen, size=size, resize_mode=resize_mode, jobs=jobs)
     return Examples(files, labels, manifest.classes, size, pixels)
 
 
@@ -158,33 +158,16 @@ def _part(order: np.ndarray, weights: np.ndarray, batch_size: int, shard: Shard)
     return order, weights
 
 
-def _read(files: tuple[Path, ...], size: int, jobs: int) -> np.ndarray:
-    read = partial(images.prepare, size=size)
-    return np.stack(list(prepare_all(read, files, advice="remove it and run resize again", jobs=jobs)))
-
-
 def _batches(examples: Examples, order: np.ndarray, weights: np.ndarray, batch_size: int) -> tf.data.Dataset:
-    columns = (order, examples.one_hot()[order], weights)
     with tf.device("CPU"):
-        if examples.pixels is not None:
-            pixels = tf.constant(examples.pixels)
-            take = partial(tf.gather, pixels)
-        else:
-            files = tf.constant([str(file) for file in examples.files])
-            take = partial(_decoded, files=files, size=examples.size)
-        batches = tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
-    return batches.map(
-        lambda indices, labels, weights: (tf.cast(take(indices), tf.float32), labels, weights),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+        batches = tf.data.Dataset.from_tensor_slices((order, examples.labels[order], weights)).batch(batch_size)
 
+    def load(indices: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        pictures = tf.numpy_function(lambda rows: examples.pixels[rows], [indices], tf.uint8, stateful=False)
+        pictures = tf.ensure_shape(pictures, (None, examples.size, examples.size, 3))
+        return tf.cast(pictures, tf.float32), tf.one_hot(labels, len(examples.classes)), weights
 
-def _decoded(indices: tf.Tensor, *, files: tf.Tensor, size: int) -> tf.Tensor:
-    def decode(file: tf.Tensor) -> tf.Tensor:
-        return tf.io.decode_png(tf.io.read_file(file), channels=3)
-
-    pictures = tf.map_fn(decode, tf.gather(files, indices), fn_output_signature=tf.uint8, parallel_iterations=16)
-    return tf.ensure_shape(pictures, (None, size, size, 3))
+    return batches.map(load, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _changed(

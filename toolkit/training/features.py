@@ -1,8 +1,9 @@
 """Cached features: the output of a frozen backbone for every picture, in `data/<name>/features/<backbone>/`.
 
 A frozen backbone gives the same features for a picture every time. So they are computed once, and heads, folds,
-searches and checks of labels take seconds. New pictures are added to the cache; a computation that was killed goes on;
-the folder can be removed at any time.
+searches and checks of labels take seconds. They lie in mapped arrays, see `core.arrays`, and what they were made with
+stands beside them, in `backbone.json`. New pictures are added to the cache; a computation that was killed goes on; the
+folder can be removed at any time.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit import images, networks
-from toolkit.core import contained, framework, parallel, paths
+from toolkit.core import arrays, contained, framework, parallel, paths
 from toolkit.core.framework import tf
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
@@ -26,10 +28,11 @@ from toolkit.networks import embedded
 
 FOLDER, BACKBONE = "features", "backbone.json"
 BATCH = 32  # pictures at a time; always as many, so that features do not depend on which others are in the batch
-SHARD = 256  # views per file, and so the most that is lost when the computation is killed
+SHARD = 256  # views that are written at a time, and so the most that is lost when the computation is killed
 SMALLEST_CROP = 0.7  # of the shortest side; less may cut off what the label means
 
 View = tuple[str, int]  # hash of the picture's file, number of the view
+Features = np.ndarray | arrays.Rows  # of shape (pictures, views, features), in memory or on disk
 
 
 def of(
@@ -44,7 +47,7 @@ def of(
     precision: str = "auto",
     compute: bool = True,
 ) -> np.ndarray | None:
-    """Features of every picture of a manifest, computed where they are not cached yet.
+    """Features of every picture of a manifest in memory, computed where they are not cached yet.
 
     Args:
         manifest: pictures that can be opened, in any order; usually `manifest.where(status="ok")`.
@@ -66,28 +69,70 @@ def of(
     >>> of(manifest.load("cars_tanks").where(status="ok"), "mobilenet").shape  # doctest: +SKIP
     (1101, 1, 1024)
     """
+    found = rows(
+        manifest,
+        network,
+        size=size,
+        weights=weights,
+        pooling=pooling,
+        resize_mode=resize_mode,
+        views=views,
+        precision=precision,
+        compute=compute,
+    )
+    return None if found is None else np.asarray(found)
+
+
+def rows(
+    manifest: Manifest,
+    network: str,
+    *,
+    size: int | None = None,
+    weights: str = "imagenet",
+    pooling: str = "average",
+    resize_mode: str = "crop",
+    views: int = 1,
+    precision: str = "auto",
+    compute: bool = True,
+) -> Features | None:
+    """The same features as `of`, left on disk: they are read where they are indexed, see `arrays.Rows`.
+
+    In memory are those that cannot be kept, since a link leads out of the dataset, and those of a dataset at a URL.
+    """
     if views < 1 or weights == "none":
         raise ValueError(f"expected at least 1 view and weights that were learned, got {views} and {weights!r}")
     if not len(manifest):
         raise DatasetError(f"expected pictures of {manifest.name}, got none; run verify first")
     size = networks.get(network).usual_size({"weights": weights}) if size is None else size
-    settings = (_weights_key(weights), pooling, resize_mode, framework.resolve_precision(precision))
+    precision = framework.resolve_precision(precision)
+    settings = (_weights_key(weights), pooling, resize_mode, precision)
     edition = networks.get(network).edition
     key = hashlib.sha256(repr((*settings, edition) if edition else settings).encode()).hexdigest()[:16]
     folder = _kept_in(manifest, f"{networks.label(network)}-{size}-{key}")  # other weights are another backbone
-    wanted = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
-    cached = _read(folder) if folder else {}
-    files = dict(zip(manifest.table["sha256"], manifest.files, strict=True))
-    missing = sorted({view: files[view[0]] for view in wanted if view not in cached}.items())
+    views_of = [(sha256, number) for sha256 in manifest.table["sha256"] for number in range(views)]
+    wanted = [_name(view) for view in views_of]
+    store = _opened(folder)
+    places = store.find(wanted)
+    files = np.repeat(np.array(manifest.files, object), views)
+    missing = sorted({views_of[index]: files[index] for index in np.flatnonzero(places < 0)}.items())
     if missing and not compute:
         return None
     if missing:
-        if folder:
-            paths.write(folder / BACKBONE, json.dumps({"network": network, "weights": _absolute(weights)}) + "\n")
         backbone = _compiled(network, size, weights, pooling, precision)
-        opened = partial(_opened, size=size, mode=resize_mode)
-        cached |= _computed(missing, folder, opened, backbone, description=f"features of {network}")
-    return np.stack([cached[view] for view in wanted]).reshape(len(manifest), views, -1)
+        opened = partial(_view_of, size=size, mode=resize_mode)
+        computed = _computed(missing, opened, backbone, description=f"features of {network}")
+        if folder is None:
+            kept = {name: row for names, part in computed for name, row in zip(map(_name, names), part, strict=True)}
+            return np.stack([kept[name] for name in wanted]).reshape(len(manifest), views, -1)
+        made_with = {"network": network, "weights": _absolute(weights), "size": size, "pooling": pooling}
+        made_with |= {"resize_mode": resize_mode, "precision": precision, "edition": edition}
+        _keep(folder, computed, made_with)
+        store = _opened(folder)
+        places = store.find(wanted)
+        if (places < 0).any():
+            raise DatasetError(f"expected features of {network} in {folder}, got others; remove that folder")
+    found = store.rows(places.reshape(len(manifest), views), dtype=np.float32)
+    return found if isinstance(manifest.root, Path) else found[:]
 
 
 def backbones(manifest: Manifest) -> list[tuple[str, str]]:
@@ -161,28 +206,40 @@ def _compiled(
     return lambda pictures: graph(tf.constant(pictures)).numpy().astype(np.float32)
 
 
+def _name(view: View) -> bytes:
+    """What a view is called in the store."""
+    sha256, number = view
+    name = sha256.encode("utf-8", "surrogateescape")
+    return b"%s/%d" % (name if len(name) <= 64 else hashlib.sha256(name).hexdigest().encode(), number)
+
+
 def _computed(
-    missing: Sequence[tuple[View, Path]], folder: Path | None, opened: Callable, backbone: Callable, *, description: str
-) -> dict[View, np.ndarray]:
-    """The features of these views, each shard written as soon as it is done; the next pictures are opened meanwhile."""
-    features: dict[View, np.ndarray] = {}
+    missing: Sequence[tuple[View, Path]], opened: Callable, backbone: Callable, *, description: str
+) -> Iterator[tuple[list[View], np.ndarray]]:
+    """The features of these views, a shard at a time; the next pictures are opened meanwhile."""
     with parallel.progress(None, total=len(missing), description=description, unit=" views") as bar:
         for start in range(0, len(missing), SHARD):
             part = missing[start : start + SHARD]
-            rows = []
+            shard = []
             files = [file for _, file in part]
             for pictures in _batched(prepare_all(opened, part, files=files)):
                 padded = np.concatenate([pictures, np.zeros((BATCH - len(pictures), *pictures.shape[1:]), np.uint8)])
-                rows.append(backbone(padded)[: len(pictures)])
+                shard.append(backbone(padded)[: len(pictures)])
                 bar.update(len(pictures))
-            names = [name for name, _ in part]
-            if folder:
-                _write(folder, names, np.concatenate(rows))
-            features |= dict(zip(names, np.concatenate(rows), strict=True))
-    return features
+            yield [view for view, _ in part], np.concatenate(shard)
 
 
-def _opened(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
+def _keep(folder: Path, shards: Iterator[tuple[list[View], np.ndarray]], made_with: dict[str, object]) -> None:
+    """Write each shard as soon as it is there, and beside them what they are."""
+    with arrays.Writer(folder) as writer:
+        for number, (views, features) in enumerate(shards):
+            if not number:
+                described = {**made_with, "dtype": str(features.dtype), "shape": features.shape[1:]}
+                paths.write(folder / BACKBONE, json.dumps(described) + "\n")
+            writer.add([_name(view) for view in views], features)
+
+
+def _view_of(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
     (sha256, number), file = task
     return view(file, size, number=number, sha256=sha256, mode=mode)
 
@@ -198,21 +255,29 @@ def _batched(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(batch)
 
 
-def _write(folder: Path, names: Sequence[View], features: np.ndarray) -> None:
-    """A shard, called after what is in it, so that two processes that compute the same write the same file."""
-    hashes, numbers = np.array([sha256 for sha256, _ in names]), np.array([number for _, number in names])
-    name = hashlib.sha256(repr(list(names)).encode()).hexdigest()[:16]
-    with paths.atomic_write(folder / f"{name}.npz") as temporary:
-        np.savez(temporary, sha256=hashes, view=numbers, features=features)
+def _opened(folder: Path | None) -> arrays.Store:
+    """The store in a folder, with what an older toolkit left there taken over."""
+    older = sorted(folder.glob("[!.]*.npz")) if folder else []
+    if folder and older:
+        with arrays.Writer(folder) as writer:
+            for file in older:
+                names, features = _shard(file)
+                if names:
+                    writer.add(names, features)
+                file.unlink()
+    return arrays.Store(folder)
 
 
-def _read(folder: Path) -> dict[View, np.ndarray]:
-    cached: dict[View, np.ndarray] = {}
-    for file in sorted(folder.glob("[!.]*.npz")):
-        try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as shard:
-                names = zip(shard["sha256"].tolist(), shard["view"].tolist(), strict=True)
-                cached |= dict(zip(names, shard["features"], strict=True))
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
-            file.unlink()  # damaged: it is computed again
-    return cached
+def _shard(file: Path) -> tuple[list[bytes], np.ndarray]:
+    """What an older toolkit kept: an archive of 256 views; nothing, if it is damaged, and is computed again."""
+    with suppress(ValueError, TypeError, AttributeError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as shard:
+            names = [_name(view) for view in zip(shard["sha256"].tolist(), shard["view"].tolist(), strict=True)]
+            features = shard["features"].astype(np.float32, casting="same_kind")
+        if (
+            features.ndim == 2
+            and len(features) == len(names) == len(set(names))
+            and max(map(len, names)) <= arrays.LONGEST
+        ):
+            return names, features
+    return [], np.empty((0, 0), np.float32)

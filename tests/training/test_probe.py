@@ -10,9 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit import calibrate, evaluate, images, networks, split, train
+from toolkit.core import arrays
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.training import features, probe, tensorboard
+from toolkit.training import features, logistic, probe, tensorboard
 from toolkit.training.finetune import FineTune
 from toolkit.training.train import Config
 
@@ -41,7 +42,7 @@ def trained(place, table, config):
 def test_a_frozen_backbone_gets_its_head_from_features_and_that_is_a_bundle_like_any_other(trained, table):
     assert evaluate.measure(trained, table).accuracy > 0.6
     history = trained.history
-    assert history["C"].tolist() == list(probe.CS)
+    assert set(probe.CS) <= set(history["C"])
     assert trained.facts["best_epoch"] == history["val_loss"].argmin()
     assert history["loss"].is_monotonic_decreasing
 
@@ -97,6 +98,73 @@ def test_features_that_are_the_same_for_all_pictures_leave_how_frequent_each_cla
     seen, labels = np.full((count, 20), 3.0, np.float32), (np.arange(count) % 4 == 0).astype(int)
     for _, found in probe.regularization_path(seen, labels, Cs=(0.01, 1.0), weighted=False):
         assert np.allclose(found.probabilities(seen), [0.75, 0.25], atol=1e-3)
+
+
+def many_classes(classes, columns, *, each=10, spread=0.5, seed=0):
+    """Features of pictures of classes that overlap, one after another, and their labels."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), each)
+    seen = random.normal(0, spread, (classes, columns))[labels] + random.normal(2, 1, (len(labels), columns))
+    return seen.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_head_from_slices_is_the_one_from_memory(tmp_path, monkeypatch, on_disk):
+    seen, labels = many_classes(3, 20, each=80)
+    seen, used = seen.reshape(120, 2, 20), np.arange(5, 120)
+    labels = labels[::2]
+    expected = probe.Solver(seen, used).path(np.arange(1, 115), labels[used][1:], (0.01, 1.0), True)
+    vectors = seen
+    if on_disk:
+        with arrays.Writer(tmp_path) as writer:
+            writer.add([b"%d" % number for number in range(240)], seen.reshape(240, 20))
+        vectors = arrays.Store(tmp_path).rows(np.arange(240).reshape(120, 2))
+    monkeypatch.setattr(logistic, "HELD", 0)
+    monkeypatch.setattr(logistic, "AT_ONCE", 7 * 40)  # seven pictures at a time
+    solver = probe.Solver(vectors, used)
+    assert solver.held is None
+    found = solver.path(np.arange(1, 115), labels[used][1:], (0.01, 1.0), True)
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one.probabilities(seen[:, 0]) - other.probabilities(seen[:, 0])).max() < 1e-3
+    told = solver.answers(np.arange(1, 115), labels[used][1:], np.arange(9), Cs=(0.01,), weighted=True)[0]
+    assert np.abs(told - found[0].probabilities(seen[used[:9], 0])).max() < 1e-4
+
+
+def searched(seen, labels, folds):
+    search = probe._Search(probe.Solver(seen), seen[:, None], labels, np.arange(len(seen)), folds, True)
+    search.run(probe.CS)
+    while C := search.further():
+        search.run((C,))
+    return search
+
+
+def test_strengths_are_tried_until_the_best_is_neither_the_first_nor_the_last():
+    seen, labels = many_classes(40, 60)
+    folds = [(np.arange(0, 400, 2), np.arange(1, 400, 2))]
+    history = searched(seen, labels, folds).history()
+    best = history["val_loss"].argmin()
+    assert history["C"].iloc[best] > 1  # beyond those that are always tried
+    assert 0 < best < len(history) - 1 or history["C"].iloc[best] == probe.LIMITS[1]
+    assert history["C"].is_monotonic_increasing and history["epoch"].tolist() == list(range(1, len(history) + 1))
+
+
+def test_where_features_say_nothing_weaker_and_weaker_heads_are_tried_to_the_limit():
+    random = np.random.default_rng(3)
+    seen, labels = random.normal(0, 1, (60, 30)).astype(np.float32), np.arange(60) % 2
+    search = searched(seen, labels, [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))])
+    tried = search.history()["C"].to_numpy()
+    assert probe.LIMITS[0] <= tried[0] < probe.CS[0] and tried[-1] == 1
+    assert search.history()["val_loss"].iloc[search.best()] == pytest.approx(np.log(2), abs=0.02)
+
+
+def test_a_search_ends_by_what_is_left_to_gain_however_many_classes_there_are():
+    seen, labels = many_classes(200, 100, each=4, spread=1.0)
+    learned, held = np.arange(0, 800, 2), np.arange(1, 800, 2)
+    (found,) = probe.Solver(seen[learned]).path(np.arange(400), labels[learned], (3.0,), True)
+    rows = StandardScaler().fit(seen[learned])
+    model = LogisticRegression(C=3.0, tol=1e-7, max_iter=2000).fit(rows.transform(seen[learned]), labels[learned])
+    best = calibrate.log_loss(model.predict_proba(rows.transform(seen[held])), labels[held])
+    assert calibrate.log_loss(found.probabilities(seen[held]), labels[held]) == pytest.approx(best, rel=0.03)
 
 
 @pytest.mark.slow
@@ -175,15 +243,15 @@ def test_only_a_head_on_features_learns_from_views_and_has_a_strength(table, con
 def test_fine_tuning_begins_with_the_probe(table, config):
     tuned = Config(**{**vars(config), "fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8})
     history = train.fit(tuned, table, name="tuned").history
-    assert history["phase"].tolist() == ["probe"] * len(probe.CS) + ["fine-tune"]
-    assert history["epoch"].tolist() == list(range(1, len(probe.CS) + 2))
+    assert history["phase"].tolist() == ["probe"] * (len(history) - 1) + ["fine-tune"]
+    assert history["epoch"].tolist() == list(range(1, len(history) + 1))
 
 
 @pytest.mark.slow
 def test_fine_tuning_with_an_average_of_the_weights_begins_with_the_probe_too_and_tensorboard_sees_both(table, config):
     tuned = {"fine_tune": FineTune(epochs=1, share=0.1), "batch_size": 8, "ema": 0.5}
     run = train.fit(Config(**{**vars(config), **tuned}), table, name="averaged", tensorboard=True)
-    assert run.history["average_val_loss"].notna().tolist() == [False] * len(probe.CS) + [True]
+    assert run.history["average_val_loss"].notna().tolist() == [False] * (len(run.history) - 1) + [True]
     row, kept = run.best
     assert row["epoch"] == run.facts["best_epoch"] + 1
     assert kept.loss == run.history[["val_loss", "average_val_loss"]].min().min()

@@ -200,7 +200,7 @@ def _fold(task: tuple[int, Manifest], *, judge: Judge, folder: Path) -> FoldResu
     return _read(into)
 
 
-def _probe_fold(config: Config, features: np.ndarray, ask: int, part: Manifest, into: Path) -> None:
+def _probe_fold(config: Config, features: probe.Features, ask: int, part: Manifest, into: Path) -> None:
     learned = probe.learn(replace(config, refit=True), part, features)
     judged = (part.table["split"] == "test").to_numpy()
     answers = np.mean([learned.probe.probabilities(features[judged, view]) for view in range(ask)], axis=0)

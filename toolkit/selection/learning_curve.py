@@ -43,7 +43,7 @@ class Curve:
 
 def measure(
     manifest: Manifest,
-    vectors: np.ndarray,
+    vectors: probe.Features,
     *,
     shares: Sequence[float] = SHARES,
     folds: int = 5,

@@ -5,53 +5,35 @@ which is found directly instead of epoch by epoch (Alain and Bengio, 2016, arXiv
 regularization strength, is chosen on the validation pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cholesky, solve_triangular
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from threadpoolctl import threadpool_limits
 
 from toolkit import networks
 from toolkit.core import paths
-from toolkit.core.framework import keras
 from toolkit.dataset import split
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.model import calibrate
 from toolkit.training import features
 from toolkit.training.config import Config
+from toolkit.training.features import Features
+from toolkit.training.logistic import STEPS, Probe, Solution, Solver, regularization_path
+
+__all__ = ["CS", "Features", "Probe", "ProbeFit", "Solver", "features_for", "folds_of", "learn", "regularization_path"]
 
 CS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # the strongest regularization first
+FURTHER = 10**0.5  # from one C to the next where the best is the first or the last
+LIMITS = (1e-6, 100.0)  # of C
 FOLDS = 5  # of train and val together, where a head is refit
 ENOUGH = 1000  # pictures to choose C by
-STEPS = 500  # of the solver, at most; it needs about 50
+AT_ONCE = 1 << 24  # numbers that are computed with at a time
 IN_WORDS = "the backbone is frozen: its features are computed once"
-
-
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """A dense layer with a softmax, on features as the backbone gives them.
-
-    Args:
-        kernel: float32 array of shape (features, classes).
-        bias: float32 array of shape (classes,).
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """For features of shape (n, features): float32 array of shape (n, classes); rows sum to 1."""
-        return softmax(features @ self.kernel + self.bias, axis=1)
-
-    def copy_into(self, model: keras.Model) -> None:
-        """Set the weights of the last layer of a network with the same backbone, which then answers as the probe."""
-        model.layers[-1].set_weights([self.kernel, self.bias])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +56,10 @@ class ProbeFit:
     val_labels: np.ndarray
 
 
-def features_for(config: Config, manifest: Manifest, *, compute: bool = True) -> np.ndarray | None:
+def features_for(config: Config, manifest: Manifest, *, compute: bool = True) -> Features | None:
     """Cached features of every labelled picture in use, at the size, views and weights of a config.
+
+    They are left on disk, see `features.rows`.
 
     Args:
         config: one that `is_linear_probe`.
@@ -83,10 +67,10 @@ def features_for(config: Config, manifest: Manifest, *, compute: bool = True) ->
         compute: False only looks them up.
 
     Returns:
-        float32 array of shape (pictures, views, features); None if some are missing and not to be computed.
+        float32 of shape (pictures, views, features); None if some are missing and not to be computed.
     """
     transfer = networks.get(config.network).transfer(style=config.style, **config.options)
-    return features.of(
+    return features.rows(
         manifest.labelled,
         config.network,
         size=config.size,
@@ -99,8 +83,10 @@ def features_for(config: Config, manifest: Manifest, *, compute: bool = True) ->
     )
 
 
-def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) -> ProbeFit:
+def learn(config: Config, manifest: Manifest, cached: Features | None = None) -> ProbeFit:
     """Fit a linear probe on the train pictures, and choose its C on the val pictures.
+
+    Nine are tried, and then others beyond them, until the best is not the first or the last.
 
     With `config.refit`, C is chosen by cross-validation on both, on many more pictures, and the probe is then fitted on
     all of them.
@@ -125,23 +111,77 @@ def learn(config: Config, manifest: Manifest, cached: np.ndarray | None = None) 
 
     used = np.union1d(train, val) if config.refit else train
     folds = (folds_of(table, labels, used, config.seed) if config.refit else []) or [(train, val)]
-    Cs = CS if config.C is None else (config.C,)
-    solver = Solver(vectors[used])
+    search = _Search(Solver(vectors, used), vectors, labels, used, folds, config.class_weights)
+    search.run(CS if config.C is None else (config.C,))
+    while config.C is None and (further := search.further()):
+        search.run((further,))
 
-    def fit(indices: np.ndarray, Cs: tuple[float, ...]) -> list[Probe]:
-        return solver.path(np.searchsorted(used, indices), labels[indices], Cs, config.class_weights)
+    history, best = search.history(), search.best()
+    C = float(history["C"].iloc[best])
+    everywhere = np.arange(len(used))
+    chosen = search.solver.path(everywhere, labels[used], (C,), config.class_weights)[0] if config.refit else None
+    val = np.concatenate(
+        [_answers(vectors, held, fold[C]) for (_, held), fold in zip(folds, search.probes, strict=True)]
+    )
+    val_labels = labels[np.concatenate([held for _, held in folds])]
+    return ProbeFit(chosen or search.probes[0][C], history, best, val, val_labels)
 
-    # a probe per fold and C, and what each says of the pictures it was fitted on and of those that were held out
-    probes = [fit(learned, Cs) for learned, _ in folds]
-    fitted_on, held_out = zip(*folds, strict=True)
-    train_answers, val_answers = _answers(probes, vectors, fitted_on), _answers(probes, vectors, held_out)
-    train_labels, val_labels = labels[np.concatenate(fitted_on)], labels[np.concatenate(held_out)]
 
-    history = pd.DataFrame({"epoch": range(1, len(Cs) + 1), "C": Cs})
-    history = history.assign(**_scores("", train_answers, train_labels), **_scores("val_", val_answers, val_labels))
-    best = int(history["val_loss"].argmin())
-    chosen = fit(used, (Cs[best],))[0] if config.refit else probes[0][best]
-    return ProbeFit(chosen, history, best, val_answers[best], val_labels)
+class _Search:
+    """Strengths that were tried: of each a probe for every fold, and how they did on what they learned and did not."""
+
+    def __init__(
+        self,
+        solver: Solver,
+        vectors: Features,
+        labels: np.ndarray,
+        used: np.ndarray,
+        folds: list[tuple[np.ndarray, np.ndarray]],
+        weighted: bool,
+    ):
+        self.solver, self.vectors, self.labels, self.used = solver, vectors, labels, used
+        self.folds, self.weighted = folds, weighted
+        self.probes: list[dict[float, Probe]] = [{} for _ in folds]
+        self._solutions: list[dict[float, Solution]] = [{} for _ in folds]
+        self._scores: dict[float, dict[str, float]] = {}
+
+    def run(self, Cs: tuple[float, ...]) -> None:
+        """Try these, from the nearest one on that was tried before."""
+        for (learned, _), probes, known in zip(self.folds, self.probes, self._solutions, strict=True):
+            start = known[min(known, key=lambda C: abs(np.log(C / Cs[0])))] if known else None
+            rows = np.searchsorted(self.used, learned)
+            solutions = self.solver.solutions(rows, self.labels[learned], Cs, self.weighted, start)
+            known |= dict(zip(Cs, solutions, strict=True))
+            probes |= dict(zip(Cs, self.solver.probes(solutions), strict=True))
+        scores = self._scored(0, "", Cs), self._scored(1, "val_", Cs)
+        self._scores |= {C: learned | held for C, learned, held in zip(Cs, *scores, strict=True)}
+
+    def further(self) -> float | None:
+        """The next C to try, since the best is the first or the last; None where it is not, or at the limits."""
+        tried, best = sorted(self._scores), self.best()
+        step = FURTHER if best == len(tried) - 1 else 1 / FURTHER if best == 0 else 0.0
+        C = float(f"{tried[best] * step:.3g}")
+        return C if LIMITS[0] <= C <= LIMITS[1] else None
+
+    def history(self) -> pd.DataFrame:
+        """A row per C, in rising order."""
+        rows = [{"epoch": number, "C": C, **self._scores[C]} for number, C in enumerate(sorted(self._scores), start=1)]
+        return pd.DataFrame(rows)
+
+    def best(self) -> int:
+        """Index of the row with the lowest loss on what was not learned."""
+        return int(self.history()["val_loss"].argmin())
+
+    def _scored(self, part: int, prefix: str, Cs: tuple[float, ...]) -> list[dict[str, float]]:
+        """Loss and accuracy for each C over all folds, of what they learned from (0) or what was held out (1)."""
+        losses, right, count = np.zeros(len(Cs)), np.zeros(len(Cs)), 0
+        for fold, probes in zip(self.folds, self.probes, strict=True):
+            for rows, answers in _answered(self.vectors, fold[part], [probes[C] for C in Cs]):
+                labels, count = self.labels[rows], count + len(rows)
+                losses += [calibrate.log_loss(shares, labels) * len(rows) for shares in answers]
+                right += [float((shares.argmax(axis=1) == labels).sum()) for shares in answers]
+        pairs = zip((losses / count).tolist(), (right / count).tolist(), strict=True)
+        return [{f"{prefix}loss": loss, f"{prefix}accuracy": accuracy} for loss, accuracy in pairs]
 
 
 def check_classes(manifest: Manifest) -> None:
@@ -155,22 +195,20 @@ def check_classes(manifest: Manifest) -> None:
         )
 
 
-def _scores(prefix: str, answers: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:
-    """Loss and accuracy for each C, of answers of shape (Cs, pictures, classes)."""
-    return {
-        f"{prefix}loss": [calibrate.log_loss(shares, labels) for shares in answers],
-        f"{prefix}accuracy": [float((shares.argmax(axis=1) == labels).mean()) for shares in answers],
-    }
+def _answered(
+    vectors: Features, indices: np.ndarray, probes: Sequence[Probe]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures, some at a time: their indices, and probabilities for their first view, (probes, pictures, classes)."""
+    kernel, bias = np.hstack([probe.kernel for probe in probes]), np.hstack([probe.bias for probe in probes])
+    step = max(1, AT_ONCE // max(kernel.shape))
+    for start in range(0, len(indices), step):
+        rows = indices[start : start + step]
+        scores = (vectors[rows, 0] @ kernel + bias).reshape(len(rows), len(probes), -1)
+        yield rows, softmax(scores, axis=2).swapaxes(0, 1)
 
 
-def _answers(probes: Sequence[Sequence[Probe]], vectors: np.ndarray, folds: Sequence[np.ndarray]) -> np.ndarray:
-    """Probabilities for the pictures of each fold by the probes of that fold: (Cs, pictures of all folds, classes)."""
-    answers = []
-    for of_fold, indices in zip(probes, folds, strict=True):
-        kernel, bias = np.hstack([probe.kernel for probe in of_fold]), np.hstack([probe.bias for probe in of_fold])
-        scores = vectors[indices, 0] @ kernel + bias
-        answers.append(softmax(scores.reshape(len(indices), len(of_fold), -1), axis=2))
-    return np.concatenate(answers).swapaxes(0, 1)
+def _answers(vectors: Features, indices: np.ndarray, probe: Probe) -> np.ndarray:
+    return np.concatenate([answers[0] for _, answers in _answered(vectors, indices, [probe])])
 
 
 def folds_of(
@@ -200,101 +238,6 @@ def folds_of(
     return folds
 
 
-def regularization_path(
-    vectors: np.ndarray, labels: np.ndarray, *, Cs: tuple[float, ...], weighted: bool = True
-) -> list[tuple[float, Probe]]:
-    """Regularization path: a probe per C, from the strongest regularization on, each begun where the last one ended.
-
-    Args:
-        vectors: features of shape (n, features), or (n, views, features).
-        labels: shape (n,), indices of the classes, from 0 without a gap.
-        Cs: as of `sklearn.linear_model.LogisticRegression`, above 0, in rising order.
-        weighted: weight rare classes up.
-
-    Returns:
-        (C, probe) for each.
-    """
-    return list(zip(Cs, Solver(vectors).path(np.arange(len(vectors)), labels, Cs, weighted), strict=True))
-
-
 def logistic(weighted: bool) -> LogisticRegression:
     """Logistic regression as it is fitted here; fitted again, it goes on from where it ended."""
     return LogisticRegression(max_iter=STEPS, tol=1e-3, warm_start=True, class_weight="balanced" if weighted else None)
-
-
-class Solver:
-    """Logistic regression on standardized features, in no more columns than there are pictures.
-
-    Args:
-        vectors: see `regularization_path`.
-    """
-
-    def __init__(self, vectors: np.ndarray):
-        flat = vectors.reshape(-1, vectors.shape[-1])
-        self.mean = flat.mean(axis=0, dtype=np.float64)
-        self.scaled = flat - self.mean.astype(np.float32)
-        deviation = np.sqrt(np.square(self.scaled).mean(axis=0)).astype(np.float64)
-        deviation[deviation <= 1e-6 * deviation.max()] = np.inf  # what is the same for all pictures says nothing
-        self.scaled /= deviation.astype(np.float32)
-        self.deviation = deviation
-        self.lower = _root(self.scaled) if self.scaled.shape[0] < self.scaled.shape[1] else None
-        rows = self.scaled if self.lower is None else self.lower
-        self.rows = rows.reshape(len(vectors), -1, rows.shape[1])
-
-    def path(self, indices: np.ndarray, labels: np.ndarray, Cs: tuple[float, ...], weighted: bool) -> list[Probe]:
-        """See `regularization_path`, of the pictures at these indices alone."""
-        with threadpool_limits(1):  # many small products are slower with more
-            return self._probes(self._solutions(indices, labels, Cs, weighted))
-
-    def answers(
-        self, indices: np.ndarray, labels: np.ndarray, asked: np.ndarray, *, Cs: tuple[float, ...], weighted: bool
-    ) -> np.ndarray:
-        """What the probes of `path` say of the pictures at `asked`, in their first view, without making the probes.
-
-        Returns:
-            Probabilities of shape (Cs, asked, classes).
-        """
-        with threadpool_limits(1):
-            solutions = self._solutions(indices, labels, Cs, weighted)
-            scores = [self.rows[asked, 0] @ kernel + bias for kernel, bias in solutions]
-        return softmax(np.stack(scores), axis=2)
-
-    def _solutions(
-        self, indices: np.ndarray, labels: np.ndarray, Cs: tuple[float, ...], weighted: bool
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Kernel and bias on the rows for each C, each begun where the last one ended."""
-        rows, views = self.rows[indices].reshape(-1, self.rows.shape[2]), self.rows.shape[1]
-        model = logistic(weighted)
-        return [_of_all_classes(model.set_params(C=C).fit(rows, np.repeat(labels, views))) for C in Cs]
-
-    def _probes(self, solutions: list[tuple[np.ndarray, np.ndarray]]) -> list[Probe]:
-        """The probes on features that answer as these kernels and biases do on rows."""
-        kernels = np.hstack([kernel for kernel, _ in solutions])
-        if self.lower is not None:
-            kernels = self.scaled.T @ solve_triangular(self.lower, kernels, lower=True, trans="T")
-        kernels = kernels.astype(np.float64) / self.deviation[:, None]  # features are taken as they are
-        return [
-            Probe(kernel.astype(np.float32), (bias - self.mean @ kernel).astype(np.float32))
-            for kernel, (_, bias) in zip(np.split(kernels, len(solutions), axis=1), solutions, strict=True)
-        ]
-
-
-def _root(scaled: np.ndarray) -> np.ndarray:
-    """Cholesky factor: the same problem in fewer columns, for n pictures span n directions only.
-
-    Returns:
-        L with L Lᵀ = X Xᵀ, which tells the pictures apart as X does. Weights w on L are Xᵀ L⁻ᵀ w on X, of the same
-        norm, so the penalty is the same.
-    """
-    products = (scaled @ scaled.T).astype(np.float64)
-    mean = np.trace(products) / len(scaled) or 1.0  # 0 where no feature tells any pictures apart
-    products[np.diag_indices(len(scaled))] += 1e-5 * mean  # or rounding leaves it no root
-    return cholesky(products, lower=True).astype(np.float32)
-
-
-def _of_all_classes(model: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias with a column per class; of two, scikit-learn says how much likelier one is."""
-    kernel, bias = model.coef_.T.astype(np.float32), model.intercept_.astype(np.float64)
-    if kernel.shape[1] == 1:
-        return np.hstack([-kernel / 2, kernel / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    return kernel, bias

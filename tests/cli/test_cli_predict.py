@@ -48,6 +48,17 @@ def test_a_table_on_standard_output_is_all_that_is_printed(run, pictures, capsys
     assert not Path("-").exists()
 
 
+def test_options_may_stand_before_the_pictures(run, pictures, tmp_path, capsys):
+    table = tmp_path / "answers.csv"
+    assert main(["predict", "pets/vgg", "--csv", str(table), str(pictures / "cars"), str(pictures / "tanks")]) == 0
+    assert len(table.read_text().splitlines()) == 33
+
+
+def test_several_processes_are_for_tables(run, pictures, complaint):
+    told = complaint("predict", "pets/vgg", str(pictures), "--jobs", "2")
+    assert "expected --jobs with pictures and --csv or --jsonl; name a table" in told
+
+
 def test_the_most_probable_classes_are_shown_if_not_all_are(run, pictures, capsys):
     assert main(["predict", "pets/vgg", str(pictures / "cars" / "1.png"), "--top", "1"]) == 0
     assert re.search(r": (cars|tanks)  \(\1 (0\.[5-9]\d\d|1\.000)\)$", capsys.readouterr().out.strip())

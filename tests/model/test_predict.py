@@ -6,6 +6,7 @@ from helpers import cropped, dataset, encoded, textured, untrained
 from PIL import Image
 
 from toolkit import bundle, dedup, evaluate, images, parallel, predict, resize, split, verify
+from toolkit.core import parts
 from toolkit.errors import ImageError
 from toolkit.model import uncertainty
 from toolkit.training import batches
@@ -163,6 +164,40 @@ def test_a_picture_in_memory_gets_the_answer_of_the_file(run, photos):
         assert predict.pictures(run, [source, content])[0].probabilities == expected
     for array in (pixels, pixels / 255, np.dstack([pixels, np.full((60, 90, 1), 255, np.uint8)])):
         assert predict.frame(run, array).probabilities == expected
+
+
+def test_many_files_are_answered_in_parts_that_are_gone_when_the_table_is_there(run, photos, tmp_path, monkeypatch):
+    files, table = [*photos.files, tmp_path / "none.jpg"], tmp_path / "answers.csv"
+    counted = predict.write(run, files, csv_file=table, batch_size=5)
+    expected = table.read_bytes()
+    monkeypatch.setattr(parts, "PART", 3)
+    asked, stream = [], predict.stream
+
+    def stopping(trained, names, **options):
+        asked.extend(names)
+        if len(asked) > 5:
+            raise KeyboardInterrupt
+        return stream(trained, names, **options)
+
+    monkeypatch.setattr(predict, "stream", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        predict.write(run, files, csv_file=table, jsonl_file=tmp_path / "answers.jsonl", batch_size=5)
+    asked.clear()
+    monkeypatch.setattr(predict, "stream", lambda *what, **options: asked.extend(what[1]) or stream(*what, **options))
+    assert predict.write(run, files, csv_file=table, jsonl_file=tmp_path / "answers.jsonl", batch_size=5) == counted
+    assert asked == [str(file) for file in files[5:]]  # nothing twice
+    assert table.read_bytes() == expected
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["answers.csv", "answers.jsonl"]
+    with pytest.raises(ValueError, match="batch_size of at least 1"):
+        predict.write(run, files, csv_file=table, batch_size=0)
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_table_of_one(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "PART", 4)
+    for jobs in (1, 2):
+        predict.write(run, photos.files * 3, csv_file=tmp_path / f"{jobs}.csv", jobs=jobs, abstain_below=0.6)
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
 
 
 def test_a_lone_picture_is_one_and_a_stack_is_many(run, photos, tmp_path):

@@ -115,7 +115,7 @@ def _answer(argv: list[str]) -> int:
     if argv[0] not in VERBS:
         raise ValueError(f"expected a verb, got {argv[0]!r}; {_meant(argv[0], VERBS)}see `toolkit --help`")
     verb = VERBS[argv[0]]
-    arguments = parser(verb).parse_args(argv[1:])
+    arguments = parser(verb).parse_intermixed_args(argv[1:])  # options may stand between names
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*decompression bomb")  # such a picture is refused in plain words
         warnings.showwarning = lambda message, *_, **__: terminal.say(f"warning: {message}", error=True)

@@ -48,6 +48,8 @@ def _predict_options(parser: ArgumentParser) -> None:
     table = "write the answers as a table, and print how many there are of each; - for standard output"
     options.add(parser, "--csv", table, metavar="FILE")
     options.add(parser, "--jsonl", "the same as a line of JSON per picture", metavar="FILE")
+    shared = "processes that share the work, with --csv or --jsonl (default: 1; -1 is one per core)"
+    options.add(parser, "--jobs", shared, type=int)
     options.file(parser, "--show", "draw the first picture as the network saw it into this file", metavar="PNG")
 
 
@@ -62,6 +64,8 @@ def _predict(arguments: Namespace) -> list[dict] | dict:
     if len(live) + bool(listed) != 1:
         raise ValueError("expected pictures, --camera or --video, one of them; see `toolkit predict --help`")
     trained = runtime.load(run if run.exists() else arguments.run)  # which then says where it looked
+    if "jobs" in arguments and (live or not _files(arguments)):
+        raise ValueError("expected --jobs with pictures and --csv or --jsonl; name a table, or leave it out")
     if live:
         return _watch(trained, getattr(arguments, live[0]), arguments)
     sources = list(pictures.named(arguments))
@@ -77,7 +81,7 @@ PREDICT = Verb(
     _predict,
     (
         "toolkit predict pets/efficientnet_lite0 photo.jpg",
-        "toolkit predict float16.tflite 'photos/**/*.jpg' --csv answers.csv",
+        "toolkit predict float16.tflite 'photos/**/*.jpg' --csv answers.csv --jobs 4",
         "toolkit predict float16.tflite --video drive.mp4",
     ),
 )
@@ -89,7 +93,8 @@ def _write(trained: "Classifier", sources: Sequence[str | bytes], arguments: Nam
 
     if arguments.show:
         raise ValueError("expected --show, or --csv and --jsonl; not both")
-    counts = predict.write(trained, sources, **_files(arguments), **_asking(arguments))
+    shared = common.provided(arguments, "jobs")
+    counts = predict.write(trained, sources, **_files(arguments), **shared, **_asking(arguments))
     return _counted(counts, arguments)
 
 

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypedDict, Unpack
@@ -13,7 +15,8 @@ from typing import IO, Any, TypedDict, Unpack
 import numpy as np
 
 from toolkit import images
-from toolkit.core import parallel, paths
+from toolkit.core import parallel, parts, paths
+from toolkit.core.workers import cores
 from toolkit.errors import ImageError
 from toolkit.model import abstaining, prediction, runtime, sets, uncertainty
 from toolkit.model.classifier import Classifier
@@ -148,17 +151,21 @@ def write(
     *,
     csv_file: Path | None = None,
     jsonl_file: Path | None = None,
+    jobs: int = 1,
     **options: Unpack[Options],
 ) -> Counter:
     """Predict many pictures, and write a row for each into a table; see `row`.
 
-    Either file is whole or not there. No more than a batch of pictures is in memory, however many there are.
+    Either file is whole or not there. No more than a batch of pictures is in memory, however many there are. Of many
+    files the answers are kept in parts in a hidden folder beside the table until it is written, so the same call goes
+    on where one was stopped.
 
     Args:
         trained: the model.
         sources: see `stream`.
         csv_file: of the table with commas; None writes none, `-` is standard output.
         jsonl_file: of the table with a line of JSON per picture, empty cells as null; None writes none.
+        jobs: processes that share the work, -1 for one per core; each opens the model for itself.
         options: see `stream`.
 
     Returns:
@@ -169,9 +176,49 @@ def write(
     Counter({'tanks': 812, 'cars': 640, 'unreadable': 2})
     """
     pictures = list(several(sources))
-    answers = parallel.progress(stream(trained, pictures, **options), total=len(pictures), description="predict")
-    rows = (row(trained, full_name(source), answer) for source, answer in zip(pictures, answers, strict=True))
-    return write_rows(rows, csv_file=csv_file, jsonl_file=jsonl_file)
+    beside = [file for file in (csv_file, jsonl_file) if file and file != Path("-")]
+    is_named = all(isinstance(source, str | Path) for source in pictures)
+    folder = beside[0].with_name(f".{beside[0].name}.parts") if beside and is_named else None
+    if folder is None or (jobs == 1 and len(pictures) <= parts.PART):
+        return write_rows(_told(_rows(trained, options, pictures), pictures), csv_file=csv_file, jsonl_file=jsonl_file)
+    rows = _in_parts(trained, options, list(map(str, pictures)), folder, jobs)
+    counted = write_rows(_told(rows, pictures), csv_file=csv_file, jsonl_file=jsonl_file)
+    shutil.rmtree(folder, ignore_errors=True)
+    return counted
+
+
+def _told(rows: Iterable[dict[str, Any]], pictures: Sequence[images.Picture]) -> Iterable[dict[str, Any]]:
+    return parallel.progress(rows, total=len(pictures), description="predict")
+
+
+def _rows(trained: Classifier, options: Options, sources: Sequence[images.Picture]) -> Iterator[dict[str, Any]]:
+    answers = stream(trained, sources, **options)
+    return (row(trained, full_name(source), answer) for source, answer in zip(sources, answers, strict=True))
+
+
+def _in_parts(
+    trained: Classifier, options: Options, names: list[str], folder: Path, jobs: int
+) -> Iterator[dict[str, Any]]:
+    """The same rows, from several processes, and from parts that were kept."""
+    stream(trained, [], **options)  # raises where it cannot be asked so, before any process begins
+    file = trained.folder / "bundle.json" if trained.folder.is_dir() else trained.folder
+    made_with = [trained.folder, *parts.stamp(file), sorted(options.items(), key=str)]
+    function: parts.Rows = partial(_rows, trained, options)
+    if jobs != 1 or parallel.is_distributed():
+        function = partial(_rows_of, str(trained.folder), max(1, cores() // parallel.n_parallel(jobs)), options)
+    batch = options.get("batch_size", 32)
+    size = -(-parts.PART // batch) * batch  # whole batches, so that no answer depends on where a part begins
+    return parts.rows(function, names, folder=folder, made_with=made_with, size=size, jobs=jobs)
+
+
+def _rows_of(model: str, threads: int, options: Options, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows in another process, which opens the model once."""
+    return _rows(_loaded(model, threads), options, names)
+
+
+@cache
+def _loaded(model: str, threads: int) -> Classifier:
+    return runtime.load(model, threads=threads)
 
 
 def write_rows(

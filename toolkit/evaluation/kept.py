@@ -11,6 +11,8 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.classifier import Outputs
 from toolkit.model.familiarity import FAMILIAR
 
+FEW = 8  # classes that are told of in words; of more, those where least holds
+
 
 def measured(run: Bundle, outputs: Outputs, labels: np.ndarray) -> dict[str, Any]:
     """What became of the promises on pictures that a run has not seen.
@@ -71,7 +73,10 @@ def in_words(metrics: Mapping[str, Any]) -> str:
         lines.append(f"familiarity: {share} are called unlike anything it learned ({interval})")
     if held := metrics.get("sets"):
         interval = f"95 % interval {held['low']:.1%} to {held['high']:.1%}; {held['promised']:.0%} promised"
-        classes = ", ".join(f"{name} {own['coverage']:.1%}" for name, own in held["per_class"].items())
+        lowest = sorted(held["per_class"].items(), key=lambda pair: pair[1]["coverage"])[:FEW]
+        shown = held["per_class"].items() if len(held["per_class"]) <= FEW else lowest
+        classes = ", ".join(f"{name} {own['coverage']:.1%}" for name, own in shown)
+        classes = classes if len(shown) == len(held["per_class"]) else f"the lowest of its classes: {classes}"
         share = f"{held['coverage']:.1%} of {held['pictures']:,}"
         lines.append(f"sets: {share} hold the true label ({interval}), {held['size']:.2f} labels each; {classes}")
     return "\n".join(lines)

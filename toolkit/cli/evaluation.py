@@ -30,7 +30,6 @@ def _evaluate_options(parser: ArgumentParser) -> None:
 
 def _evaluate(arguments: Namespace) -> dict:
     from toolkit.evaluation import evaluate, kept, names, stored
-    from toolkit.model import bundle
     from toolkit.training import promises
 
     def measured(run: "Bundle", table: "Manifest") -> "tuple[Report, Manifest]":
@@ -40,8 +39,6 @@ def _evaluate(arguments: Namespace) -> dict:
     full, points = names.full(used["runs"]), {}
     for name, run, (report, table) in zip(full, used["runs"], used["results"], strict=True):
         log(f"{replace(report, run=name)}\n\n{tables.per_class(report)}\n\n{tables.confusion(report)}\n")
-        if len(report.classes) > tables.MOST:
-            log(f"all {len(report.classes):,} classes: {run.folder / bundle.METRICS}\n")
         if told := kept.in_words(run.metrics):
             log(f"{told}\n")
         points[name] = _operating_points(report, arguments)

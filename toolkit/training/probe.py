@@ -27,7 +27,7 @@ from toolkit.training.logistic import STEPS, Probe, Solution, Solver, regulariza
 
 __all__ = ["CS", "Features", "Probe", "ProbeFit", "Solver", "features_for", "folds_of", "learn", "regularization_path"]
 
-CS = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # the strongest regularization first
+CS: tuple[float, ...] = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # strongest first
 FURTHER = 10**0.5  # from one C to the next where the best is the first or the last
 LIMITS = (1e-6, 100.0)  # of C
 FOLDS = 5  # of train and val together, where a head is refit

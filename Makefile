@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
+unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes, each of which would compile the package again
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-all coverage check audit notebooks docs report clean
 

@@ -180,7 +180,7 @@ def runs(parser: ArgumentParser) -> None:
 
 def sources(parser: ArgumentParser) -> None:
     """Add the sources of pictures, the dataset they go into, and the options of `scrape.Options`."""
-    here = "a path, or folder: zip: imagefolder: inbox: urls:"
+    here = "a path, or folder: zip: imagefolder: inbox: video: camera: urls:"
     kinds = f"{here} wikimedia: openverse: flickr: kaggle: reddit: page: practice:"
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=f"{kinds}; docs/sources.md says what each takes")
     parser.add_argument("--into", required=True, metavar="DATASET", help="name of a dataset, or the path of a folder")

@@ -5,6 +5,9 @@ A source is written `kind:what=label`:
     folder:PICTURES                              class folders on this machine, or a zip or tar of them
     imagefolder:PICTURES                         the same, labelled by metadata.csv or metadata.jsonl
     inbox:PICTURES                               pictures without a label: all of a folder, or a zip or tar of them
+    video:drive.mp4                              frames of a video without those nearly equal to one before, or
+                                                 video:drive.mp4=cars
+    camera:0=cars                                what a camera sees for a minute, or until --limit
     urls:list.csv                                addresses and labels
     wikimedia:Category:Main_battle_tanks=tanks   a category of Wikimedia Commons, or a search
     openverse:pizza=pizza                        openly licensed pictures from many collections
@@ -63,7 +66,7 @@ __all__ = [
     "sources",
 ]
 
-LOCAL = ("folder", "zip", "imagefolder", "inbox", "urls")  # sources that are files on this machine
+LOCAL = ("folder", "zip", "imagefolder", "inbox", "video", "urls")  # sources that are files on this machine
 
 
 def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> dict[str, Reader]:
@@ -82,6 +85,7 @@ def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.s
         reddit,
         result_page,
         urls,
+        video,
         wikimedia,
     )
 
@@ -90,6 +94,8 @@ def sources(*, root: Path | None = None, sleep: Callable[[float], None] = time.s
         "zip": folder.items,
         "imagefolder": imagefolder.items,
         "inbox": inbox.items,
+        "video": video.items,
+        "camera": video.of_camera,
         "urls": urls.items,
         "wikimedia": partial(wikimedia.items, sleep=sleep),
         "openverse": partial(openverse.items, sleep=sleep),

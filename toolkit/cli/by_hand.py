@@ -89,7 +89,7 @@ def _announce(arguments: Namespace, address: str) -> None:
 
 def _review_options(parser: ArgumentParser) -> None:
     options.dataset(parser)
-    queues = "shown first: labels, conflicts, mistakes, hesitant, copies, alike, left-out, all or class:NAME"
+    queues = "shown first: labels, conflicts, mistakes, hesitant, bulk, copies, alike, left-out, all or class:NAME"
     options.add(parser, "--queue", queues)
     _page_options(parser)
 

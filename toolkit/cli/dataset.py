@@ -204,10 +204,12 @@ def _split(arguments: Namespace) -> dict:
     is_asked = arguments.given or "again" in arguments
     if not is_asked and before.table["split"].equals(table.table["split"]):
         warnings.warn("the split there is was kept; --again divides anew", stacklevel=2)
+    if told := split.in_words(table):
+        common.log(arguments)(told)
     if arguments.folders:
         split.write_folders(table, arguments.folders)
-    told = {"test": twins.test, "identical": twins.identical, "near": twins.near} if files.is_split else None
-    return {**common.counted(table, arguments, by="split"), "given": told}
+    came = {"test": twins.test, "identical": twins.identical, "near": twins.near} if files.is_split else None
+    return {**common.counted(table, arguments, by="split"), "given": came}
 
 
 SPLIT = Verb(

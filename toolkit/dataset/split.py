@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 
 from toolkit.core import paths
+from toolkit.core.words import counted
 from toolkit.dataset import dividing, grouping, lost, schema
 from toolkit.dataset.grouping import copies as groups
 from toolkit.dataset.manifest import Dataset, Manifest, opened
 from toolkit.errors import DatasetError
 
-__all__ = ["PARTS", "assign", "groups", "missing_classes", "write_folders"]
+__all__ = ["PARTS", "assign", "groups", "in_bulk", "in_words", "missing_classes", "write_folders"]
 
 PARTS = ("train", "val", "test")
+IN_BULK = ("together", "confirmed")  # how the labels of many pictures came about in one act
 
 
 def assign(
@@ -155,6 +157,30 @@ def missing_classes(manifest: Manifest, split: str) -> list[str]:
     """
     there = set(manifest.where(split=split, status="ok").table["label"])
     return [label for label in manifest.classes if label not in there]
+
+
+def in_bulk(manifest: Manifest) -> list[str]:
+    """Labels given in bulk: paths of the test pictures that got theirs with others, and were not looked at alone since.
+
+    The test is drawn without regard to that: pictures that were looked at alone are often those in doubt, so that a
+    test of these would be harder than what comes.
+
+    >>> in_bulk(manifest)  # doctest: +SKIP
+    []
+    """
+    test = manifest.where(split="test", status="ok").table
+    return test.loc[test["seen"].isin(IN_BULK), "path"].tolist()
+
+
+def in_words(manifest: Manifest) -> str:
+    """What to know of the labels in the test, in words; "" if none of them was given in bulk."""
+    count, test = len(in_bulk(manifest)), len(manifest.where(split="test", status="ok"))
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {counted(test, 'test picture')} got their label together with others, at a glance; look at them "
+        f"one by one: toolkit review {paths.dataset_name(manifest.root)} --queue bulk"
+    )
 
 
 def _inherited(splits: pd.Series, groups: pd.Series) -> pd.Series:

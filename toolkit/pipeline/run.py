@@ -203,6 +203,8 @@ def prepare(
     table = split.assign(table, seed=seed).save()
     parts = table.where(status="ok").table["split"].value_counts()
     log(f"split     {parts['train']:,} train, {parts['val']:,} val, {parts['test']:,} test")
+    if told := split.in_words(table):
+        log(f"split     {told}")
     return table
 
 

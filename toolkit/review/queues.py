@@ -8,7 +8,7 @@ import pandas as pd
 
 from toolkit.core import paths
 from toolkit.core.words import named
-from toolkit.dataset import label_issues, signatures
+from toolkit.dataset import label_issues, signatures, split
 from toolkit.dataset.manifest import Manifest
 from toolkit.duplicates.dedup import differences, original_of
 
@@ -64,6 +64,7 @@ def build(manifest: Manifest) -> list[Queue]:
         Queue("conflicts", "one picture, two labels", "Which label is right?", _conflicts(manifest.table)),
         Queue("mistakes", "confident mistakes", "Is the label right, or the network?", _mistakes(manifest)),
         Queue("hesitant", "hesitant answers", "Is the label right?", _hesitant(manifest)),
+        Queue("bulk", "test labels given in bulk", "Is the label right?", _in_bulk(manifest)),
         Queue("copies", "near-duplicates", "Is it the same picture?", _copies(manifest)),
         Queue(
             "alike",
@@ -153,6 +154,13 @@ def _hesitant(manifest: Manifest) -> list[Item]:
     unsure = unsure.sort_values(["probability", "run"])
     reasons = {path: _answers_in_words(group) for path, group in unsure.groupby("path")}
     return [Item(path, reasons[path]) for path in unsure["path"].drop_duplicates()]
+
+
+def _in_bulk(manifest: Manifest) -> list[Item]:
+    """Test pictures whose label nobody gave them alone, in the order of their paths."""
+    return [
+        Item(path, "it got its label together with others, at a glance") for path in sorted(split.in_bulk(manifest))
+    ]
 
 
 def _answers_in_words(answers: pd.DataFrame) -> str:

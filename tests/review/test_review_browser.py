@@ -7,7 +7,7 @@ import shutil
 from importlib.util import find_spec
 
 import pytest
-from helpers import tiny_dataset, until
+from helpers import coloured, dataset, encoded, tiny_dataset, until
 from test_review import ask, rows, started
 
 from toolkit import manifest, review, verify
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not there, reason="Chromium, its driver or Selenium is not installed"),
 ]
-RIGHT, LEFT = "\ue014", "\ue012"  # as WebDriver sends them
+RIGHT, LEFT, ENTER = "\ue014", "\ue012", "\ue007"  # as WebDriver sends them
 
 
 class Person:
@@ -41,7 +41,7 @@ class Person:
             self.move(1 if key == RIGHT else -1)
         elif key != "e" or row["status"] == "excluded":
             self.done.append((path, dict(row)))
-            self.cells[path], self.marks = row | self.changes(key), self.marks + 1
+            self.cells[path], self.marks = row | self.changes(key) | {"seen": "alone"}, self.marks + 1
             self.move(1)
 
     def changes(self, key):
@@ -146,6 +146,7 @@ def test_two_tabs_buttons_and_undo_after_a_reload(pets, chrome):
         path = next(path for path in pets.table["path"] if row_id(path) == order["rows"][0])
         expected = rows(pets)
         expected[path] |= {"status": "excluded", "reason": "taken out by hand", "reviewed": "exclude"}
+        expected[path] |= {"seen": "alone"}
         assert rows_in_time(pets.root, expected)
         write(chrome, ["u", "u"])
         until(lambda: all_saved(chrome))
@@ -166,6 +167,26 @@ def test_a_label_of_one_character_is_its_own_key_and_no_digit_stands_for_another
         assert keys("cars", "tanks", "6") == "abc" and keys("cars", "tanks") == "12"
         assert keys("x", "y") == "12"  # x leaves a picture out
         assert keys(*(f"class {number}" for number in range(30))) == "1234567890"
+
+
+def test_a_box_finds_one_of_more_classes_than_there_are_keys(tmp_path, chrome):
+    files = [(f"kind {number}", ".png", encoded(coloured(0, number))) for number in range(30)]
+    many = verify.check(dataset(tmp_path / "many", files)).save()
+    with review.open(many, port=0, queue="all") as page:
+        look(chrome, page.url)
+        order = json.loads(ask(f"{page.url}rows?queue=all")[1])["rows"]
+        write(chrome, ["/", "kind 2", ENTER])  # exactly that, and not one of the ten others that begin so
+        write(chrome, ["\ue00c", "/", "ind 27", ENTER])
+        write(chrome, ["/", "nd 1", ENTER])
+        assert "several" in text(chrome, "note")
+        until(lambda: all_saved(chrome))
+        path_of = {row_id(path): path for path in many.table["path"]}
+        expected = rows(many)
+        for row, number in zip(order[:2], (2, 27), strict=True):
+            place = next(cells for cells in rows(many).values() if cells["label"] == f"kind {number}")
+            marked = {"label": f"kind {number}", "class_index": place["class_index"], "reviewed": "label"}
+            expected[path_of[row]] |= marked | {"seen": "alone"}
+        assert rows_in_time(many.root, expected)
 
 
 def test_what_was_kept_as_it_is_is_told_by_what_that_means(pets, chrome):

@@ -21,11 +21,11 @@ from toolkit.review.learner import Learner
 from toolkit.review.queues import Item
 from toolkit.review.session import SIDES, Session, row_id
 
-PAGE = Path(__file__).with_name("review.html")
+PAGE, SHARED = (Path(__file__).with_name(name) for name in ("review.html", "marks.js"))
 UNDOABLE = 1000  # marks that a page can undo when it is opened
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -49,8 +49,9 @@ class Mark(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(_as_text)]
     row: Text = ""
     rows: Annotated[list[Text], Field(min_length=1, max_length=MOST_ROWS)] | None = None
-    mark: Literal["keep", "use", "exclude", "label", "doubt", "undo"]
+    mark: Literal["keep", "use", "exclude", "label", "doubt", "rename", "undo"]
     label: Text = ""
+    was: Text = ""
     new: bool = False
     seen: Literal["", "alone", "together", "confirmed"] = ""
     words: Text = ""
@@ -196,6 +197,11 @@ def _page() -> FileResponse:
     return FileResponse(PAGE, media_type="text/html; charset=utf-8")
 
 
+@routes.get("/marks.js")
+def _shared() -> FileResponse:
+    return FileResponse(SHARED, media_type="text/javascript; charset=utf-8")
+
+
 @routes.get("/state")
 def _state(request: Request, session: Reviewed) -> dict:
     """What a page has to know when it is opened."""
@@ -210,7 +216,7 @@ def _state(request: Request, session: Reviewed) -> dict:
     return {
         "dataset": session.root.name,
         "key": hashlib.sha256(str(session.root).encode()).hexdigest()[:12],
-        "classes": list(session.journal.classes),
+        "classes": list(session.journal.named),
         "last": session.journal.last,
         "sides": SIDES,
         "queues": queues,

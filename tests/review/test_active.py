@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from toolkit.review import active, estimate
+from toolkit.review import active, estimate, forecast
 
 NONE = active.NONE
 
@@ -175,3 +175,105 @@ def test_the_interval_holds_the_truth_in_at_least_90_of_100_samples(share):
         if wrong >= missed and told.low <= truth <= told.high:
             hits += binom.pmf(missed, asked, wrong / total)
     assert hits >= 0.9
+
+
+def test_what_is_like_one_comes_nearest_first_and_only_while_it_is_open():
+    vectors = np.array([[0.0], [5.0], [1.0], [2.0], [-0.5]])
+    is_open = np.array([True, True, False, True, True])
+    assert active.alike(vectors, is_open, 0).tolist() == [0, 4, 3, 1]
+    assert active.alike(vectors, is_open, 2).tolist() == [0, 3, 4, 1], "of equals the first"
+
+
+def test_new_things_are_those_furthest_from_the_nearest_label_whatever_is_between():
+    vectors, of = islands(30, 50, 20)
+    labels, is_open = np.full(100, NONE), np.ones(100, bool)
+    assert len(active.unlike(vectors, labels, is_open)) == 0, "to what would it be unlike"
+    labels[[0, 30, 31]] = 0, 1, 1
+    is_open[[0, 30, 31]] = False
+    found = active.unlike(vectors, labels, is_open, most=25)
+    assert set(of[found[:20]]) == {2} and 2 not in of[found[20:]] and len(found) == 25
+    nearest = ((vectors[found][:, None] - vectors[[0, 30, 31]]) ** 2).sum(axis=2).min(axis=1)
+    assert (np.diff(nearest) <= 1e-9).all()
+
+
+def test_new_things_are_found_in_parts_and_beside_more_labels_than_are_compared():
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(0, 0.1, (active.AT_ONCE + active.COMPARED + 500, 3)).astype(np.float32)
+    vectors[-1] = 9
+    labels = np.full(len(vectors), NONE)
+    labels[: active.COMPARED + 200] = 0
+    assert active.unlike(vectors, labels, labels == NONE)[0] == len(vectors) - 1
+
+
+# What more marks bring
+
+
+def measured(vectors, of, count, *, seed=0):
+    """The learning curve on so many labels drawn by chance."""
+    labels = np.full(len(of), NONE)
+    known = np.random.default_rng(seed).permutation(len(of))[:count]
+    labels[known] = of[known]
+    return forecast.curve(vectors, labels, np.arange(len(of)), seed=seed)
+
+
+def test_a_learning_curve_rises_with_labels_and_judges_each_picture_without_itself():
+    vectors, of = islands(300, 200, 100, apart=1.5)
+    curve = measured(vectors, of, 240)
+    assert curve.labelled == 240 and curve.right.shape == (3, 240)
+    assert curve.pictures.tolist() == pytest.approx([40, 80, 160], abs=1)
+    right = curve.right.mean(axis=1)
+    assert right[0] < right[-1] < 1 and right[0] > 0.6
+    mixed = forecast.curve(np.random.default_rng(0).normal(size=vectors.shape), of, np.arange(len(of)))
+    assert mixed.right[-1].mean() < 0.55, "of noise nothing is learned by heart"
+
+
+def test_near_duplicates_stay_on_one_side_of_a_curve():
+    rng = np.random.default_rng(0)
+    vectors = np.repeat(rng.normal(size=(60, 40)), 4, axis=0)  # four copies of each, whose labels say nothing
+    of = np.repeat(rng.integers(0, 2, 60), 4)
+    apart = forecast.curve(vectors, of, np.arange(240)).right[-1].mean()
+    together = forecast.curve(vectors, of, np.repeat(np.arange(60), 4)).right[-1].mean()
+    assert apart > 0.95 and together < 0.7
+
+
+def test_there_is_no_curve_before_two_classes_have_labels_enough():
+    vectors, of = islands(50, 50)
+    labels = np.full(100, NONE)
+    labels[: forecast.FEWEST + 5] = 0
+    labels[50 : 50 + forecast.FEWEST - 1] = 1
+    assert forecast.curve(vectors, labels, np.arange(100)) is None
+    labels[50 + forecast.FEWEST] = 1
+    assert forecast.curve(vectors, labels, np.arange(100)) is not None
+
+
+def test_a_forecast_counts_what_is_marked_and_lets_old_labels_keep_their_mistakes():
+    vectors, of = islands(300, 200, 100, apart=1.5)
+    curve = measured(vectors, of, 100)
+    right, is_open = np.array([True] * 15 + [False] * 5 + [True] * 16 + [False] * 4), np.arange(40) < 20
+    told = forecast.of(right, is_open, curve, known=60, open=400, labelled=140)
+    now = 1 - (400 * 5 / 20 + 140 * 4 / 20) / 600
+    assert told.more == 50 and told.low < told.share < told.high
+    assert now + 50 * 0.25 / 600 < told.share < 1 - 140 * 0.2 / 600, "no worse than the marks alone, no better than all"
+    few = forecast.of(right, is_open, curve, known=60, open=30, labelled=140)
+    assert few.more == 30 and few.share == pytest.approx(1 - 140 * 0.2 / 230)
+    flat = forecast.Curve(curve.pictures, np.full_like(curve.right, 0.75), curve.groups, curve.labelled)
+    assert forecast.of(right, is_open, flat, known=60, open=400, labelled=140).share < told.share
+
+
+@pytest.mark.slow
+def test_forecasts_hold_what_fifty_more_labels_brought():
+    vectors, of = islands(500, 300, 200, apart=1.4)
+    held, sittings = 0, 20
+    for seed in range(sittings):
+        rng = np.random.default_rng(seed)
+        labels = np.full(1000, NONE)
+        order = rng.permutation(1000)
+        labels[order[:100]] = of[order[:100]]
+        guess, sample = active.head(vectors, labels, 3).argmax(axis=1), order[100:140]
+        labels[sample] = of[sample]
+        curve = forecast.curve(vectors, labels, np.arange(1000), seed=seed)
+        told = forecast.of(guess[sample] == of[sample], np.ones(40, bool), curve, known=140, open=860, labelled=0)
+        labels[order[140:190]] = of[order[140:190]]
+        answers = np.where(labels == NONE, active.head(vectors, labels, 3).argmax(axis=1), labels)
+        held += told.low <= (answers == of).mean() <= told.high
+    assert held >= 18

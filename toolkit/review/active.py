@@ -26,6 +26,8 @@ FEW = 4  # pictures of a mixed page that are asked about one by one
 GENERALISATION = 0.3  # how much a doubt that is settled is worth for others, beside what it is worth for itself
 CANDIDATES = 20  # for each doubtful picture that is chosen; most of them may be near-equal
 FOLDS = 3
+COMPARED = 1000  # labelled pictures that say what is known; more hardly say more
+AT_ONCE = 4096  # pictures compared with them
 NONE = -1  # the label of a picture that has none
 
 
@@ -136,6 +138,34 @@ def doubtful(vectors: np.ndarray, open: np.ndarray, shares: np.ndarray, *, most:
         chosen.append(int(score.argmax()))
         distance = np.minimum(distance, _distances(vectors[rows], vectors[rows[chosen[-1]]]))
     return rows[chosen]
+
+
+def alike(vectors: np.ndarray, open: np.ndarray, index: int) -> np.ndarray:
+    """Nearest neighbours: the open pictures, those most like this one first, itself if it is open."""
+    rows = np.flatnonzero(open)
+    return rows[np.argsort(_distances(vectors[rows], vectors[index]), kind="stable")]
+
+
+def unlike(
+    vectors: np.ndarray, labels: np.ndarray, open: np.ndarray, *, seed: int = 0, most: int = 4 * PAGE
+) -> np.ndarray:
+    """Novelty: the open pictures that are furthest from the nearest labelled one, perhaps of a class not named yet.
+
+    Args:
+        vectors, labels, open: as in `proposals`.
+        seed: another one draws otherwise from more than `COMPARED` labelled pictures.
+        most: how many.
+    """
+    rows, known = np.flatnonzero(open), np.flatnonzero(labels != NONE)
+    if not len(known):
+        return rows[:0]
+    compared = vectors[known[_drawn(len(known), COMPARED, seed)]]
+    lengths, nearest = (compared**2).sum(axis=1), np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), AT_ONCE):
+        part = vectors[rows[start : start + AT_ONCE]]
+        squares = (part**2).sum(axis=1)[:, None] + lengths - 2 * part @ compared.T
+        nearest[start : start + AT_ONCE] = squares.min(axis=1)
+    return rows[np.argsort(-nearest, kind="stable")][:most]
 
 
 def disagreements(vectors: np.ndarray, labels: np.ndarray, *, seed: int = 0, most: int = 200) -> np.ndarray:

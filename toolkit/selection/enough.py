@@ -142,12 +142,31 @@ def errors(
         float array of shape (draws,), 0 to 1.
     """
     random = np.random.default_rng(seed)
-    count = right.shape[1]
-    wrong = significance.bootstrap(1 - right, groups, draws=draws, seed=seed)
-    logs = np.log((wrong * count + 0.5) / (count + 1))
+    count, logs = right.shape[1], _logs(right, groups, draws, seed)
     power = _powers(np.log(pictures), logs, random)
     then = np.exp(logs[:, -1] - power * np.log(times))
     return random.binomial(round(count * times), then.clip(0, 1)) / round(count * times)
+
+
+def powers(
+    pictures: np.ndarray, right: np.ndarray, groups: np.ndarray, *, seed: int = 7, draws: int = DRAWS
+) -> np.ndarray:
+    """Power law: draws of the power with which errors fall, those that `errors` takes.
+
+    Args:
+        pictures, right, groups, seed, draws: as in `errors`.
+
+    Returns:
+        float array of shape (draws,), from 0 up.
+    """
+    return _powers(np.log(pictures), _logs(right, groups, draws, seed), np.random.default_rng(seed))
+
+
+def _logs(right: np.ndarray, groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Logarithms of the errors of each step, for each draw."""
+    count = right.shape[1]
+    wrong = significance.bootstrap(1 - right, groups, draws=draws, seed=seed)
+    return np.log((wrong * count + 0.5) / (count + 1))
 
 
 def _powers(logs_of_pictures: np.ndarray, logs_of_errors: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -5,6 +5,9 @@ import random
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from test_review import FREE, ask, marks, rows, send
 
 from toolkit import cli, dedup, manifest, review, scrape, split, verify
 from toolkit.errors import DatasetError
+from toolkit.review import incoming, queues
 from toolkit.review.active import NONE
 from toolkit.review.journal import FILE, Journal
 from toolkit.review.learner import Learner
@@ -192,6 +196,73 @@ def test_marks_made_while_a_stage_runs_are_kept_with_how_they_were_seen(loose):
     assert stage.classes == ("cats",)
 
 
+# All of a class
+
+
+def renamed(name, was, label):
+    return {"id": name, "mark": "rename", "was": was, "label": label, "new": True}
+
+
+def test_a_class_is_renamed_in_one_line_with_its_unused_pictures_and_back_again(journal, loose):
+    paths = list(loose.table["path"])
+    journal.add([many("1", paths[:5], "cat", seen="alone"), many("2", paths[5:9], "dogs", seen="together")])
+    journal.add([{"id": "3", "path": paths[0], "mark": "exclude", "words": "blurred"}])
+    before = {path: dict(cells) for path, cells in journal.cells.items()}
+    assert journal.add([renamed("4", "cat", "cats")]) == {}
+    assert len(lines(loose.root)) == 4
+    assert [journal.cells[path]["label"] for path in paths[:10]] == ["cats"] * 5 + ["dogs"] * 4 + [""]
+    changed = {"label": "cats", "class_index": 2, "mark": 4}
+    assert journal.cells[paths[1]] == before[paths[1]] | changed, "how it was seen and reviewed stays"
+    assert journal.cells[paths[0]] == before[paths[0]] | changed
+    assert journal.named == ("dogs", "cats") and journal.classes["cat"] == 0
+    again = played(journal, loose)
+    assert again.cells == journal.cells and again.named == journal.named
+    assert journal.add([{"id": "5", "mark": "undo", "of": "4"}]) == {}
+    without = [{name: cells[name] for name in cells if name != "mark"} for cells in journal.cells.values()]
+    assert without == [{name: cells[name] for name in cells if name != "mark"} for cells in before.values()]
+    assert journal.named == ("cat", "dogs")
+
+
+def test_classes_are_merged_and_what_was_marked_since_stays_when_that_is_undone(journal, loose):
+    paths = list(loose.table["path"])
+    journal.add([many("1", paths[:5], "cats"), many("2", paths[5:9], "kittens"), renamed("3", "kittens", "cats")])
+    assert journal.named == ("cats",)
+    assert {journal.cells[path]["class_index"] for path in paths[:9]} == {0}
+    journal.add([many("4", paths[5:6], "dogs"), {"id": "5", "mark": "undo", "of": "3"}])
+    assert [journal.cells[path]["label"] for path in paths[4:9]] == ["cats", "dogs"] + ["kittens"] * 3
+    assert sorted(journal.named) == ["cats", "dogs", "kittens"]
+
+
+def test_a_new_class_never_takes_the_place_of_one_that_was_renamed(journal, loose):
+    paths = list(loose.table["path"])
+    journal.add([many("1", paths[:3], "cat"), renamed("2", "cat", "cats"), many("3", paths[3:6], "dogs")])
+    journal.add([{"id": "4", "mark": "undo", "of": "2"}])
+    journal.add([many("5", paths[6:9], "birds")])
+    places = {cells["label"]: cells["class_index"] for cells in journal.cells.values()}
+    assert len(set(places.values())) == len(places) and set(places) == {"", "cat", "dogs", "birds"}
+
+
+@pytest.mark.parametrize(
+    ("was", "label", "message"),
+    [
+        ("", "cats", "expected a class to rename, of cat, and another name, got ''"),
+        ("dogs", "cats", "expected a class to rename, of cat, and another name, got 'dogs'"),
+        ("cat", "cat", "expected a class to rename, of cat, and another name, got 'cat'"),
+        ("cat", "a/b", "expected a label that can name a folder"),
+    ],
+)
+def test_a_class_is_only_renamed_if_there_is_one_and_the_name_can_be_one(journal, loose, was, label, message):
+    journal.add([many("1", loose.table["path"][:2], "cat")])
+    assert journal.add([renamed("2", was, label)])["2"].startswith(message)
+    assert len(lines(loose.root)) == 1
+
+
+def test_a_mark_of_no_pictures_is_refused_and_not_of_all(journal):
+    assert journal.add([{"id": "1", "mark": "label", "label": "cats", "new": True}])["1"].startswith("there is no pict")
+    assert journal.add([{"id": "2", "mark": "undo", "of": "1"}])["2"].startswith("there is no picture")
+    assert {cells["label"] for cells in journal.cells.values()} == {""}
+
+
 # What learns
 
 
@@ -269,6 +340,53 @@ def test_pictures_of_a_sample_that_have_no_class_count_for_nothing(learning, loo
     assert learning.progress()["estimate"]["asked"] == 30
 
 
+def test_what_is_like_one_picture_and_unlike_all_labels_is_shown_on_pages(learning, loose):
+    of = colour_of(loose)
+    green = next(path for path in learning.paths if of[path] == 1)
+    like = learning.propose("like", like=green)
+    assert like.kind == "like" and learning.paths[like.indices[0]] == green
+    assert {of[learning.paths[index]] for index in like.indices[:20]} == {1} and len(like.indices) == 48
+    assert len(learning.propose("like", like=green, skip=1).indices) == 12
+    assert learning.propose("unlike").kind == "group", "nothing has a label yet"
+    chosen = [index for index, path in enumerate(learning.paths) if of[path] != 2]
+    learning.mark(chosen[:30], "no blue")
+    unlike = learning.propose("unlike")
+    assert unlike.kind == "unlike" and len(unlike.indices) == 30
+    assert {of[learning.paths[index]] for index in unlike.indices[:20]} == {2}
+
+
+def test_the_map_has_a_place_for_each_picture_near_those_like_it(learning, loose):
+    places, of = learning.places(), colour_of(loose)
+    assert places.shape == (60, 2) and places.min() >= 0 and places.max() <= 1000
+    colours = np.array([of[path] for path in learning.paths])
+    middles = np.array([places[colours == colour].mean(axis=0) for colour in range(3)])
+    nearest = ((places[:, None] - middles) ** 2).sum(axis=2).argmin(axis=1)
+    assert (nearest == colours).all()
+
+
+def test_an_estimate_brings_a_forecast_once_there_are_labels_enough(learning, loose):
+    half_labelled(learning, loose)
+    of, names = colour_of(loose), ["red", "green", "blue"]
+    assert learning.progress()["forecast"] is None
+    for index in learning.propose("sample").indices:
+        learning.mark([index], names[of[learning.paths[index]]], seen="alone")
+    assert learning.progress()["estimate"] is not None
+    settled(learning)
+    told, progress = learning.progress()["forecast"], learning.progress()
+    assert told["more"] == progress["open"] > 0 and told["low"] < told["share"] <= told["high"] <= 1
+
+
+def test_a_sample_is_drawn_anew_when_a_class_it_names_is_renamed(learning, loose):
+    half_labelled(learning, loose)
+    first = learning.propose("sample").indices
+    assert learning.session.mark([renamed("r", "red", "crimson")]) == {}
+    settled(learning)
+    assert learning.propose("sample").indices.tolist() != first.tolist()
+    progress = learning.progress()
+    assert [one["label"] for one in progress["classes"]] == ["green", "blue", "crimson"]
+    assert {one["count"] for one in progress["classes"]} == {10}
+
+
 def test_what_is_not_sure_or_left_out_is_asked_no_more(learning, loose):
     shown = learning.propose("next").indices
     first, second = (row_id(learning.paths[index]) for index in shown[:2])
@@ -307,6 +425,15 @@ def told(page, path):
     return json.loads(body)
 
 
+def sent_frame(page, label, frame):
+    asked = urllib.request.Request(f"{page.base}label/frame?label={urllib.parse.quote(label)}", frame, method="POST")
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
 def posted(page, *sent):
     return send(type("Page", (), {"url": page.base}), *sent)
 
@@ -325,6 +452,56 @@ def test_the_page_asks_marks_many_and_tells_how_far_it_is(served):
     assert everything["undoable"] == [{"id": "1", "rows": everything["undoable"][0]["rows"]}]
     assert sorted(everything["undoable"][0]["rows"]) == sorted(chosen)
     assert proposal["progress"]["labelled"] == 0 and told(served, "progress")["labelled"] == len(chosen)
+
+
+def test_the_page_gets_the_map_and_renames_and_undoes_without_naming_pictures(served):
+    until(lambda: told(served, "progress")["busy"] == "")
+    everything = told(served, "rows")
+    chosen = everything["rows"][:7]
+    mark = {"id": "1", "rows": chosen, "mark": "label", "label": "cat", "new": True, "seen": "together"}
+    posted(served, mark, renamed("2", "cat", "cats"))
+    assert {place for place in told(served, "rows")["labels"]} == {-1, 1}
+    assert told(served, "rows")["classes"] == ["cat", "cats"]
+    assert [one["label"] for one in told(served, "progress")["classes"]] == ["cats"]
+    status, answer = posted(served, {"id": "3", "mark": "undo", "of": "2"})
+    assert (status, answer["refused"]) == (200, {}) and {row["label"] for row in answer["rows"]} == {"cat"}
+    places = told(served, "map")
+    assert len(places["x"]) == len(places["y"]) == 60
+    like = told(served, f"proposal?view=like&like={chosen[2]}")
+    assert like["kind"] == "like" and len(like["pictures"]) == 48
+
+
+def test_frames_of_a_camera_come_into_their_class_when_it_is_off(served, loose, monkeypatch):
+    until(lambda: told(served, "progress")["busy"] == "")
+    monkeypatch.setattr(Learner, "_computed", lambda learner: np.eye(80)[: len(learner.paths)] + 0.01)
+    frames = [encoded(coloured(place, 90 + number), "JPEG") for place, number in ((0, 0), (0, 1), (1, 2))]
+    for number, frame in enumerate(frames):
+        kept = sent_frame(served, "train" if number < 2 else "b b", frame)
+        assert kept == (200, {"frames": (1, 2, 1)[number]})
+    assert sent_frame(served, "train", frames[0]) == (200, {"frames": 2}), "once, whatever is sent again"
+    assert sent_frame(served, "a/b", frames[0])[0] == 422
+    assert sent_frame(served, "train", b"no picture")[0] == 422
+    assert json.loads(ask(f"{served.base}label/frames", {})[1]) == {"added": 3}
+    until(lambda: told(served, "progress")["busy"] == "")
+    progress = told(served, "progress")
+    assert progress["pictures"] == 63 and progress["labelled"] == 3
+    assert {one["label"]: one["count"] for one in progress["classes"]} == {"train": 2, "b b": 1}
+    assert not (loose.root / "camera").exists()
+    everything = told(served, "rows")
+    labelled = [row for row, place in zip(everything["rows"], everything["labels"], strict=True) if place >= 0]
+    row = next(row for row in labelled if served.session.state(row)["label"] == "train")
+    posted(served, {"id": "1", "row": row, "mark": "label", "label": "b b", "seen": "alone"})
+    served.close()
+    table = manifest.load(loose.root).table
+    assert sorted(table["label"]) == [""] * 60 + ["b b", "b b", "train"] and set(table["status"]) == {"ok"}
+
+
+def test_frames_that_a_crash_left_are_there_when_the_page_is_opened_again(loose, monkeypatch):
+    incoming.keep(loose.root, "cats", encoded(coloured(0, 77), "JPEG"))
+    monkeypatch.setattr(Learner, "_computed", lambda learner: np.ones((61, 8)))
+    with review.open(loose, port=FREE, label=True) as page:
+        page.base = page.url.removesuffix("label")
+        assert told(page, "progress")["pictures"] == 61
 
 
 def test_what_is_done_ends_the_page_and_says_so(loose, monkeypatch):
@@ -357,6 +534,12 @@ def test_labels_made_on_the_page_are_split_and_a_test_knows_how_they_were_seen(l
     parts = split.assign(manifest.load(loose.root), seed=7)
     test = parts.where(split="test")
     assert set(test.table["seen"]) == {"together"}
+    first, *rest = sorted(test.table["path"])
+    assert split.in_words(parts).startswith(f"{len(test)} of {len(test)} test pictures got their label together")
+    assert [item.path for item in queues.build(parts)[0].items] == [first, *rest]
+    looked = parts.update({first: {"seen": "alone"}, rest[0]: {"seen": "confirmed"}})
+    assert split.in_bulk(looked) == [path for path in test.table["path"] if path != first]
+    assert split.in_words(parts.assign(seen="alone")) == "" == split.in_words(parts.assign(seen=""))
 
 
 def test_the_command_trains_when_the_person_is_done(loose, monkeypatch, capsys):

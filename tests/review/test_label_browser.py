@@ -1,9 +1,11 @@
 """The page to label on in a real browser: keys alone from start to end, frames, a reload, and scrolling."""
 
 import json
+import random
 import shutil
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from helpers import until
 from test_label import colour_of, features_of, loose
@@ -150,3 +152,170 @@ def test_only_what_is_seen_of_all_pictures_is_in_the_page(served, chrome):
     )
     assert chrome.execute_script("return document.querySelectorAll('.cell').length") < 250
     assert sorted(took)[len(took) // 2] < 50  # milliseconds, on a machine that does other things too
+
+
+def drag(chrome, start, *through):
+    """Press at an element or a point of the window, go through others, and let go."""
+    from selenium.webdriver import ActionChains
+
+    chain = ActionChains(chrome, duration=40)
+    pointer = chain.w3c_actions.pointer_action
+    for place, (x, y) in enumerate((start, *through)):
+        pointer.move_to_location(int(x), int(y))
+        if place == 0:
+            pointer.pointer_down()
+    pointer.pointer_up()
+    chain.perform()
+
+
+def middle(chrome, what):
+    """Where the middle of an element is, in the window."""
+    program = "const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+    return chrome.execute_script(f"{program} return [box.x + box.width / 2, box.y + box.height / 2]", what)
+
+
+def counts(page):
+    return {one["label"]: one["count"] for one in told(page, "progress")["classes"]}
+
+
+def test_pictures_like_one_are_a_key_away_and_new_things_a_view(served, chrome, loose):
+    of = {row_id(path): NAMES[colour] for path, colour in colour_of(loose).items()}
+    shown, _, _ = settled(chrome)
+    write(chrome, "l")
+    assert "pick the one" in chrome.execute_script("return byId('note').textContent")
+    write(chrome, RIGHT, RIGHT, "l")
+    until(lambda: chrome.execute_script("return page.kind") == "like")
+    liked, rows = chrome.execute_script("return [liked, rows]")
+    assert rows[0] == liked == shown[1] and {of[row] for row in rows[:20]} == {of[liked]}
+    chrome.execute_script("picked = new Set(rows.slice(0, 20)); draw()")
+    call_them(chrome, of[liked])
+    until(lambda: counts(served) == {of[liked]: 20})
+    chrome.execute_script("turnTo('unlike')")
+    until(lambda: chrome.execute_script("return page.kind") == "unlike")
+    rows = chrome.execute_script("return rows")
+    assert len(rows) == 40 and of[liked] not in {of[row] for row in rows}
+
+
+def test_a_line_on_the_map_picks_what_lies_within(served, chrome, loose):
+    of = {row_id(path): NAMES[colour] for path, colour in colour_of(loose).items()}
+    chrome.execute_script("turnTo('map')")
+    until(lambda: chrome.execute_script("return page.kind === 'map' && Boolean(places?.x.length)"))
+    points = chrome.execute_script(
+        "const box = byId('map').getBoundingClientRect();"
+        "return everything.map((row, place) => { const { x, y } = at(place, box.width, box.height);"
+        "return [row, box.x + x, box.y + y]; })"
+    )
+    greens = [point[1:] for point in points if of[point[0]] == "green"]
+    left, right = min(x for x, _ in greens) - 8, max(x for x, _ in greens) + 8
+    top, bottom = min(y for _, y in greens) - 8, max(y for _, y in greens) + 8
+    inside = {row for row, x, y in points if left < x < right and top < y < bottom}
+    drag(chrome, (left, top), (right, top), (right, bottom), (left, bottom), (left, top + 3))
+    until(lambda: chrome.execute_script("return page.kind") == "lasso")
+    assert set(chrome.execute_script("return rows")) == inside >= {row for row in of if of[row] == "green"}
+    call_them(chrome, "green")
+    until(lambda: counts(served) == {"green": len(inside)})
+    until(lambda: chrome.execute_script("return page.kind === 'map' && !byId('map').hidden"))
+
+
+def test_what_is_picked_is_dragged_onto_a_class_or_onto_the_box_for_a_new_one(served, chrome):
+    shown, _, _ = settled(chrome)
+    chrome.execute_script("picked = new Set(rows.slice(0, 3)); draw()")
+    drag(chrome, middle(chrome, f"[data-row='{shown[1]}']"), middle(chrome, "#note"), middle(chrome, "#new"))
+    write(chrome, "red", ENTER)
+    until(lambda: counts(served) == {"red": 3})
+    chrome.execute_script("picked = new Set(rest().slice(0, 5)); draw()")
+    drag(chrome, middle(chrome, ".cell.picked"), middle(chrome, "#note"), middle(chrome, "#classes button"))
+    until(lambda: counts(served) == {"red": 8})
+    assert chrome.execute_script("return document.querySelectorAll('#carried, .over').length") == 0
+    chrome.execute_script("picked = new Set(rest().slice(0, 2)); draw()")
+    drag(chrome, middle(chrome, ".cell.picked"), middle(chrome, "#note"), middle(chrome, "#question"))
+    assert chrome.execute_script("return picked.size") == 2, "beside a class nothing is done"
+    assert counts(served) == {"red": 8}
+
+
+def test_a_class_is_renamed_and_merged_by_keys_and_one_undo_takes_it_back(served, chrome):
+    settled(chrome)
+    for name, count in (("cat", 4), ("kittens", 2)):
+        chrome.execute_script("picked = new Set(rest().slice(0, arguments[0])); draw()", count)
+        call_them(chrome, name)
+        settled(chrome)
+    write(chrome, "r")
+    chrome.execute_script("byId('which').value = 'cat'; byId('becomes').focus()")
+    write(chrome, "cats", ENTER)
+    until(lambda: counts(served) == {"kittens": 2, "cats": 4})
+    write(chrome, "r")
+    chrome.execute_script("byId('which').value = 'kittens'; byId('becomes').focus()")
+    write(chrome, "cats")
+    assert chrome.execute_script("return byId('rename').textContent") == "Put all of kittens with cats"
+    write(chrome, ENTER)
+    until(lambda: counts(served) == {"cats": 6})
+    write(chrome, "u")
+    until(lambda: counts(served) == {"kittens": 2, "cats": 4})
+    write(chrome, "u")
+    until(lambda: counts(served) == {"cat": 4, "kittens": 2})
+
+
+def test_a_key_that_is_held_films_into_its_class_with_a_real_stream(loose, monkeypatch):
+    from selenium.webdriver import ActionChains
+
+    def features(learner):
+        return np.abs(np.random.default_rng(0).normal(size=(len(learner.paths), 8)))
+
+    monkeypatch.setattr(Learner, "_computed", features)
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with (
+        review.open(loose, port=FREE, label=True) as page,
+        browser.chromium(Options(), hosts=["127.0.0.1"], words=fake) as chrome,
+    ):
+        look(chrome, page.url)
+        until(lambda: told(page, "progress")["busy"] == "")
+        write(chrome, "f")
+        until(lambda: chrome.execute_script("return filming() && byId('screen').videoWidth > 0"))
+        write(chrome, "c", "clock", ENTER)
+        key = chrome.execute_script("return keysOf(progress.classes.map(one => one.label))[0]")
+        ActionChains(chrome).key_down(key).perform()
+        until(lambda: chrome.execute_script("return filmed.get('clock')") >= 3)
+        ActionChains(chrome).key_up(key).perform()
+        until(lambda: not chrome.execute_script("return held || shooting"))
+        kept = chrome.execute_script("return filmed.get('clock')")
+        assert len(list((loose.root / "camera" / "clock").glob("*.jpg"))) == kept
+        assert told(page, "progress")["labelled"] == 0
+        write(chrome, "f")
+        until(lambda: told(page, "progress")["pictures"] > 60)
+        until(lambda: not chrome.execute_script("return filming()"))
+        until(lambda: counts(page) == {"clock": told(page, "progress")["labelled"]})
+    table = manifest.load(loose.root).table
+    frames = table[table["label"] == "clock"]
+    assert len(frames) == kept and set(frames["source"]) == {"imagefolder"} and min(frames["width"]) >= 480
+
+
+def test_marks_of_a_page_that_is_killed_are_sent_by_the_next_one_and_once(loose, monkeypatch):
+    from selenium.common.exceptions import WebDriverException
+
+    monkeypatch.setattr(Learner, "_computed", lambda learner: features_of(loose)())
+    rng, expected = random.Random(5), {}
+    with (
+        review.open(loose, port=FREE, label=True) as page,
+        browser.chromium(Options(), hosts=["127.0.0.1"]) as chrome,
+    ):
+        look(chrome, page.url)
+        until(lambda: told(page, "progress")["busy"] == "")
+        for _ in range(8):
+            offline = rng.random() < 0.7  # so that marks only lie in the browser
+            conditions = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+            chrome.execute_cdp_cmd("Network.enable", {})
+            chrome.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
+            chosen, name = rng.sample(page.learner.paths, rng.choice((1, 5, 20))), rng.choice(NAMES)
+            program = "submit({ rows: arguments[0], mark: 'label', label: arguments[1], new: true, seen: 'together' })"
+            chrome.execute_script(program, [row_id(path) for path in chosen], name)
+            expected |= dict.fromkeys(chosen, name)
+            with pytest.raises(WebDriverException):
+                chrome.execute_cdp_cmd("Page.crash", {})
+            chrome.switch_to.new_window("tab")
+            look(chrome, page.url)
+            until(lambda: chrome.execute_script("return !sending && !pending.length"))
+    table = manifest.load(loose.root).table
+    marked = table[table["label"] != ""]
+    assert dict(zip(marked["path"], marked["label"], strict=True)) == expected
+    ids = [json.loads(line)["id"] for line in (loose.root / "review.jsonl").read_text().splitlines()]
+    assert len(ids) == len(set(ids)) == 8

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.core import extras, moved, paths
-from toolkit.dataset import verify
 from toolkit.dataset.manifest import Manifest
-from toolkit.duplicates import dedup
 from toolkit.errors import ToolkitError
+from toolkit.review import incoming
 from toolkit.review.journal import BY_HAND, Journal
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ def serve(
         manifest: the dataset, saved.
         host: address to listen at: this machine alone, or one of its addresses in the network, for a phone.
         port: None takes 8642, or any that is free.
-        queue: what is shown first: "labels", "conflicts", "mistakes", "hesitant", "copies", "left-out", "all" or
-            "class:NAME"; "" for the first that has pictures.
+        queue: what is shown first: "labels", "conflicts", "mistakes", "hesitant", "bulk", "copies", "left-out",
+            "all" or "class:NAME"; "" for the first that has pictures.
         on_start: called with the address of the page.
 
     Returns:
@@ -78,7 +77,7 @@ def open(
     ...     print(page.url)
     """
     if label:
-        _prepared(manifest)
+        incoming.bring_in(manifest)
     return _server()(manifest.root, host=host, port=port, queue=queue, label=label).start()
 
 
@@ -105,17 +104,10 @@ def label(
 
     >>> label(manifest.load("pets"), on_start=webbrowser.open)  # doctest: +SKIP
     """
-    server = _server()(_prepared(manifest).root, host=host, port=port, label=True)
+    server = _server()(incoming.bring_in(manifest).root, host=host, port=port, label=True)
     on_start(server.url)
     server.run()
     return server.session.manifest, server.done
-
-
-def _prepared(manifest: Manifest) -> Manifest:
-    """The manifest with what is new verified and searched for copies, saved."""
-    if not (manifest.table["status"] == "new").any():
-        return manifest
-    return dedup.group(verify.check(manifest).save()).save()
 
 
 def exclude(manifest: Manifest, pictures: Iterable[str], *, reason: str = "") -> Manifest:

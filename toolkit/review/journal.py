@@ -24,6 +24,7 @@ from toolkit.review.lines import CELLS
 
 FILE = "review.jsonl"
 MARKS = ("keep", "use", "exclude", "label", "doubt")
+RENAME = "rename"  # the mark of all pictures of a class, which says nothing of any of them
 SEEN = ("", "alone", "together", "confirmed")  # how a person saw the picture
 USABLE = ("duplicate", "label conflict", "poor quality", "excluded")  # a person may take these into use after all
 BY_HAND = "taken out by hand"
@@ -60,6 +61,7 @@ class Journal:
         self.cells: dict[str, dict] = {}
         self.classes: dict[str, int] = {}
         self._latest: dict[str, dict] = {}  # line of each path
+        self._renamed: set[str] = set()  # names that classes had, or were not to have after all
         try:
             for entry in self._entries():
                 self._play(entry)
@@ -83,6 +85,13 @@ class Journal:
         with self.lock:
             live = [entry for path, entries in self._live.items() if path in self.cells for entry in entries]
         return sorted(live, key=lambda entry: entry["number"])
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The classes, but for names without a picture that another has replaced."""
+        with self.lock:
+            gone = self._renamed and self._renamed - {str(cells["label"]) for cells in self.cells.values()}
+            return tuple(label for label in self.classes if label not in gone)
 
     def last_of(self, path: str) -> str:
         """The id of the last mark of a picture that is not undone, or ""."""
@@ -144,7 +153,8 @@ class Journal:
         Args:
             marks: each with an `id`, a `path` or many `paths`, and a `mark` of `MARKS` or "undo"; with a `label`, which
                 may be `new`, `words` why, the whole `reason` to exclude it, how it was `seen`, or the id `of` what is
-                to be undone. A mark of many pictures is refused if one of them is.
+                to be undone. A mark of many pictures is refused if one of them is. "rename" is about all pictures of
+                the class that it `was`, and an undo without a path about all that there is of a mark.
 
         Returns:
             Why marks were refused, by their id.
@@ -162,7 +172,7 @@ class Journal:
                 except Refused as reason:
                     refused[mark["id"]] = str(reason)
                     continue
-                self._write(lines.packed(entries) if "paths" in mark else entries[0])
+                self._write(entries[0] if "path" in mark else lines.packed(entries))
                 for entry in entries:
                     self._play(entry)
             os.fsync(self._file)
@@ -175,11 +185,12 @@ class Journal:
 
     def _entries_of(self, mark: Mapping[str, Any]) -> list[dict]:
         """What a mark says of each of its pictures; an undo, of those where there is something to undo."""
-        paths = mark.get("paths")
-        if paths is None:
+        if "path" in mark:
             return [self._entry(mark)]
+        paths = self._of_class(mark) if mark["mark"] == RENAME else mark.get("paths", ())
         if mark["mark"] == "undo":
-            paths = [path for path in paths if any(live["id"] == mark.get("of") for live in self._live[path])]
+            among = mark.get("paths", list(self.cells))
+            paths = [path for path in among if any(live["id"] == mark.get("of") for live in self._live[path])]
         if not paths:
             raise Refused("there is no picture that it is about")
         if len(set(paths)) < len(paths):
@@ -198,8 +209,9 @@ class Journal:
                 raise Refused("there is nothing left to undo")
             return entry | {"of": mark["of"]}
         cells = self.cells[path]
-        changes = {"reviewed": kind, "seen": mark.get("seen", "")} | self._changes(kind, cells, mark)
-        if changes["seen"] not in SEEN:
+        looked = {"reviewed": kind, "seen": mark.get("seen", "")} if kind != RENAME else {}
+        changes = looked | self._changes(kind, cells, mark)
+        if changes.get("seen", "") not in SEEN:
             raise Refused(f"expected seen to be one of {', '.join(SEEN[1:])}, got {changes['seen']!r}")
         return entry | {"changes": changes, "before": {name: cells[name] for name in CELLS}}
 
@@ -209,7 +221,7 @@ class Journal:
             return {"status": "excluded", "reason": mark.get("reason") or words}
         if kind == "use" and cells["status"] in USABLE:
             return {"status": "ok" if cells["verified"] else "new", "reason": ""}
-        if kind == "label":
+        if kind in ("label", RENAME):
             label, index = self._class(mark)
             changes: dict[str, object] = {"label": label, "class_index": index}
             reason = mark.get("words", "").strip()
@@ -219,6 +231,13 @@ class Journal:
         if kind not in MARKS:
             raise Refused(f"expected a mark of {', '.join((*MARKS, 'undo'))}, got {kind!r}")
         return {}
+
+    def _of_class(self, mark: Mapping[str, Any]) -> list[str]:
+        """The pictures of the class that a mark renames, used or not."""
+        was, label = mark.get("was", ""), mark.get("label", "")
+        if was not in self.named or was == label:
+            raise Refused(f"expected a class to rename, of {', '.join(self.named)}, and another name, got {was!r}")
+        return [path for path, cells in self.cells.items() if cells["label"] == was]
 
     def _class(self, mark: Mapping[str, Any]) -> tuple[str, int]:
         """The label of a mark, and its place in the order of the classes: at the end, if it is a new one."""
@@ -237,12 +256,17 @@ class Journal:
         live = self._live[entry["path"]]
         if entry["mark"] == "undo":
             index = [mark["id"] for mark in live].index(entry["of"])
-            cells = live.pop(index)["before"]
+            undone = live.pop(index)
+            cells = undone["before"]
+            if undone["mark"] == RENAME:
+                self._renamed.add(undone["changes"]["label"])
             for later in live[index:]:
                 later["before"] = cells
                 cells = cells | later["changes"]
         else:
             live.append(entry)
+            if entry["mark"] == RENAME:
+                self._renamed.add(entry["before"]["label"])
             cells = entry["before"] | entry["changes"]
         self._numbers[entry["id"]] = entry["number"]
         self._changed.append((entry["number"], entry["path"]))

@@ -4,74 +4,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from toolkit.core.words import counted
+from toolkit.dataset import split
 from toolkit.errors import DatasetError, ToolkitError
-from toolkit.review import active, estimate
+from toolkit.review import active, estimate, forecast, known
 from toolkit.review.active import NONE, Proposal
 from toolkit.review.estimate import Estimate
+from toolkit.review.forecast import Forecast
+from toolkit.review.known import Labels, Sample
 from toolkit.review.session import Session, row_id
 
 NETWORK = "efficientnet_lite0"  # whose weights are installed
 REMINDED = 0.25  # share of the pictures that were labelled since the last sample, after which another one is due
 FIRST_SAMPLE = 100  # labels
-GONE: dict[str, Any] = {
-    "status": "excluded",
-    "label": "",
-    "reviewed": "",
-    "seen": "",
-    "mark": 0,
-}  # a row that was pruned
-RIGHT = ("label", "keep")  # marks that say what a picture is
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What is known of the pictures at one moment, in arrays of shape (pictures,).
-
-    Args:
-        classes: names, in their order.
-        index: of each label in `classes`, or `active.NONE`.
-        open: whether a picture is still to be labelled.
-        alone: whether a person has looked at it alone.
-        mark: number of its last mark.
-        settled: whether its last mark says what it is.
-        kept: whether it says that the label it had is right.
-    """
-
-    classes: tuple[str, ...]
-    index: np.ndarray
-    open: np.ndarray
-    alone: np.ndarray
-    mark: np.ndarray
-    settled: np.ndarray
-    kept: np.ndarray
-
-
-@dataclass
-class Sample:
-    """A random sample that is being asked about.
-
-    Args:
-        indices: of its pictures.
-        guesses: what each had, or was taken for, before it was asked about: a class name, or "".
-        since: number of the last mark before.
-        alone, candidates: see `estimate.of`.
-    """
-
-    indices: np.ndarray
-    guesses: list[str]
-    since: int
-    alone: int
-    candidates: int
-
-    def answered(self, now: Labels) -> np.ndarray:
-        """Which of them a person has said something of since: alone, or that it is none of the classes."""
-        return (now.mark > self.since)[self.indices] & (now.alone | ~now.settled)[self.indices]
+MAP = 1000  # across and down
 
 
 class Learner:
@@ -88,9 +37,13 @@ class Learner:
         self.session, self._seed = session, seed
         self._features = features or self._computed
         used = session.manifest.where(status=("new", "ok"))
-        self.paths = sorted(used.table["path"])
+        table = used.table.sort_values("path")
+        self.paths = table["path"].tolist()
+        self._groups = np.unique(split.groups(table), return_inverse=True)[1]
         self.busy = "looks at the pictures for the first time"
         self.estimate: Estimate | None = None
+        self.forecast: Forecast | None = None
+        self._asked: Sample | None = None  # whose estimate has no forecast yet
         self._estimated_at, self._drawn = 0, 0
         self._vectors: np.ndarray | None = None
         self._cluster = np.zeros(len(self.paths), int)
@@ -107,21 +60,29 @@ class Learner:
         self._ended.set()
         self._marked.set()
 
-    def propose(self, view: str, *, label: str = "", skip: int = 0) -> Proposal:
+    def propose(self, view: str, *, label: str = "", skip: int = 0, like: str = "") -> Proposal:
         """What a person should look at.
 
         Args:
             view: "next" for what is most useful; "confirm" for what is taken for `label`, the surest first; "decide"
-                for what is doubtful; "disagree" for labels that the head doubts; "sample" for a random sample.
+                for what is doubtful; "like" for what looks like one picture; "unlike" for what looks like nothing that
+                has a label; "disagree" for labels that the head doubts; "sample" for a random sample.
             label: a class.
             skip: how many proposals, or pages, to pass over.
+            like: path of the picture that others are to look like.
         """
+        if self._shares is not None and not set(self._told(self._shares)) <= set(self.session.journal.named):
+            self.wait()  # for a head that knows what a class is called now
         now, vectors, shares = self.labels(), self._vectors, self._shares
         if view == "sample":
             return Proposal("sample", self._sampled(now), NONE, np.empty(0, int))
         if view == "disagree":
             return _page("disagree", self._odd[(now.index != NONE)[self._odd] & ~now.kept[self._odd]], skip)
-        if vectors is None or (view != "next" and shares is None):
+        if vectors is not None and view == "like" and like in self.paths:
+            return _page("like", active.alike(vectors, now.open, self.paths.index(like)), skip)
+        if vectors is not None and view == "unlike" and (now.index != NONE).any():
+            return _page("unlike", active.unlike(vectors, now.index, now.open, seed=self._seed), skip)
+        if vectors is None or view in ("like", "unlike") or (view != "next" and shares is None):
             return _page("group", np.flatnonzero(now.open), skip)
         if view == "next" or shares is None:
             found = active.proposals(vectors, self._cluster, now.index, now.open, shares)
@@ -161,21 +122,36 @@ class Learner:
         place = int(shares[index].argmax())
         return classes[place], float(shares[index, place])
 
+    def places(self) -> np.ndarray:
+        """The map: two principal components of each picture, int array of shape (pictures, 2), 0 to `MAP`."""
+        if self._vectors is None or self._vectors.shape[1] < 2:
+            return np.empty((0, 2), int)
+        plane = self._vectors[:, :2]
+        low, high = np.quantile(plane, (0.005, 0.995), axis=0)  # a single odd picture would squeeze the rest
+        return ((plane - low) / np.maximum(high - low, 1e-9) * MAP).clip(0, MAP).astype(int)
+
+    def _told(self, shares: np.ndarray) -> list[str]:
+        """The classes that a head tells apart."""
+        classes = tuple(self.session.journal.classes)
+        return [classes[place] for place in np.flatnonzero(shares.any(axis=0))]
+
     def progress(self) -> dict[str, object]:
         """How far the person is."""
         now = self.labels()
         self._judge(now)
         labelled = int((now.index != NONE).sum())
         due = labelled - self._estimated_at >= max(FIRST_SAMPLE, REMINDED * len(self.paths))
-        counts = np.bincount(now.index[now.index != NONE], minlength=len(now.classes)).tolist()
+        numbers = np.bincount(now.index[now.index != NONE], minlength=len(now.classes)).tolist()
+        counts = dict(zip(now.classes, numbers, strict=True))
         return {
             "pictures": len(self.paths),
             "labelled": labelled,
             "open": int(now.open.sum()),
             "alone": int(now.alone.sum()),
-            "classes": [{"label": label, "count": count} for label, count in zip(now.classes, counts, strict=True)],
+            "classes": [{"label": label, "count": counts.get(label, 0)} for label in self.session.journal.named],
             "disagree": len(self._odd),
             "estimate": vars(self.estimate) | {"enough": self.estimate.enough} if self.estimate else None,
+            "forecast": vars(self.forecast) if self.forecast else None,
             "due": due and bool(now.open.sum()) and self._shares is not None,
             "busy": self.busy,
             "ready": self._vectors is not None,
@@ -183,20 +159,7 @@ class Learner:
 
     def labels(self) -> Labels:
         """What is known now."""
-        journal = self.session.journal
-        with journal.lock:
-            classes = tuple(journal.classes)
-            place = {label: number for number, label in enumerate(classes)} | {"": NONE}
-            cells = [journal.cells.get(path, GONE) for path in self.paths]
-            used = np.array([one["status"] in ("new", "ok") for one in cells], np.bool_)
-            index = np.array([place[one["label"]] for one in cells], np.int64)
-            reviewed = np.array([one["reviewed"] for one in cells], np.object_)
-            alone = np.array([one["seen"] == "alone" for one in cells], np.bool_)
-            mark = np.array([one["mark"] for one in cells], np.int64)
-        index = np.where(used, index, NONE)
-        is_open = used & (index == NONE) & (reviewed != "doubt")
-        settled = used & (index != NONE) & np.isin(reviewed, RIGHT)
-        return Labels(classes, index, is_open, alone & settled, mark, settled, settled & (reviewed == "keep"))
+        return known.labels(self.session.journal, self.paths)
 
     def _run(self) -> None:
         try:
@@ -208,17 +171,29 @@ class Learner:
             return
         self._marked.set()
         while self._marked.wait() and not self._ended.is_set():
-            self._marked.clear()
             self.busy = "learns"
+            self._marked.clear()
             self._learn()
             self.busy = ""
 
     def _learn(self) -> None:
+        with self._lock:
+            asked, self._asked = self._asked, None  # before the labels: all of its answers are among them
         now = self.labels()
         vectors = self._vectors
         if vectors is not None:
             self._shares = active.head(vectors, now.index, len(now.classes))
             self._odd = active.disagreements(vectors, now.index, seed=self._seed)
+            if asked:
+                self._foresee(asked, now, vectors)
+
+    def _foresee(self, sample: Sample, now: Labels, vectors: np.ndarray) -> None:
+        """Make the forecast that goes with the estimate of a sample."""
+        measured = forecast.curve(vectors, now.index, self._groups, seed=self._seed)
+        right, is_open = sample.right(now)
+        labelled = int(((now.index != NONE) & ~now.alone).sum())
+        counts = {"known": int(now.alone.sum()), "open": int(now.open.sum()), "labelled": labelled}
+        self.forecast = forecast.of(right, is_open, measured, **counts) if measured and len(right) else None
 
     def _computed(self) -> np.ndarray:
         from toolkit.training import features  # here, since it loads TensorFlow
@@ -242,20 +217,25 @@ class Learner:
         candidates = np.flatnonzero((now.open | (now.index != NONE)) & ~now.alone)
         indices = estimate.drawn(candidates, seed=self._seed + self._drawn)
         self._drawn += 1
-        guesses = [now.classes[now.index[one]] if now.index[one] != NONE else self.taken_for(one)[0] for one in indices]
-        return Sample(indices, guesses, self.session.journal.last, int(now.alone.sum()), len(candidates))
+        guesses = [now.name(one) or self.taken_for(one)[0] for one in indices]
+        is_open = now.index[indices] == NONE
+        return Sample(indices, guesses, is_open, self.session.journal.last, int(now.alone.sum()), len(candidates))
 
     def _judge(self, now: Labels) -> None:
-        """Make an estimate of a sample that was asked about to its end."""
+        """Make an estimate of a sample that was asked about to its end; one with a class renamed since is dropped."""
         with self._lock:
             sample = self._sample
+            if sample and set(sample.guesses) - {"", *self.session.journal.named}:
+                sample = self._sample = None
             if sample is None or not sample.answered(now).all():
                 return
-            pairs = [(index, guess) for index, guess in zip(sample.indices, sample.guesses, strict=True)]
-            said = [now.classes[now.index[index]] == guess for index, guess in pairs if now.settled[index]]
-            if said:
-                dropped = len(pairs) - len(said)  # which have no label, or are left out
-                self.estimate = estimate.of(said, alone=sample.alone, candidates=sample.candidates - dropped)
+            right, _ = sample.right(now)
+            if len(right):
+                dropped = len(sample.indices) - len(right)  # which have no label, or are left out
+                candidates = sample.candidates - dropped
+                self.estimate = estimate.of(right.tolist(), alone=sample.alone, candidates=candidates)
+                self._asked = sample
+                self._marked.set()
             self._estimated_at, self._sample = int((now.index != NONE).sum()), None
 
 

@@ -46,16 +46,16 @@ class Server(sockets.Serving):
             raise
         self._token = _token(self.session.root)
         token = self._token.read_text()
-        self.learner = Learner(self.session) if label else None
         page = build(
             self.session,
             token,
             host=host,
             queue=queue,
             on_stop=self._end,
-            learner=self.learner,
+            learner=Learner(self.session) if label else None,
             on_done=self._finish,
         )
+        self._state = page.state
         settings = uvicorn.Config(
             page,
             log_config=None,  # uvicorn's closes all handlers there are, and absl's closes stderr then
@@ -69,6 +69,11 @@ class Server(sockets.Serving):
         if queue and queue not in self.session.queues:
             self._end()
             raise ValueError(f"expected a queue of {', '.join(self.session.queues)}, got {queue!r}")
+
+    @property
+    def learner(self) -> Learner | None:
+        """What learns beside the page on which pictures are labelled; another one after pictures were added."""
+        return self._state.learner
 
     def _finish(self) -> None:
         self.done = self._server.should_exit = True

@@ -15,7 +15,7 @@ from toolkit.dataset.manifest import Manifest
 from toolkit.errors import ToolkitError
 from toolkit.images import opening
 from toolkit.review import queues
-from toolkit.review.journal import Journal
+from toolkit.review.journal import RENAME, Journal
 
 SAVED_AFTER = 0.4  # seconds; what is marked in between is saved together
 OPENED_IN = 10.0  # seconds, or else a picture is not shown
@@ -46,9 +46,7 @@ class Session:
         self.problem = ""  # why the manifest could not be saved, in words
         self._saving, self._marked, self._ended = threading.Lock(), threading.Event(), threading.Event()
         self.save()
-        self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
-        facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
-        self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
+        self._read()
         self._pictures = BoundedCache[bytes](CACHED)
         self._openers = Deadline(opening.shown, most=workers.cores(), seconds=OPENED_IN)
         self._saver = threading.Thread(target=self._follow, name="review", daemon=True)
@@ -78,7 +76,7 @@ class Session:
         """Add marks, which are on disk when this returns; why some were refused, by their id.
 
         Args:
-            marks: as `Journal.add` wants them, with a `row` in place of a `path`, or `rows`.
+            marks: as `Journal.add` wants them, with a `row` in place of a `path`, or `rows`, or neither.
         """
         refused = self.journal.add(map(self._located, marks))
         self._marked.set()
@@ -87,9 +85,10 @@ class Session:
 
     def _located(self, mark: Mapping[str, Any]) -> dict[str, Any]:
         rows = mark.get("rows")
-        if rows is None:
-            return {**mark, "path": self.path(mark["row"])}
-        return {**mark, "paths": [self.path(row) for row in rows]}
+        if rows is not None:
+            return {**mark, "paths": [self.path(row) for row in rows]}
+        is_of_all = not mark.get("row") and mark["mark"] in ("undo", RENAME)
+        return dict(mark) if is_of_all else {**mark, "path": self.path(mark["row"])}
 
     def save(self) -> None:
         """Write the marks into the manifest; what another stage has written there meanwhile is kept."""
@@ -103,6 +102,16 @@ class Session:
                 self.manifest = marked.save()
                 if self.manifest.table is not marked.table:  # a stage has written in that moment
                     self.journal.adopt(self.manifest.table)
+
+    def refresh(self) -> None:
+        """Take in the pictures that another stage has added since."""
+        self.save()
+        self._read()
+
+    def _read(self) -> None:
+        self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
+        facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
+        self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
 
     def path(self, row: str) -> str:
         """Path of a row, or "" if there is none."""

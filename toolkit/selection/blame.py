@@ -28,7 +28,7 @@ from toolkit.training.config import Config
 USUAL = Config(networks.USUAL)
 LEAST = 1e-3  # probability, below which an answer is not worse: a few pictures would outweigh all others
 CS = probe.CS[2:]
-DIRECTIONS = 512  # of the features, in which heads learn: four times as fast as in two thousand
+DIRECTIONS = 512  # of the features, in which heads learn: sooner than in two thousand
 DRAWS = 2000
 QUANTILES = (0.025, 0.975)
 

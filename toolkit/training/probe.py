@@ -28,7 +28,6 @@ from toolkit.training.logistic import STEPS, Probe, Solution, Solver, regulariza
 __all__ = ["CS", "Features", "Probe", "ProbeFit", "Solver", "features_for", "folds_of", "learn", "regularization_path"]
 
 CS: tuple[float, ...] = tuple(float(f"{10**power:.3g}") for power in np.arange(-4, 0.1, 0.5))  # strongest first
-FURTHER = 10**0.5  # from one C to the next where the best is the first or the last
 LIMITS = (1e-6, 100.0)  # of C
 FOLDS = 5  # of train and val together, where a head is refit
 ENOUGH = 1000  # pictures to choose C by
@@ -159,9 +158,9 @@ class _Search:
     def further(self) -> float | None:
         """The next C to try, since the best is the first or the last; None where it is not, or at the limits."""
         tried, best = sorted(self._scores), self.best()
-        step = FURTHER if best == len(tried) - 1 else 1 / FURTHER if best == 0 else 0.0
-        C = float(f"{tried[best] * step:.3g}")
-        return C if LIMITS[0] <= C <= LIMITS[1] else None
+        step = 0.5 if best == len(tried) - 1 else -0.5 if best == 0 else 0.0
+        C = float(f"{10 ** (round(2 * np.log10(tried[best])) / 2 + step):.3g}")
+        return C if step and LIMITS[0] <= C <= LIMITS[1] else None
 
     def history(self) -> pd.DataFrame:
         """A row per C, in rising order."""

@@ -72,6 +72,7 @@ def measured(data: Manifest) -> Iterator[dict]:
     Learner._computed = lambda learner: np.abs(np.random.default_rng(1).normal(size=(len(learner.paths), 64)))
     begun = time.perf_counter()
     with review.open(data, port=0, label=True) as page, browser.chromium(Options(), hosts=["127.0.0.1"]) as chrome:
+        chrome.set_script_timeout(300)  # a busy machine draws a frame in a tenth of a second
         print(f"opened in {time.perf_counter() - begun:.1f} s, {workers.cores()} cores")
         begun = time.perf_counter()
         chrome.get(page.url)

@@ -78,6 +78,17 @@ def test_marks_of_one_sitting_are_a_batch_and_half_an_hour_ends_it(table):
     assert batches[path("cars", 4)] == "relabelled by hand"
 
 
+def test_a_mark_of_many_pictures_is_in_the_batch_of_its_sitting_with_all_of_them(table):
+    marked(table, (12, 0, path("cars", 0)))
+    several = {"at": "2026-11-12T10:10:00", "mark": "relabel", "rows": [{"path": path("cars", n)} for n in (1, 2)]}
+    with (table.root / changes.MARKS).open("a") as file:
+        file.writelines(f"\n{json.dumps(line)}" for line in (several, {"at": several["at"], "rows": [3]}))
+    now = table.update({path("cars", n): {"label": "tanks", "class_index": 1} for n in range(4)})
+    batches = changes.between(changes.noted(table), now).set_index("path")["batch"]
+    assert [batches[path("cars", n)] for n in range(3)] == 3 * ["marked on 12 Nov 2026 at 10:00"]
+    assert batches[path("cars", 3)] == "relabelled by hand"
+
+
 def test_a_picture_that_gets_a_label_is_added_and_one_that_loses_it_taken_out(table):
     waiting = table.update({path("cars", 0): {"label": "", "class_index": -1}})
     (added,) = changes.between(changes.noted(waiting), table).itertuples()

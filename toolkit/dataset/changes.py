@@ -131,9 +131,11 @@ def sittings(root: Path) -> dict[str, str]:
     for line in lines:
         try:
             entry = json.loads(line)
-            at, path = datetime.fromisoformat(entry["at"]).replace(tzinfo=None), str(entry["path"])
-        except (ValueError, KeyError, TypeError):  # torn by a crash, or of another kind
+            at = datetime.fromisoformat(entry["at"]).replace(tzinfo=None)
+            marked = [str(row["path"]) for row in entry.get("rows", [entry])]  # a mark of many is one line
+        except (ValueError, KeyError, TypeError, AttributeError):  # torn by a crash, or of another kind
             continue
         begun = begun if begun and at - last <= PAUSE else f"marked on {at:%d %b %Y at %H:%M}"
-        named[path], last = begun, at
+        named.update(dict.fromkeys(marked, begun))
+        last = at
     return named

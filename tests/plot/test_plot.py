@@ -209,6 +209,10 @@ def test_a_prediction_shows_the_picture_as_the_network_saw_it(tmp_path, table):
     figure = plot.prediction(answer)
     assert (figure.axes[0].images[0].get_array() == answer.pixels).all()
     assert answer.label in figure.axes[1].get_title()
+    strange = dataclasses.replace(answer, familiarity=0.2)
+    doubtful = dataclasses.replace(answer, familiarity=0.8, abstained=True)
+    titles = [plot.prediction(one).axes[1].get_title() for one in (strange, doubtful)]
+    assert titles == ["unlike anything it learned", "not sure"]
 
 
 @pytest.mark.slow

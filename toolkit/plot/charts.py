@@ -253,7 +253,9 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
 
 
 def prediction(answer: "Prediction") -> Figure:
-    """A picture as the network saw it, and the probabilities of its ten likeliest classes.
+    """A picture as the network saw it, its answer, and the probabilities of the ten likeliest classes.
+
+    The answer may be "not sure" or "unlike anything it learned"; the bars then say what it would have been called.
 
     Args:
         answer: as `predict.picture` gives it.
@@ -270,7 +272,8 @@ def prediction(answer: "Prediction") -> Figure:
     right.set_xticks([0, 1], ["0%", "100%"])
     right.axvline(1, color=FAINT, linewidth=1, zorder=0)
     right.set_ylim(len(names) - 0.4, -0.6)
-    right.set_title(f"{shortened(answer.label, 24)}, {answer.probability:.1%} sure")
+    named = f"{shortened(answer.label, 24)}, {answer.probability:.1%} sure"
+    right.set_title(named if answer.answer == answer.label else answer.answer)
     plain(right)
     right.spines["bottom"].set_visible(False)
     return figure

@@ -66,6 +66,12 @@ def test_a_table_is_csv_until_it_is_large(tmp_path, large, count, name):
     assert same(saved, manifest.load(saved.root)) and manifest.load(saved.root).table["my_note"].all()
 
 
+@pytest.mark.parametrize("root", ["small.tflite", "x" * 300, "null\0byte"])
+def test_what_can_be_no_folder_holds_no_table(tmp_path, root):
+    (tmp_path / "small.tflite").write_bytes(b"")
+    assert storage.base(tmp_path / root) == tmp_path / root / "manifest.csv"
+
+
 @pytest.mark.parametrize("kind", [1, 1 << 30])
 def test_any_text_and_number_is_read_as_it_was_written(kind, monkeypatch):
     monkeypatch.setattr(storage, "LARGE", kind)

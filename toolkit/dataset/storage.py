@@ -128,10 +128,10 @@ def export(root: Path) -> Path:
 
 
 def _changed_at(file: Path) -> int:
-    """When a file was written, in nanoseconds; -1 where there is none."""
+    """When a file was written, in nanoseconds; -1 where there is none that can be looked at."""
     try:
         return file.stat().st_mtime_ns
-    except FileNotFoundError:
+    except (OSError, ValueError):  # its folder may be a file, or no name at all
         return -1
 
 

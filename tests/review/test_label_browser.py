@@ -246,7 +246,7 @@ def test_a_class_is_renamed_and_merged_by_keys_and_one_undo_takes_it_back(served
     write(chrome, "r")
     chrome.execute_script("byId('which').value = 'kittens'; byId('becomes').focus()")
     write(chrome, "cats")
-    assert chrome.execute_script("return byId('rename').textContent") == "Put all of kittens with cats"
+    until(lambda: chrome.execute_script("return byId('rename').textContent") == "Put all of kittens with cats")
     write(chrome, ENTER)
     until(lambda: counts(served) == {"cats": 6})
     write(chrome, "u")

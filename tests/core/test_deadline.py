@@ -35,6 +35,17 @@ def test_results_come_back_and_a_process_is_used_again(pool):
     assert processes.run("__import__('os').getpid()") == processes.run("__import__('os').getpid()") != os.getpid()
 
 
+def test_a_process_that_was_begun_beforehand_does_the_first_item_and_none_is_begun_after_the_end(pool):
+    one = pool(eval, most=2)
+    one.begin()
+    one.begin()
+    begun = [worker.pid for worker in one._idle.queue if worker]
+    assert len(begun) == 1 and begun == [one.run("__import__('os').getpid()")]
+    one.close()
+    one.begin()
+    assert [*one._idle.queue] == [None, None]
+
+
 def test_what_the_function_raises_is_raised_here_and_the_process_stays(pool):
     one = pool(opening.prepared)
     with pytest.raises(ImageError, match="empty file") as caught:

@@ -47,6 +47,18 @@ class Deadline:
         for _ in range(most):
             self._idle.put(None)
 
+    def begin(self) -> None:
+        """Start one process before it is needed, so that the first item does not wait for it."""
+        with suppress(queue.Empty, ToolkitError, OSError):  # the first item tells what is wrong
+            worker = self._idle.get_nowait()
+            try:
+                worker = worker or self._started()
+                workers.pipes(worker)[0].flush()
+            finally:
+                self._idle.put(worker)
+        if self._closed:  # meanwhile
+            self.close()
+
     def run(self, item: Any) -> Any:
         """What the function makes of an item.
 

@@ -193,7 +193,8 @@ routes = APIRouter(prefix="/{token}")  # which is right, or the request is not l
 
 
 @routes.get("/")
-def _page() -> FileResponse:
+def _page(session: Reviewed) -> FileResponse:
+    session.begin()
     return FileResponse(PAGE, media_type="text/html; charset=utf-8")
 
 

@@ -58,6 +58,7 @@ class Journal:
         self._numbers: dict[str, int] = {}  # of every mark, by its id
         self._live: dict[str, list[dict]] = defaultdict(list)  # marks of a path that are not undone
         self._changed: list[tuple[int, str]] = []  # number and path of every mark
+        self.version = 0  # another one whenever a cell has changed
         self.cells: dict[str, dict] = {}
         self.classes: dict[str, int] = {}
         self._latest: dict[str, dict] = {}  # line of each path
@@ -123,7 +124,8 @@ class Journal:
         """Take over the rows of a manifest, but for those with fewer marks than here."""
         columns = ["path", *CELLS, "mark", "phash"]
         with self.lock:
-            for path, *values, verified in table[columns].itertuples(index=False, name=None):
+            self.version += 1
+            for path, *values, verified in table[columns].to_numpy(object):  # pyarrow's cells are slow one by one
                 cells = dict(zip((*CELLS, "mark"), values, strict=True))
                 mine = self.cells.get(path, cells)
                 newest = cells | mine if mine["mark"] > cells["mark"] else cells
@@ -275,6 +277,7 @@ class Journal:
         self.cells[entry["path"]] = now = previous | cells | {"mark": entry["number"]}
         if now["label"]:
             self.classes.setdefault(now["label"], now["class_index"])
+        self.version += 1
 
     def _write(self, entry: Mapping[str, object]) -> None:
         size = os.fstat(self._file).st_size

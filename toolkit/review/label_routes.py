@@ -15,6 +15,7 @@ from toolkit.review.learner import Learner
 from toolkit.review.session import row_id
 
 PAGE = Path(__file__).with_name("label.html")
+UNDOABLE = 200  # marks that a page can undo when it is opened
 
 
 def _learner(request: Request) -> Learner:
@@ -28,7 +29,8 @@ routes = APIRouter(prefix="/{token}/label")
 
 
 @routes.get("")
-def _page(_: Learning) -> FileResponse:
+def _page(learner: Learning) -> FileResponse:
+    learner.session.begin()
     return FileResponse(PAGE, media_type="text/html; charset=utf-8")
 
 
@@ -41,8 +43,17 @@ def _rows(learner: Learning) -> dict:
         "classes": list(now.classes),
         "labels": now.index.tolist(),
         "open": "".join("1" if is_open else "0" for is_open in now.open),
-        "undoable": _undoable(learner),
     }
+
+
+@routes.get("/undoable")
+def _undoable(learner: Learning) -> list[dict]:
+    """The last marks that can be undone, each with all of its pictures."""
+    marks: dict[str, dict] = {}
+    for entry in learner.session.journal.undoable:
+        mark = marks.setdefault(entry["id"], {"id": entry["id"], "rows": []})
+        mark["rows"].append(row_id(entry["path"]))
+    return list(marks.values())[-UNDOABLE:]
 
 
 @routes.get("/progress")
@@ -113,12 +124,3 @@ def _done(request: Request, _: Learning) -> dict:
     finish: Callable[[], None] = request.app.state.on_done
     finish()
     return {"done": True}
-
-
-def _undoable(learner: Learner, most: int = 200) -> list[dict]:
-    """The last marks that can be undone, each with all of its pictures."""
-    marks: dict[str, dict] = {}
-    for entry in learner.session.journal.undoable:
-        mark = marks.setdefault(entry["id"], {"id": entry["id"], "rows": []})
-        mark["rows"].append(row_id(entry["path"]))
-    return list(marks.values())[-most:]

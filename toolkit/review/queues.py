@@ -185,7 +185,7 @@ def _answers(manifest: Manifest) -> pd.DataFrame:
 def _used(table: pd.DataFrame) -> dict[str, str]:
     """Label of every picture in use, by its path."""
     used = table[table["status"].isin(["new", "ok"])]
-    return dict(zip(used["path"], used["label"], strict=True))
+    return dict(zip(used["path"].to_numpy(object), used["label"].to_numpy(object), strict=True))
 
 
 def _left_out(table: pd.DataFrame) -> list[Item]:
@@ -204,6 +204,6 @@ def _odd(table: pd.DataFrame) -> list[tuple[str, Item]]:
     oddness = ranks.min(axis=1).where(table["width"] > 0, 1.0)  # a picture that is not verified was not measured
     table = table.assign(odd=oddness, way=ranks.idxmin(axis=1)).sort_values(["odd", "path"])
     return [
-        (row.label, Item(row.path, f"one of the {row.way}" if row.odd <= REMARKABLE else ""))
-        for row in table.itertuples()
+        (label, Item(path, f"one of the {way}" if odd <= REMARKABLE else ""))
+        for label, path, way, odd in table[["label", "path", "way", "odd"]].to_numpy(object)
     ]

@@ -110,7 +110,7 @@ class Session:
 
     def _read(self) -> None:
         self.queues = {queue.name: queue for queue in queues.build(self.manifest)}
-        facts = self.manifest.table[list(SHOWN)].itertuples(index=False, name=None)
+        facts = self.manifest.table[list(SHOWN)].to_numpy(object)
         self._facts = {row_id(path): dict(zip(SHOWN, (path, *rest), strict=True)) for path, *rest in facts}
 
     def path(self, row: str) -> str:
@@ -133,6 +133,10 @@ class Session:
             except (OSError, ToolkitError) as error:  # the marks are safe in the journal; it is tried again
                 self.problem = f"{UNSAVED}{error}"
                 self._marked.set()
+
+    def begin(self) -> None:
+        """A page is opened, and will ask for pictures soon."""
+        self._openers.begin()
 
     def picture(self, row: str, side: int) -> bytes:
         """The JPEG bytes of a picture, made to fit a square of `side` pixels and never enlarged."""

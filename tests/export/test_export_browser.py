@@ -226,7 +226,8 @@ def test_the_page_answers_as_python_does(chrome, run, folder, tmp_path):
         assert said == ("not sure" if answer.abstained else answer.label)
         assert np.abs(np.array(found) - list(answer.probabilities.values())).max() < 1e-4
     assert {said.abstained for said in expected} == {True, False}
-    assert re.fullmatch(r"24 pictures: 12 cars, 1 not sure, 11 tanks · [\d.]+ per second", text(chrome, "counts"))
+    counts = r"24 pictures: 12 cars, 1 not sure, 11 tanks · [\d.]+ per second"
+    until(lambda: re.fullmatch(counts, text(chrome, "counts")))
 
 
 @chromium
@@ -245,13 +246,13 @@ def test_a_file_that_is_no_picture_does_not_stop_the_others(chrome, tmp_path):
 def test_the_camera_is_asked_about_frame_by_frame_and_let_go(chrome):
     chrome.find_element("id", "camera").click()
     until(lambda: text(chrome, "rate").endswith("per second"))
-    assert text(chrome, "seen").startswith("tanks")
+    until(lambda: text(chrome, "seen").startswith("tanks"))
     assert chrome.execute_script("return document.getElementById('video').videoWidth") == 320
     track = "document.getElementById('video').srcObject.getVideoTracks()[0]"
     chrome.execute_script(f"window.track = {track}")
     chrome.find_element("id", "camera").click()
-    assert chrome.execute_script("return window.track.readyState") == "ended"
-    assert not chrome.find_element("id", "live").is_displayed()
+    until(lambda: chrome.execute_script("return window.track.readyState") == "ended")
+    until(lambda: not chrome.find_element("id", "live").is_displayed())
 
 
 @chromium
@@ -297,7 +298,7 @@ def test_without_https_it_still_takes_pictures_and_says_why_the_camera_does_not_
         look(chrome, f"http://page.example:{host.port}/browser/")
         assert choose(chrome, [file])[0][0] == "tanks"
         chrome.find_element("id", "camera").click()
-        assert text(chrome, "note") == "The camera needs an address that begins with https."
+        until(lambda: text(chrome, "note") == "The camera needs an address that begins with https.")
 
 
 @chromium

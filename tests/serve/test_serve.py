@@ -9,14 +9,13 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import requests
-from helpers import coloured, encoded, textured
+from helpers import coloured, encoded, textured, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -330,11 +329,10 @@ def test_the_page_shows_all_of_it_and_asks_no_other_address(service):
 def test_the_page_is_whole_in_a_browser_that_reaches_nothing_else(service):
     with browser.chromium(Options(), hosts=["127.0.0.1"]) as running:
         running.get(f"{service.url}/docs")
-        deadline = time.monotonic() + 15
-        while not running.find_elements("css selector", ".opblock-summary-path") and time.monotonic() < deadline:
-            time.sleep(0.1)
-        shown = {found.text for found in running.find_elements("css selector", ".opblock-summary-path")}
-        assert {"/predict", "/metrics"} <= {text.replace("\u200b", "") for text in shown}
+        paths = "return [...document.querySelectorAll('.opblock-summary-path')].map(one => one.innerText)"
+        until(
+            lambda: {"/predict", "/metrics"} <= {text.replace("\u200b", "") for text in running.execute_script(paths)}
+        )
         asked = running.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
         assert {f"{service.url}/openapi.json", f"{service.url}/docs/files/swagger-ui.css"} <= set(asked)
         assert all(name.startswith((f"{service.url}/", "data:")) for name in asked)

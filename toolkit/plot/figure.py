@@ -62,7 +62,12 @@ def png(figure: _Figure, *, dots_per_inch: int = SHOWN) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # what no font has is a box, and seen as one
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches=_bounds(figure), facecolor="white")
+        bounds, layout = _bounds(figure), figure.get_layout_engine()
+        try:
+            figure.set_layout_engine("none")  # it is laid out, which takes as long as to draw it
+            figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches=bounds, facecolor="white")
+        finally:
+            figure.set_layout_engine(layout)
     return buffer.getvalue()
 
 

@@ -55,8 +55,9 @@ def test_options_may_stand_before_the_pictures(run, pictures, tmp_path, capsys):
 
 
 def test_several_processes_are_for_tables(run, pictures, complaint):
-    told = complaint("predict", "pets/vgg", str(pictures), "--jobs", "2")
-    assert "expected --jobs with pictures and --csv or --jsonl; name a table" in told
+    for option, value in (("--jobs", "2"), ("--cluster", "tcp://127.0.0.1:9")):
+        told = complaint("predict", "pets/vgg", str(pictures), option, value)
+        assert f"expected {option} with pictures and --csv or --jsonl; name a table" in told
 
 
 def test_the_most_probable_classes_are_shown_if_not_all_are(run, pictures, capsys):

@@ -1,11 +1,14 @@
 """Beyond one machine: a cluster of real worker processes, and datasets that lie elsewhere."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -13,11 +16,11 @@ import pandas as pd
 import pytest
 from helpers import dataset, encoded, ready_dataset, textured, until
 
-from toolkit import cli, crossval, dedup, manifest, parallel, paths, resize, split, tune, verify
-from toolkit.core import remote
+from toolkit import cli, crossval, dedup, manifest, parallel, paths, predict, resize, runtime, split, tune, verify
+from toolkit.core import parts, remote
 from toolkit.dataset import signatures
 from toolkit.errors import DatasetError, ImageError, ToolkitError
-from toolkit.training import batches
+from toolkit.training import batches, features
 from toolkit.training.config import Config
 
 
@@ -110,8 +113,88 @@ def test_a_cluster_gives_the_same_to_the_last_byte_and_loses_nothing_when_a_work
     assert set(here.left_out()["status"]) == {"unreadable", "duplicate"}
 
 
+HEAD = Config("xception", style="modern", size=32, options={"weights": "cifar10"})
+
+
+def judged_copies(table):
+    """What dedup makes of copies, some under two labels, in many groups."""
+    return dedup.group(table, max_share=1).table
+
+
+def squares(table):
+    done = resize.write(table, size=40).save()
+    return [file.read_bytes() for file in (table.root / manifest.FILE, *done.where(status="ok").sized(40))]
+
+
+def computed(table):
+    found = features.of(table, "xception", size=32, weights="cifar10")
+    names = np.concatenate([np.load(file) for file in (table.root / features.FOLDER).glob("*/*.names.npy")])
+    return found, np.unique(names)
+
+
+def folded(table):
+    return crossval.run(table, HEAD, folds=4, name=table.root.name, jobs=-1).report.predictions
+
+
+def answered(table):
+    file = table.root / "answers.csv"
+    predict.write(runtime.load(table.root / "small.tflite"), [*map(str, table.files)], csv_file=file, jobs=2)
+    return [line.rpartition(str(table.root))[2] for line in file.read_text().splitlines()]
+
+
+@contextmanager
+def killing(cluster):
+    """Meanwhile, a worker that has work in hand is killed."""
+    from distributed import Client
+
+    with Client(cluster.address, set_as_default=False) as client:
+        numbers = client.run(os.getpid)
+
+        def kill():
+            busy = until(lambda: [worker for worker, tasks in client.processing().items() if tasks], seconds=60)[0]
+            os.kill(numbers[busy], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        yield
+        killer.join()
+    until(lambda: any(worker.poll() == -signal.SIGKILL for worker in cluster.workers))
+    assert sum(worker.poll() is None for worker in cluster.workers) == 1
+
+
+@pytest.fixture(scope="module")
+def two_datasets(tmp_path_factory, exported):
+    """The same pictures twice, verified and split, with copies of which each is a group, and a model."""
+    files = [("cats" if n % 2 else "dogs", "png", encoded(textured(n, width=96, height=80))) for n in range(48)]
+    files += [("cats", "jpg", encoded(textured(n, width=96, height=80), "JPEG", quality=90)) for n in range(24)]
+    roots = [tmp_path_factory.mktemp("two") / name for name in ("here", "there")]
+    for root in roots:
+        split.assign(verify.check(dataset(root, files)), val=0.2, test=0.2, seed=3).save()
+        shutil.copy(exported / "small.tflite", root)
+    return roots
+
+
 @pytest.mark.slow
-def test_the_command_line_sends_its_work_to_a_cluster(cluster, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "stage", [judged_copies, squares, computed, folded, answered], ids=lambda stage: stage.__name__
+)
+def test_a_worker_that_is_killed_in_the_middle_of_a_stage_changes_nothing(stage, two_datasets, cluster, monkeypatch):
+    cluster.fill()
+    monkeypatch.setattr(parallel, "PATIENCE", 20)
+    monkeypatch.setattr(parts, "PART", 4)
+    monkeypatch.setattr(features, "SHARD", features.BATCH)
+    here, there = map(manifest.load, two_datasets)
+    expected = stage(here)
+    with parallel.cluster(cluster.address, needs=there.root), killing(cluster):
+        found = stage(there)
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, expected)
+    else:
+        assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.slow
+def test_the_command_line_sends_its_work_to_a_cluster(cluster, exported, tmp_path, monkeypatch, capsys):
     cluster.fill()
     monkeypatch.setattr(parallel, "PATIENCE", 20)
     table = dataset(tmp_path / "pets", pictures(6))
@@ -122,6 +205,11 @@ def test_the_command_line_sends_its_work_to_a_cluster(cluster, tmp_path, monkeyp
     assert len(done.where(status="ok")) == 7
     assert all(file.exists() for file in done.where(status="ok").sized(32))
     assert done.table.equals(verify.check(table).table)
+    assert cli.main(["dedup", str(table.root), *work]) == 0
+    assert manifest.load(table.root).counts()["duplicate"].sum() == dedup.group(done).counts()["duplicate"].sum() > 0
+    answers, model = tmp_path / "answers.csv", str(exported / "small.tflite")
+    assert cli.main(["predict", model, str(table.root / "raw" / "dogs"), "--csv", str(answers), *work]) == 0
+    assert len(answers.read_text().splitlines()) == 1 + 5
 
 
 @pytest.mark.slow

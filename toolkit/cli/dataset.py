@@ -65,7 +65,7 @@ def _dedup_options(parser: ArgumentParser) -> None:
     options.add(parser, "--transformed", "also find mirrored and turned pictures", action="store_true")
     options.add(parser, "--crops", "also find crops down to this share of either side, 0.7 to 1", type=float)
     options.add(parser, "--max-share", "of all pictures, that looks may take out of use (default: 0.2)", type=float)
-    options.add(parser, "--jobs", "threads (default: one per core)", type=int)
+    options.work(parser)
     parser.add_argument("--curve", action="store_true", help="only show what each distance would find")
 
 
@@ -82,7 +82,9 @@ def _dedup(arguments: Namespace) -> dict:
     is_split = before.table["split"].replace("", None).nunique() > 1
     leaks = dedup.leaks(before, **limits).to_dict(orient="records") if is_split else []
     limits |= common.provided(arguments, "max_share", "jobs")
-    table = dedup.group(before, **limits).save()
+    with common.cluster(arguments, before):
+        table = dedup.group(before, **limits)
+    table = table.save()
     found = table.table["status"].isin(("duplicate", "label conflict")).sum()
     counts = common.counted(table, arguments, done=f"{found:,} copies and label conflicts are not used")
     if leaks:

@@ -50,6 +50,7 @@ def _predict_options(parser: ArgumentParser) -> None:
     options.add(parser, "--jsonl", "the same as a line of JSON per picture", metavar="FILE")
     shared = "processes that share the work, with --csv or --jsonl (default: 1; -1 is one per core)"
     options.add(parser, "--jobs", shared, type=int)
+    options.cluster(parser)
     options.file(parser, "--show", "draw the first picture as the network saw it into this file", metavar="PNG")
 
 
@@ -64,8 +65,9 @@ def _predict(arguments: Namespace) -> list[dict] | dict:
     if len(live) + bool(listed) != 1:
         raise ValueError("expected pictures, --camera or --video, one of them; see `toolkit predict --help`")
     trained = runtime.load(run if run.exists() else arguments.run)  # which then says where it looked
-    if "jobs" in arguments and (live or not _files(arguments)):
-        raise ValueError("expected --jobs with pictures and --csv or --jsonl; name a table, or leave it out")
+    if ("jobs" in arguments or arguments.cluster) and (live or not _files(arguments)):
+        option = "--jobs" if "jobs" in arguments else "--cluster"
+        raise ValueError(f"expected {option} with pictures and --csv or --jsonl; name a table, or leave it out")
     if live:
         return _watch(trained, getattr(arguments, live[0]), arguments)
     sources = list(pictures.named(arguments))
@@ -89,12 +91,14 @@ PREDICT = Verb(
 
 def _write(trained: "Classifier", sources: Sequence[str | bytes], arguments: Namespace) -> dict:
     """Write the answers into files, and say how many there are of each."""
+    from toolkit.core import parallel
     from toolkit.model import predict
 
     if arguments.show:
         raise ValueError("expected --show, or --csv and --jsonl; not both")
     shared = common.provided(arguments, "jobs")
-    counts = predict.write(trained, sources, **_files(arguments), **shared, **_asking(arguments))
+    with parallel.cluster(arguments.cluster, needs=trained.folder):
+        counts = predict.write(trained, sources, **_files(arguments), **shared, **_asking(arguments))
     return _counted(counts, arguments)
 
 

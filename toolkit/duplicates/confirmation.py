@@ -7,7 +7,6 @@ under two labels. What no look confirms stays in use.
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -15,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.core import remote, workers
+from toolkit.core import parallel, remote
 from toolkit.duplicates import brake, hamming
 from toolkit.duplicates.decisive import Look
 from toolkit.duplicates.looks import Looks
 from toolkit.duplicates.matching import Pairs, UniqueSignatures
+from toolkit.errors import ToolkitError
 from toolkit.images import Source
 
 TRIES = 4  # looks at a picture that may fail, at the kept pictures it is most like
@@ -82,7 +82,7 @@ def confirm(
         names: what each is called in a warning.
         labels: of each, "" for none; None where there are none at all.
         max_share: of all pictures, that looks may take out of use; 1 is off. See `brake`.
-        jobs: processes, -1 for one per core.
+        jobs: processes, -1 for one per core; within `parallel.cluster` its workers.
 
     Returns:
         The copies and the label conflicts; a copy's kept picture ranks before it or has a label that it has not, and
@@ -128,14 +128,12 @@ class _Files(NamedTuple):
 
 def _all_judged(groups: Sequence[_Members], *, only_identical: bool, jobs: int) -> Confirmed:
     """What leaves use in all groups, each with looks of its own that are forgotten with it."""
-    judge, most = partial(_judged, only_identical=only_identical), workers.cores() if jobs < 1 else jobs
-    confirmed = Confirmed()
-    if any(remote.is_url(source) for group in groups[:1] for source in group.sources[:1]):
-        with ThreadPoolExecutor(most) as pool:  # they wait for the network, and may see a place no other process does
-            parts = list(pool.map(judge, groups))
-    else:
-        parts = list(workers.map_in_processes(judge, groups, most=most))
-    for part in parts:
+    is_far = any(remote.is_url(source) for group in groups[:1] for source in group.sources[:1])
+    kind: parallel.Kind = "threads" if is_far else "processes"  # other processes may not see that place
+    judge, confirmed = partial(_judged, only_identical=only_identical), Confirmed()
+    for part in parallel.map(judge, groups, jobs=jobs if jobs > 0 else -1, kind=kind):
+        if isinstance(part, parallel.Failure):
+            raise ToolkitError(f"expected a look at every group of pictures, one stopped: {part.reason}")
         confirmed.copies.update(part.copies)
         confirmed.conflicts.update(part.conflicts)
     return confirmed

@@ -65,7 +65,7 @@ def group(
             stay in use.
         max_share: of all pictures, that looks may take out of use, 0 to 1; beyond it, and beyond half of a class, only
             those with the same bytes or pixels leave, and a warning says why. 1 is off.
-        jobs: threads, -1 for one per core.
+        jobs: processes that share the decisive looks, -1 for one per core; within `parallel.cluster` its workers do.
 
     Returns:
         The manifest with `group`, `status` and `reason` filled.

@@ -165,7 +165,7 @@ def write(
         sources: see `stream`.
         csv_file: of the table with commas; None writes none, `-` is standard output.
         jsonl_file: of the table with a line of JSON per picture, empty cells as null; None writes none.
-        jobs: processes that share the work, -1 for one per core; each opens the model for itself.
+        jobs: processes that share the work, -1 for one per core; within `parallel.cluster`, its workers.
         options: see `stream`.
 
     Returns:
@@ -179,7 +179,7 @@ def write(
     beside = [file for file in (csv_file, jsonl_file) if file and file != Path("-")]
     is_named = all(isinstance(source, str | Path) for source in pictures)
     folder = beside[0].with_name(f".{beside[0].name}.parts") if beside and is_named else None
-    if folder is None or (jobs == 1 and len(pictures) <= parts.PART):
+    if folder is None or (jobs == 1 and len(pictures) <= parts.PART and not parallel.is_distributed()):
         return write_rows(_told(_rows(trained, options, pictures), pictures), csv_file=csv_file, jsonl_file=jsonl_file)
     rows = _in_parts(trained, options, list(map(str, pictures)), folder, jobs)
     counted = write_rows(_told(rows, pictures), csv_file=csv_file, jsonl_file=jsonl_file)

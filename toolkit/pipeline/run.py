@@ -85,7 +85,7 @@ def pipeline(
         options: of the sources.
         seed: of the split.
         overwrite: train a run again that was trained differently.
-        cluster: address of a Dask scheduler whose machines verify and resize; None does it on this one.
+        cluster: address of a Dask scheduler whose machines verify, dedup and resize; None does it on this one.
         log: takes a line on each stage when it is done.
 
     Returns:
@@ -192,10 +192,9 @@ def prepare(
     """The stages between scraping and training: verify, dedup, resize to each size, and split; saved after each."""
     with parallel.cluster(cluster, needs=manifest.base(table.root)):
         table = verify.check(table).save()
-    log(f"verify    {_counted(table, 'unreadable', 'too small')}")
-    table = dedup.group(table).save()
-    log(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
-    with parallel.cluster(cluster, needs=manifest.base(table.root)):
+        log(f"verify    {_counted(table, 'unreadable', 'too small')}")
+        table = dedup.group(table).save()
+        log(f"dedup     {_counted(table, 'duplicate', 'label conflict')}")
         for size, mode in itertools.product(sorted(set(sizes)), sorted(set(modes))):
             table = resize.write(table, size=size, mode=mode).save()
     if sizes:

@@ -10,10 +10,11 @@ import hashlib
 import json
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,9 +30,11 @@ from toolkit.networks import embedded
 FOLDER, BACKBONE = "features", "backbone.json"
 BATCH = 32  # pictures at a time; always as many, so that features do not depend on which others are in the batch
 SHARD = 256  # views that are written at a time, and so the most that is lost when the computation is killed
+SLICES = 4  # for each worker of a cluster: each loads the backbone once, and the slowest ends not long after the others
 SMALLEST_CROP = 0.7  # of the shortest side; less may cut off what the label means
 
 View = tuple[str, int]  # hash of the picture's file, number of the view
+Task = tuple[View, Path]
 Features = np.ndarray | arrays.Rows  # of shape (pictures, views, features), in memory or on disk
 
 
@@ -118,15 +121,13 @@ def rows(
     if missing and not compute:
         return None
     if missing:
-        backbone = _compiled(network, size, weights, pooling, precision)
-        opened = partial(_view_of, size=size, mode=resize_mode)
-        computed = _computed(missing, opened, backbone, description=f"features of {network}")
-        if folder is None:
-            kept = {name: row for names, part in computed for name, row in zip(map(_name, names), part, strict=True)}
-            return np.stack([kept[name] for name in wanted]).reshape(len(manifest), views, -1)
         made_with = {"network": network, "weights": _absolute(weights), "size": size, "pooling": pooling}
         made_with |= {"resize_mode": resize_mode, "precision": precision, "edition": edition}
-        _keep(folder, computed, made_with)
+        if folder is None:
+            computed = _computed(missing, made_with)
+            kept = {name: row for names, part in computed for name, row in zip(map(_name, names), part, strict=True)}
+            return np.stack([kept[name] for name in wanted]).reshape(len(manifest), views, -1)
+        _keep_all(missing, folder, made_with)
         store = _opened(folder)
         places = store.find(wanted)
         if (places < 0).any():
@@ -195,12 +196,11 @@ def _weights_key(weights: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else weights
 
 
-def _compiled(
-    network: str, size: int, weights: str, pooling: str, precision: str
-) -> Callable[[np.ndarray], np.ndarray]:
+def _compiled(made_with: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
     """The backbone as a function from uint8 pictures to float32 features."""
-    with framework.compute_policy(precision):
-        model = networks.get(network).backbone(size=size, weights=weights, pooling=pooling)
+    size, network = made_with["size"], networks.get(made_with["network"])
+    with framework.compute_policy(made_with["precision"]):
+        model = network.backbone(size=size, weights=made_with["weights"], pooling=made_with["pooling"])
     shape = tf.TensorSpec((BATCH, size, size, 3), tf.uint8)
     graph = tf.function(lambda pictures: model(tf.cast(pictures, tf.float32), training=False), [shape], autograph=False)
     return lambda pictures: graph(tf.constant(pictures)).numpy().astype(np.float32)
@@ -213,11 +213,11 @@ def _name(view: View) -> bytes:
     return b"%s/%d" % (name if len(name) <= 64 else hashlib.sha256(name).hexdigest().encode(), number)
 
 
-def _computed(
-    missing: Sequence[tuple[View, Path]], opened: Callable, backbone: Callable, *, description: str
-) -> Iterator[tuple[list[View], np.ndarray]]:
+def _computed(missing: Sequence[Task], made_with: Mapping[str, Any]) -> Iterator[tuple[list[View], np.ndarray]]:
     """The features of these views, a shard at a time; the next pictures are opened meanwhile."""
-    with parallel.progress(None, total=len(missing), description=description, unit=" views") as bar:
+    backbone, described = _compiled(made_with), f"features of {made_with['network']}"
+    opened = partial(_view_of, size=made_with["size"], mode=made_with["resize_mode"])
+    with parallel.progress(None, total=len(missing), description=described, unit=" views") as bar:
         for start in range(0, len(missing), SHARD):
             part = missing[start : start + SHARD]
             shard = []
@@ -229,17 +229,33 @@ def _computed(
             yield [view for view, _ in part], np.concatenate(shard)
 
 
-def _keep(folder: Path, shards: Iterator[tuple[list[View], np.ndarray]], made_with: dict[str, object]) -> None:
-    """Write each shard as soon as it is there, and beside them what they are."""
+def _keep_all(missing: Sequence[Task], folder: Path, made_with: Mapping[str, Any]) -> None:
+    """Compute and keep these views: here, or on a cluster in slices, each written by the worker that has it."""
+    if not parallel.is_distributed():
+        _keep(missing, folder, made_with)
+        return
+    size = SHARD * -(-len(missing) // (SHARD * SLICES * parallel.n_parallel(-1)))
+    slices = [missing[start : start + size] for start in range(0, len(missing), size)]
+    keep = partial(_keep, folder=folder, made_with=made_with)
+    told = f"features of {made_with['network']}"
+    for result in parallel.map(keep, slices, description=told, kind="trainings"):  # one loads TensorFlow
+        if isinstance(result, parallel.Failure):
+            raise DatasetError(f"expected features of all pictures, a part of the work stopped: {result.reason}")
+
+
+def _keep(missing: Sequence[Task], folder: Path, made_with: Mapping[str, Any]) -> None:
+    """Write each shard as soon as it is there, and beside them what they are, but for what a lost worker has kept."""
+    places = arrays.Store(folder).find([_name(view) for view, _ in missing])
+    missing = [task for task, place in zip(missing, places.tolist(), strict=True) if place < 0]
     with arrays.Writer(folder) as writer:
-        for number, (views, features) in enumerate(shards):
+        for number, (views, features) in enumerate(_computed(missing, made_with) if missing else ()):
             if not number:
                 described = {**made_with, "dtype": str(features.dtype), "shape": features.shape[1:]}
                 paths.write(folder / BACKBONE, json.dumps(described) + "\n")
             writer.add([_name(view) for view in views], features)
 
 
-def _view_of(task: tuple[View, Path], *, size: int, mode: str) -> np.ndarray:
+def _view_of(task: Task, *, size: int, mode: str) -> np.ndarray:
     (sha256, number), file = task
     return view(file, size, number=number, sha256=sha256, mode=mode)
 

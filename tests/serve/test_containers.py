@@ -1,4 +1,4 @@
-"""The container files: linted, valid, and what they run does run, in an environment of its own."""
+"""The container files: linted, valid, and what they run does run, as processes, which need no daemon."""
 
 import json
 import os
@@ -16,9 +16,9 @@ import requests
 import yaml
 from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification, Service
-from helpers import coloured, encoded
+from helpers import coloured, dataset, encoded, until
 
-from toolkit import cli, predict, runtime
+from toolkit import cli, manifest, predict, runtime, verify
 from toolkit.serve import Config
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ def last(word):
     return [rest for name, rest in instructions() if name == word][-1]
 
 
-def compose():
-    return yaml.safe_load((ROOT / "compose.yml").read_text())
+def compose(name="compose.yml"):
+    return yaml.safe_load((ROOT / name).read_text())
 
 
 @linted
@@ -94,6 +94,46 @@ def test_what_the_compose_file_runs_is_a_command_there_is():
         assert vars(cli.parser(cli.VERBS[verb]).parse_args(rest))["host"] == "0.0.0.0"
 
 
+def test_the_compose_file_of_the_cluster_is_valid_and_opens_no_port():
+    found = compose("compose.cluster.yml")
+    known = set(Service.model_fields) | {field.alias for field in Service.model_fields.values()}
+    names = PyCompose.from_dict(ComposeSpecification.model_validate(found)).service_names()
+    assert names == ["scheduler", "worker", "toolkit"]
+    for service in found["services"].values():
+        assert set(service) <= known
+        assert "ports" not in service and service["read_only"] and service["cap_drop"] == ["ALL"]
+    worker, verb = found["services"]["worker"], found["services"]["toolkit"]
+    assert worker["volumes"] == verb["volumes"]  # what is sent is the place of a file
+
+
+@pytest.mark.slow
+def test_what_the_compose_file_of_the_cluster_runs_is_a_cluster_that_shares_the_work(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    services, place = compose("compose.cluster.yml")["services"], tmp_path / "there"
+    places = {"tcp://scheduler": "tcp://127.0.0.1", "8786": str(free_port()), "/tmp": str(tmp_path)}
+    known = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TOOLKIT_HOME": str(place)}
+    known["PYTHONPATH"] = str(ROOT)
+    files = [("cats" if n % 2 else "dogs", "png", encoded(coloured(n % 2, n))) for n in range(12)]
+    expected = verify.check(dataset(tmp_path / "here" / "pets", files))
+    table = dataset(place / "data" / "pets", files)
+
+    def run(name, *words):
+        line = services[name]["entrypoint"] + (list(words) or services[name]["command"])
+        return subprocess.Popen([translated(word, places) for word in line], env=known, cwd=tmp_path)
+
+    running = [run("scheduler"), run("worker"), run("worker")]
+    try:
+        until(lambda: is_open(int(places["8786"])))
+        with distributed.Client(f"tcp://127.0.0.1:{places['8786']}", set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+        assert run("toolkit", "verify", "pets", "--cluster", "tcp://scheduler:8786").wait(60) == 0
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert manifest.load(table.root).table.equals(expected.table)
+
+
 def test_an_invalid_compose_file_is_found_out():
     wrong = compose()
     wrong["services"]["app"]["ports"] = ["here:there:1"]
@@ -120,6 +160,11 @@ def free_port():
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         return line.getsockname()[1]
+
+
+def is_open(port):
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.slow

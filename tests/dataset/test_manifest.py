@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from toolkit import manifest
+from toolkit.dataset import cells
 from toolkit.errors import DatasetError
 
 ODD = [
@@ -296,6 +297,23 @@ def test_a_notebook_shows_name_and_counts(pets):
 
 
 # Class indices
+
+
+@pytest.mark.parametrize("rows", [[0], [39], [5, 6, 0, 39], list(range(0, 40, 3))])
+@pytest.mark.parametrize("storage", ["pyarrow", "python"])
+def test_cells_get_their_values_and_no_others_do(rows, storage):
+    if storage == "pyarrow":
+        pytest.importorskip("pyarrow")
+    text = pd.StringDtype(storage, na_value=np.nan)
+    table = pd.DataFrame({"path": [f"{n:02}" for n in range(40)], "why": [f"old {n}" for n in range(40)]}, dtype=text)
+    table, expected = table.assign(size=7), [f"old {n}" for n in range(40)]
+    for turn in range(50):  # more pieces than are kept
+        changed = {f"{row:02}": f"{turn} of {row}" for row in rows}
+        table = cells.replaced(table, {"why": changed, "size": {"03": turn}})
+        for row in rows:
+            expected[row] = changed[f"{row:02}"]
+    assert table["why"].tolist() == expected and table["why"].dtype == text
+    assert table["size"].tolist() == [7] * 3 + [49] + [7] * 36 and table.index.equals(pd.RangeIndex(40))
 
 
 def test_class_indices_are_positions_in_the_class_order(pets):

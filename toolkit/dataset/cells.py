@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 Cells = dict[str, dict[str, object]]  # by column, then by path
 
 FEW = 100  # rows that are looked for one by one
+PIECES, MOST_PIECES = 8, 64  # rows that are put in one by one, and into how many pieces that may have cut a column
 
 
 def by_column(rows: Mapping[str, Mapping[str, object]]) -> Cells:
@@ -64,10 +66,27 @@ def replaced(table: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     columns = {}
     for column, rows in _rows_of_columns(table, cells).items():
         values = [cells[column][path] for path in table["path"].iloc[rows].tolist()]
-        changed = table[column].copy()
-        changed.iloc[rows] = pd.Series(values, dtype=object).astype(changed.dtype).array
-        columns[column] = changed
+        columns[column] = _with(table[column], rows, pd.Series(values, dtype=object).astype(table[column].dtype))
     return table.assign(**columns)
+
+
+def _with(column: pd.Series, rows: np.ndarray, values: pd.Series) -> pd.Series:
+    """A copy of a column with other values in some rows; a few of Arrow's text go between pieces of what was there."""
+    if len(rows) > PIECES or not _is_in_pieces(column):
+        changed = column.copy()
+        changed.iloc[rows] = values.array
+        return changed
+    starts, ends = [0, *(rows + 1).tolist()], [*rows.tolist(), len(column)]
+    around = [column.iloc[start:end] for start, end in zip(starts, ends, strict=True)]
+    single = [values.iloc[place : place + 1] for place in range(len(values))]
+    parts = [part for pair in zip_longest(around, single) for part in pair if part is not None]
+    return pd.concat(parts, ignore_index=True).set_axis(column.index)
+
+
+def _is_in_pieces(column: pd.Series) -> bool:
+    """Whether this is text that Arrow keeps, in not too many pieces yet, each of which makes a search longer."""
+    is_arrow = isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "pyarrow"
+    return is_arrow and column.array.__arrow_array__().num_chunks < MOST_PIECES
 
 
 def _rows_of_columns(table: pd.DataFrame, cells: Cells) -> dict[str, np.ndarray]:

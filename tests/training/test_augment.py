@@ -6,7 +6,7 @@ from helpers import textured
 
 from toolkit import augment
 from toolkit.core.framework import tf
-from toolkit.training.augment import Augmentation, apply, draw
+from toolkit.training.augment import Augmentation, apply, draw, resample
 
 NOTHING = Augmentation(rotation=0, brightness=0, horizontal_flip=False)
 EVERYTHING = Augmentation(20, 0.3, 0.3, True, True, 0.1, 0.2, 10)
@@ -49,6 +49,16 @@ def test_a_flip_is_the_exact_mirror_of_about_half(size, option, axis):
     same = [np.array_equal(after, before) for before, after in zip(pictures, result, strict=True)]
     assert all(one != other for one, other in zip(mirrored, same, strict=True))
     assert 10 <= sum(mirrored) <= 30
+
+
+@pytest.mark.parametrize("size", [1, 2, 33])
+@pytest.mark.parametrize("augmentation", [EVERYTHING, Augmentation(180, shift=1, zoom=0.9, shear=60), NOTHING])
+def test_pixels_move_to_the_bit_as_by_the_kernel_of_tensorflow(size, augmentation):
+    pictures = np.random.default_rng(size).uniform(0, 255, (8, size, size + 1, 3)).astype(np.float32)
+    transforms = draw(augmentation, 8, size=size, seed=(3, 4)).transforms
+    how = {"interpolation": "BILINEAR", "fill_mode": "REFLECT", "fill_value": 0.0, "output_shape": (size, size + 1)}
+    expected = tf.raw_ops.ImageProjectiveTransformV3(images=pictures, transforms=transforms, **how)
+    assert np.array_equal(resample(tf.constant(pictures), transforms), expected)
 
 
 def test_rotation_stays_within_its_limit_and_keeps_the_centre():

@@ -104,14 +104,9 @@ def resample(pictures: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
         pictures: float32 of shape (n, side, side, 3).
         transforms: of shape (n, 8), from output to input.
     """
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=transforms,
-        output_shape=tf.shape(pictures)[1:3],
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
+    from toolkit.training import resampling  # here, since it loads a compiler
+
+    moved = tf.numpy_function(resampling.bilinear, [pictures, transforms], tf.float32, stateful=False)
     moved.set_shape(pictures.shape)
     return moved
 

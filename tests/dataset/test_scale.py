@@ -165,8 +165,8 @@ def killing(cluster):
 @pytest.fixture(scope="module")
 def two_datasets(tmp_path_factory, exported):
     """The same pictures twice, verified and split, with copies of which each is a group, and a model."""
-    files = [("cats" if n % 2 else "dogs", "png", encoded(textured(n, width=96, height=80))) for n in range(48)]
-    files += [("cats", "jpg", encoded(textured(n, width=96, height=80), "JPEG", quality=90)) for n in range(24)]
+    files = [("cats" if n % 2 else "dogs", "png", encoded(textured(n, width=96, height=80))) for n in range(28)]
+    files += [("cats", "jpg", encoded(textured(n, width=96, height=80), "JPEG", quality=90)) for n in range(12)]
     roots = [tmp_path_factory.mktemp("two") / name for name in ("here", "there")]
     for root in roots:
         split.assign(verify.check(dataset(root, files)), val=0.2, test=0.2, seed=3).save()

@@ -223,7 +223,9 @@ def test_what_a_task_asks_for_in_its_turn_stays_on_its_worker(cluster, monkeypat
     with parallel.cluster(cluster.address):
         assert parallel.is_distributed() and parallel.n_parallel(-1) == 2
         found = list(parallel.map(nested, range(6)))
+        alone = list(parallel.map(nested, range(1)))
     assert len(found) == 6 and all(inner == {process} != {os.getpid()} for process, inner in found)
+    assert alone == [(os.getpid(), {os.getpid()})]
     assert not parallel.is_distributed()
 
 

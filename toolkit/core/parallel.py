@@ -50,7 +50,7 @@ def map(
         "processes"    this process, and others that share the work if it takes long: for work in Python itself
         "trainings"    the same, but they all begin at once; on a cluster each item has a process of its own
 
-    A single item is worked on here. What an item asks `map` for in its turn stays on the worker that has it.
+    A single item is worked on here. What an item asks `map` for in its turn stays where the item is worked on.
 
     Args:
         function: takes one item. Picklable if the work is sent to other processes.
@@ -69,7 +69,8 @@ def map(
     [2, Failure(status='failed', reason='ZeroDivisionError: integer division or modulo by zero'), 5]
     """
     if len(items) < 2:  # nothing to share out, and a single picture need not wait for joblib to load
-        yield from (_guarded(function, item) for item in items)
+        run = _guarded_on_worker if is_distributed() else _guarded
+        yield from (run(function, item) for item in items)
         return
     results = _on_cluster(kind, function, items, jobs) if is_distributed() else RUNNERS[kind](function, items, jobs)
     shown = iter(progress(results, total=len(items), description=description))
@@ -223,7 +224,7 @@ def _guarded(function: Function, item: Any) -> Any:
 
 
 def _guarded_on_worker(function: Function, item: Any) -> Any:
-    """The same on a worker of a cluster, whose own calls of `map` take threads: workers would wait for one another."""
+    """The same for an item whose own calls of `map` take threads: workers of a cluster would wait for one another."""
     import joblib
 
     with joblib.parallel_config(backend="threading"):

@@ -131,3 +131,25 @@ def test_a_batch_can_be_looked_at(pictures):
     figure = plot.mixed(pictures.astype(np.uint8), shown, labels=labels, classes=[f"kind {n}" for n in range(COUNT)])
     assert plot.png(figure).startswith(b"\x89PNG")
     assert plot.png(plot.reliability(np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]), np.array([0, 1, 1])))
+
+
+def as_tensorflow_does(pictures, far):
+    """The changes that are made in compiled code, in operations of TensorFlow."""
+    grey = tf.reduce_sum(pictures * mixing.GREY, axis=-1, keepdims=True)
+    blurred = tf.nn.avg_pool2d(pictures, 3, 1, "SAME")
+    low, high = (reduce(pictures, axis=(1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
+    stretched = tf.where(high > low, tf.math.divide_no_nan(pictures - low, high - low) * 255, pictures)
+    yield mixing._colour, grey + (pictures - grey) * (1 + 2 * far)
+    yield mixing._sharpness, blurred + (pictures - blurred) * (1 + 2 * far)
+    yield mixing._autocontrast, stretched
+
+
+@pytest.mark.parametrize("shape", [(5, 33, 34), (3, 2, 2), (2, 1, 4), (2, 4, 1), (1, 1, 1), (0, 8, 8)])
+def test_changes_in_compiled_code_are_to_the_bit_those_of_tensorflow(shape):
+    rng = np.random.default_rng(shape[1])
+    pictures = tf.constant(rng.uniform(0, 255, (*shape, 3)).astype(np.float32))
+    far = tf.constant(rng.uniform(-0.3, 0.3, (shape[0], 1, 1, 1)).astype(np.float32))
+    for change, expected in as_tensorflow_does(pictures, far):
+        assert np.array_equal(change(pictures, far), expected)
+    plain = tf.fill((1, 5, 5, 3), 7.0)
+    assert np.array_equal(mixing._autocontrast(plain, far), plain)

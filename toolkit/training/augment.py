@@ -81,7 +81,7 @@ def draw(augmentation: Augmentation, count: int | tf.Tensor, *, size: int, seed:
 
 
 def apply(pictures: tf.Tensor, drawn: Draw) -> tf.Tensor:
-    """Apply drawn changes: one bilinear resampling for all that moves pixels, edges mirrored.
+    """Apply drawn changes: one bilinear pixel_loops for all that moves pixels, edges mirrored.
 
     Args:
         pictures: shape (n, side, side, 3), RGB, 0 to 255.
@@ -104,11 +104,16 @@ def resample(pictures: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
         pictures: float32 of shape (n, side, side, 3).
         transforms: of shape (n, 8), from output to input.
     """
-    from toolkit.training import resampling  # here, since it loads a compiler
+    return looped("bilinear", pictures, transforms)
 
-    moved = tf.numpy_function(resampling.bilinear, [pictures, transforms], tf.float32, stateful=False)
-    moved.set_shape(pictures.shape)
-    return moved
+
+def looped(name: str, pictures: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+    """What a loop of `pixel_loops` makes of pictures, of their shape."""
+    from toolkit.training import pixel_loops  # here, since it loads a compiler
+
+    changed = tf.numpy_function(getattr(pixel_loops, name), [pictures, *numbers], tf.float32, stateful=False)
+    changed.set_shape(pictures.shape)
+    return changed
 
 
 def examples(picture: np.ndarray, augmentation: Augmentation, *, count: int = 9, seed: int = 0) -> np.ndarray:

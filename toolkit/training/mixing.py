@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.framework import tf
-from toolkit.training.augment import resample
+from toolkit.training.augment import looped, resample
 
 GREY = (0.299, 0.587, 0.114)
 
@@ -134,13 +134,11 @@ def _contrast(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
 
 
 def _colour(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    grey = _grey(pictures)
-    return grey + (pictures - grey) * (1 + 2 * far)
+    return looped("coloured", pictures, 1 + 2 * far)
 
 
 def _sharpness(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    blurred = tf.nn.avg_pool2d(pictures, 3, 1, "SAME")
-    return blurred + (pictures - blurred) * (1 + 2 * far)
+    return looped("sharpened", pictures, 1 + 2 * far)
 
 
 def _posterize(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
@@ -153,8 +151,7 @@ def _solarize(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
 
 
 def _autocontrast(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    low, high = (reduce(pictures, axis=(1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
-    return tf.where(high > low, tf.math.divide_no_nan(pictures - low, high - low) * 255, pictures)
+    return looped("stretched", pictures)
 
 
 def _affine(

@@ -70,6 +70,16 @@ def test_evaluation_is_in_the_order_of_the_manifest_and_unchanged(train, table):
     assert (weights == 1).all()
 
 
+@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+def test_bytes_are_handed_on_as_they_are_unless_they_change(train, augmentation):
+    plain = epoch(train, augmentation=augmentation)
+    small = epoch(train, augmentation=augmentation, dtype="uint8")
+    assert small[0].dtype == (np.float32 if augmentation else np.uint8)
+    assert all(np.array_equal(one, other) for one, other in zip(plain, small, strict=True))
+    shown = joined(batches.evaluation(train, batch_size=4, dtype="uint8"))[0]
+    assert shown.dtype == np.uint8 and np.array_equal(shown, joined(batches.evaluation(train, batch_size=4))[0])
+
+
 @pytest.mark.slow
 def test_pictures_in_memory_and_from_disk_give_the_same_batches(table, monkeypatch):
     change = Augmentation()

@@ -114,7 +114,7 @@ class Loop:
 
         # forward: cross-entropy of smoothed labels, and the penalties of the layers
         with tf.GradientTape() as tape:
-            answers = self.model(pictures, training=True)
+            answers = self.model(tf.cast(pictures, tf.float32), training=True)
             smooth = labels * (1 - self.smoothing) + self.smoothing / classes
             losses = keras.losses.categorical_crossentropy(smooth, answers) * weights
             penalty = tf.add_n(self.model.losses) if self.model.losses else tf.zeros(())
@@ -143,7 +143,7 @@ class Loop:
     def _evaluation_step(self, model: keras.Model) -> Step:
         def evaluate(batch: Batch) -> tf.Tensor:
             pictures, labels, weights = batch
-            answers = model(pictures, training=False)
+            answers = model(tf.cast(pictures, tf.float32), training=False)
             loss = tf.reduce_sum(weights * keras.losses.categorical_crossentropy(labels, answers))
             right, count = tf.reduce_sum(weights * _is_right(labels, answers)), tf.reduce_sum(weights)
             return tf.stack(StepSums(loss, right, count, count))

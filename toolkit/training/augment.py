@@ -81,7 +81,7 @@ def draw(augmentation: Augmentation, count: int | tf.Tensor, *, size: int, seed:
 
 
 def apply(pictures: tf.Tensor, drawn: Draw) -> tf.Tensor:
-    """Apply drawn changes: one bilinear pixel_loops for all that moves pixels, edges mirrored.
+    """Apply drawn changes: one bilinear resampling for all that moves pixels, edges mirrored.
 
     Args:
         pictures: shape (n, side, side, 3), RGB, 0 to 255.

@@ -81,7 +81,7 @@ async def load(port: int, requests: Sequence[bytes], *, connections: int, until:
     async def busy(number: int) -> None:
         line = Connection(port)
         while not until():
-            number += 1
+            number += connections
             found.append(await line.ask(requests[number % len(requests)]))
             if found[-1].status == REFUSED:
                 break

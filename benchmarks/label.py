@@ -13,7 +13,7 @@ and without any. PICTURES is a folder per class, or a dataset whose features may
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from toolkit.training import features
 MIXED = 0.8  # share of a group that must be one thing, or the person names a few instead
 RANDOM_STEP = 10  # marks in random order between two heads
 WRONG = 0.05  # share of the marks that are slips, in one of the runs
+COLUMNS = 1280  # features of Lite0
 AT = (5, 15, 40)  # acts after which a sample is asked about
 
 
@@ -179,25 +180,38 @@ def mistaken(vectors: np.ndarray, truth: np.ndarray, seed: int, share: float, ac
 
 
 def speed() -> Iterator[dict]:
-    """How long a page waits: for a mark of 1,000 pictures on disk, and for the head and what to show next."""
+    """How long a page waits: for a look at features, for what is learned after a mark, and for marks on disk."""
     for count in (10_000, 100_000):
         yield {"pictures": count, **learning(count), "1,000 marks on disk, ms": 1000 * marking(count)}
 
 
 def learning(count: int) -> dict[str, float]:
-    """Seconds for drawn vectors of ten classes, half of which have labels."""
+    """Seconds for drawn features of ten classes, as many as Lite0 has, half of which have labels."""
+    truth, given = lite_like(count)
+    labels = np.where(np.random.default_rng(1).random(count) < 0.5, truth, NONE)
+    vectors, reducing = timed(active.reduced, given)
+    cluster, clustering = timed(active.clusters, vectors)
+    shares, heading = timed(active.head, vectors, labels, 10)
+    _, doubting = timed(active.disagreements, vectors, labels)
+    _, showing = timed(active.proposals, vectors, cluster, labels, labels == NONE, shares)
+    once = {"components, once, s": reducing, "clusters, once, s": clustering}
+    return once | {"head on half, s": heading, "labels in doubt, s": doubting, "what to show next, s": showing}
+
+
+def lite_like(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes, and features that are at least 0 and mostly small, as those after a ReLU and a mean are."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 10, count)
-    vectors = (rng.normal(0, 1, (10, 128))[truth] + rng.normal(0, 1.5, (count, 128))).astype(np.float32) / 20
-    labels = np.where(rng.random(count) < 0.5, truth, NONE)
-    clock = [time.perf_counter()]
-    cluster = active.clusters(vectors)
-    clock.append(time.perf_counter())
-    shares = active.head(vectors, labels, 10)
-    clock.append(time.perf_counter())
-    active.proposals(vectors, cluster, labels, labels == NONE, shares)
-    clock.append(time.perf_counter())
-    return dict(zip(("clusters, s", "head on half, s", "what to show next, s"), np.diff(clock).tolist(), strict=True))
+    middles, directions = rng.normal(0, 1, (10, 128)), rng.normal(0, 0.1, (128, COLUMNS)).astype(np.float32)
+    hidden = (middles[truth] + rng.normal(0, 1.5, (count, 128))).astype(np.float32)
+    return truth, np.maximum(hidden @ directions, 0)
+
+
+def timed(act: Callable, *arguments: object) -> tuple:
+    """What a function returns, and the seconds it took."""
+    begun = time.perf_counter()
+    found = act(*arguments)
+    return found, time.perf_counter() - begun
 
 
 def marking(count: int) -> float:

@@ -3,7 +3,8 @@
 python benchmarks/load.py cars_tanks/mobilenet PICTURES/cars_tanks        after `toolkit export cars_tanks/mobilenet`
 
 `--minutes 10` sends good and bad requests for so long instead, and watches memory and health; `--stops 20` ends it
-so often amid them; `--reloads 20` opens the model again so often under 32 connections, and measures what keeping costs.
+so often amid them; `--reloads 20` opens the model again so often under 32 connections. What `--keep` costs is measured
+by `keeping.py`.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -161,27 +161,6 @@ async def _reloaded(port: int, requests: Sequence[bytes], started: subprocess.Po
     return await asking
 
 
-def keeping(model: str, requests: Sequence[bytes], seconds: float, *, rounds: int = 5) -> dict:
-    """Requests per second without and with `--keep`, in turn, with its own share and limits."""
-    found: dict[str, list[float]] = {"without": [], "with": []}
-    for number in range(rounds):
-        for name in sorted(found, reverse=bool(number % 2)):
-            with tempfile.TemporaryDirectory() as folder:
-                options = ("--keep", folder) if name == "with" else ()
-                with serving(model, *options) as (port, _):
-                    asyncio.run(client.load(port, requests, connections=2, until=client.for_seconds(WARM)))
-                    asked = client.load(port, requests, connections=8, until=client.for_seconds(seconds))
-                    found[name].append(client.figures(asyncio.run(asked))["per second"])
-    ratios = np.array(found["with"]) / np.array(found["without"])
-    return {
-        "rounds": rounds,
-        "per second, without": float(np.median(found["without"])),
-        "per second, with": float(np.median(found["with"])),
-        "share, median": f"{np.median(ratios):.1%}",
-        "share, range": f"{ratios.min():.1%} to {ratios.max():.1%}",
-    }
-
-
 def soak(model: str, pictures: Sequence[bytes], minutes: float) -> tuple[list[dict], dict]:
     """Good and bad requests, mixed, and the memory of the process meanwhile."""
     with serving(model, *LIMITS) as (port, started):
@@ -248,9 +227,7 @@ def main() -> None:
         return
     if asked.reloads:
         requests = [client.form("/predict", [picture]) for picture in pictures]
-        table.print_rows([reload(asked.run, requests, times=asked.reloads)])
-        print()
-        table.show([keeping(asked.run, requests, asked.seconds)], json_file=asked.json)
+        table.show([reload(asked.run, requests, times=asked.reloads)], json_file=asked.json)
         return
     if asked.minutes:
         rows, summary = soak(asked.run, pictures, asked.minutes)

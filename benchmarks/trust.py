@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("network", nargs="?", default="efficientnet_lite0", help="its name, or DATASET/RUN")
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--only", choices=DATASETS, help="what is known (default: each dataset in turn)")
+    parser.add_argument("--most", type=int, help="strangers of each kind that a run is asked about (default: all)")
     parser.add_argument("--format", help="that is measured (default: all that were exported)")
     arguments = parser.parse_args()
     act = {"strangers": strangers, "promises": promises, "run": of_a_run, "exported": exported}
@@ -228,7 +229,8 @@ def of_a_run(arguments: Namespace) -> None:
     run = bundle.load(arguments.network)
     table_of_run = manifest.load(run.facts["dataset"]).where(split="test", status="ok")
     known = run.ask(np.stack([run.prepare(file) for file in table_of_run.files]))
-    for name, pictures in trust_features.strangers(arguments.pictures).items():
+    for name, whole in trust_features.strangers(arguments.pictures).items():
+        pictures = [whole[index] for index in np.random.default_rng(0).permutation(len(whole))[: arguments.most]]
         strange = run.ask(np.stack([run.prepare(picture) for picture in pictures]))
         for score in ("largest softmax", "familiarity"):
             both = [

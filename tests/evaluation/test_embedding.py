@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import ready_dataset, untrained
+from threadpoolctl import threadpool_limits
 
 from toolkit import embedding, evaluate, plot
 
@@ -47,6 +48,16 @@ def test_of_many_pictures_some_are_drawn_of_every_class_in_proportion(run, table
     drawn = embedding.tsne(run, lopsided, most=12)
     assert drawn["label"].value_counts().to_dict() == {"tanks": 9, "cars": 3}
     assert not drawn.equals(embedding.tsne(run, lopsided, most=12, seed=1))
+
+
+@pytest.mark.slow
+def test_a_map_is_the_same_on_one_core_as_on_two():
+    features = np.random.default_rng(4).normal(size=(200, 600)).astype(np.float32)
+    features[:50] += 0.3
+    with threadpool_limits(1):
+        alone = embedding._placed(features, 0)
+    with threadpool_limits(2):
+        np.testing.assert_array_equal(embedding._placed(features, 0), alone)
 
 
 def test_too_few_pictures_are_refused(run, table):

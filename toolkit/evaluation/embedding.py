@@ -49,10 +49,12 @@ def _placed(features: np.ndarray, seed: int) -> np.ndarray:
     """Two numbers for each picture, 0 to 1."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     dimensions = min(DIMENSIONS, *features.shape)
-    reduced = PCA(dimensions, random_state=seed).fit_transform(features)
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
-    places = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(reduced)
+    with threadpool_limits(1):  # several threads round otherwise, and wait for each other where others compute too
+        reduced = PCA(dimensions, random_state=seed).fit_transform(features)
+        places = TSNE(init="pca", perplexity=perplexity, random_state=seed, n_jobs=1).fit_transform(reduced)
     low, high = places.min(axis=0), places.max(axis=0)
     return (places - low) / np.maximum(high - low, 1e-12)

@@ -59,6 +59,15 @@ def test_probabilities_do_not_depend_on_the_size_of_the_batches(saved):
     assert np.allclose(one.sum(axis=1), 1, atol=1e-6)
 
 
+def test_other_processes_are_sent_a_run_without_its_network_and_get_the_same_answers(saved):
+    run = bundle.load(saved.folder)
+    pictures = np.random.default_rng(2).integers(0, 256, (3, run.size, run.size, 3), dtype=np.uint8)
+    expected = run.ask(pictures).probabilities
+    sent = pickle.dumps(run)
+    assert len(sent) < 10_000
+    assert np.array_equal(pickle.loads(sent).ask(pictures).probabilities, expected)
+
+
 def test_no_pictures_have_no_probabilities(saved):
     assert saved.probabilities(np.zeros((0, 32, 32, 3))).shape == (0, 2)
 

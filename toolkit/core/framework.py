@@ -5,7 +5,7 @@ Importing this module has effects: it sets an environment variable, filters a wa
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,24 @@ def resolve_precision(precision: str) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     has_amx = cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text(errors="replace")
     return "bfloat16" if has_amx and not tf.config.list_physical_devices("GPU") else "float32"
+
+
+def graph(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Graph of a model for inference: traced once for batches of any size, which `predict_on_batch` does for each.
+
+    Args:
+        model: with one input, a batch of pictures of shape (n, size, size, 3).
+
+    Returns:
+        A function from such a batch to the array of each output. Later changes of the weights count.
+    """
+    shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)
+
+    @tf.function(input_signature=[shape], autograph=False, jit_compile=False)
+    def answer(pictures: tf.Tensor) -> list[tf.Tensor]:
+        return tf.nest.flatten(model(pictures, training=False))
+
+    return lambda pictures: [output.numpy() for output in answer(tf.constant(np.asarray(pictures, np.float32)))]
 
 
 def reseed(model: keras.Model, *seed: int) -> None:

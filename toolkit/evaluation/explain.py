@@ -4,12 +4,13 @@
 picture and measures how much the probability falls. Where the two disagree, believe neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from toolkit.core.framework import keras, tf
+from toolkit.core.framework import graph, keras, tf
 from toolkit.dataset.manifest import class_indices
 from toolkit.evaluation import receptive_fields
 from toolkit.images import Picture
@@ -48,7 +49,7 @@ def grad_cam(trained: Bundle, pictures: Sources, *, labels: Sequence[str] | None
     """
     pictures = _prepared(trained, pictures)
     classes = _classes(trained, pictures, labels)
-    trunk, head = _halves(trained.model)
+    trunk, head = _trunk(trained.model), _head(trained.model)
     grids = receptive_fields.of(maps(trained.model))
     heats = np.zeros((len(pictures), trained.size, trained.size), np.float32)
     for start in range(0, len(pictures), BATCH):
@@ -88,8 +89,8 @@ def occlusion(
     covered = np.repeat(pixels[None].astype(np.float32), len(squares), axis=0)
     for copy, square in zip(covered, squares, strict=True):
         copy[square] = GREY
-    before = trained.probabilities(pixels[None])[0, index]
-    losses = before - trained.probabilities(covered)[:, index]
+    before = trained.ask(pixels[None]).probabilities[0, index]
+    losses = before - trained.ask(covered).probabilities[:, index]
     total, count = np.zeros((2, trained.size, trained.size), np.float32)
     for square, loss in zip(squares, losses, strict=True):
         total[square] += loss
@@ -152,24 +153,29 @@ def _squares(size: int, patch: float, step: float) -> list[tuple[slice, slice]]:
 def _classes(trained: Bundle, pictures: np.ndarray, labels: Sequence[str] | None) -> np.ndarray:
     """Index of the class to explain for each picture."""
     if labels is None:
-        return trained.probabilities(pictures).argmax(axis=1)
+        return trained.ask(pictures).probabilities.argmax(axis=1)
     unknown = sorted(set(labels) - set(trained.classes))
     if unknown:
         raise ValueError(f"expected labels of {', '.join(trained.classes)}, got {unknown[0]!r}")
     return class_indices(labels, trained.classes)
 
 
-def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The network up to its last feature maps, and from there to the scores before the softmax."""
+@lru_cache(maxsize=2)  # as a report explains each network after the notebook did so with the best
+def _trunk(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The network up to its last feature maps."""
+    return graph(keras.Model(model.inputs, maps(model)))
+
+
+def _head(model: keras.Model) -> keras.Model:
+    """The network from its last feature maps to the scores before the softmax."""
     features, last = maps(model), model.layers[-1]
-    trunk = keras.Model(model.inputs, features)
     if not isinstance(last, keras.layers.Dense) or getattr(last.activation, "__name__", "") != "softmax":
         # A model from elsewhere: the logarithm of a probability is a score too.
-        return trunk, keras.Model(features, keras.ops.log(keras.ops.maximum(model.outputs[0], 1e-12)))
+        return keras.Model(features, keras.ops.log(keras.ops.maximum(model.outputs[0], 1e-12)))
     scores = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype="float32")
     outputs = scores(last.input)
     scores.set_weights(last.get_weights())
-    return trunk, keras.Model(features, outputs)
+    return keras.Model(features, outputs)
 
 
 def maps(model: keras.Model) -> keras.KerasTensor:
@@ -193,9 +199,11 @@ def _is_convolution(layer: keras.layers.Layer) -> bool:
     return any(len(weight.shape) == 4 for weight in layer.weights)
 
 
-def _heat(trunk: keras.Model, head: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def _heat(
+    trunk: Callable[[np.ndarray], list[np.ndarray]], head: keras.Model, pictures: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
     """Grad-CAM on the grid of the feature maps: shape (n, rows, columns)."""
-    features = tf.constant(trunk.predict_on_batch(pictures.astype(np.float32)))
+    features = tf.constant(trunk(pictures)[0])
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(features)
         score = tf.reduce_sum(tf.gather(head(features, training=False), classes, batch_dims=1))

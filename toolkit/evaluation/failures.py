@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toolkit.core.framework import keras
+from toolkit.core.framework import graph, keras
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluation import names
@@ -140,10 +140,10 @@ def _cached_features(trained: Bundle, manifest: Manifest) -> np.ndarray | None:
 
 
 def _computed_features(trained: Bundle, files: Sequence[Path]) -> np.ndarray:
-    body = keras.Model(trained.model.inputs, trained.model.layers[-1].input)
+    body = graph(keras.Model(trained.model.inputs, trained.model.layers[-1].input))
     parts = []
     for start in range(0, len(files), 256):
         pixels = np.stack(list(prepare_all(trained.prepare, files[start : start + 256])))
         for first in range(0, len(pixels), 32):
-            parts.append(np.asarray(body.predict_on_batch(pixels[first : first + 32].astype(np.float32))))
+            parts.append(body(pixels[first : first + 32])[0])
     return np.concatenate(parts).astype(np.float32)

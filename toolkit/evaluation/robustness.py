@@ -131,7 +131,7 @@ def _record(trained: Bundle) -> dict | None:
 
 def confidence(trained: Bundle, pictures: np.ndarray) -> np.ndarray:
     """Probability of the answer to each picture, 0 to 1: float32 array of shape (n,)."""
-    return trained.probabilities(pictures).max(axis=1)
+    return trained.ask(pictures).probabilities.max(axis=1)
 
 
 def threshold(right: np.ndarray, unknown: np.ndarray, *, let_through: float = 0.05) -> dict[str, float]:
@@ -174,7 +174,7 @@ def _corrupted(pixels: np.ndarray, name: str, level: float, seed: int, index: in
 
 
 def _count_right(trained: Bundle, pixels: np.ndarray, truth: np.ndarray) -> int:
-    return int((trained.probabilities(pixels).argmax(axis=1) == truth).sum())
+    return int((trained.ask(pixels).probabilities.argmax(axis=1) == truth).sum())
 
 
 def _pictures(trained: Bundle, chosen: Manifest, count: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:

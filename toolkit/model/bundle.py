@@ -14,9 +14,9 @@ import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,10 @@ class Bundle(Classifier):
     facts: Mapping[str, Any] = field(default_factory=dict)
     resize_mode: str = "crop"
     _model: "keras.Model | None" = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes are sent: neither the network that was read nor its graph, which they make if asked."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __repr__(self) -> str:
         measured = f", {self.metrics['accuracy']:.1%} right on test" if self.metrics else ""
@@ -140,7 +144,13 @@ class Bundle(Classifier):
         return table
 
     def _answers(self, pictures: np.ndarray) -> np.ndarray:
-        return np.asarray(self.model.predict_on_batch(pictures))
+        return self._graph(self.model)(pictures)[0]
+
+    @cached_property
+    def _graph(self) -> "Callable[[keras.Model], Callable[[np.ndarray], list[np.ndarray]]]":
+        from toolkit.core import framework
+
+        return cache(framework.graph)
 
     @cached_property
     def familiarity(self) -> Familiarity | None:
@@ -161,8 +171,8 @@ class Bundle(Classifier):
     def _outputs(self, pictures: np.ndarray) -> Outputs:
         if self.two_outputs is None:
             return Outputs(self._answers(pictures))
-        probabilities, familiar = self.two_outputs.predict_on_batch(pictures)
-        return Outputs(np.asarray(probabilities), np.asarray(familiar)[:, 0])
+        probabilities, familiar = self._graph(self.two_outputs)(pictures)
+        return Outputs(probabilities, familiar[:, 0])
 
 
 def save(

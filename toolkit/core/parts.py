@@ -44,7 +44,8 @@ def rows(
     lists = [names[start : start + size] for start in range(0, len(names), size)]
     files = [folder / f"{_fingerprint(part, made_with)}.jsonl" for part in lists]
     todo = [pair for pair in zip(lists, files, strict=True) if not pair[1].exists()]
-    done = parallel.map(partial(_keep, function), todo, jobs=jobs, kind="processes")
+    kind: parallel.Kind = "processes" if parallel.is_distributed() else "trainings"  # which begin at once
+    done = parallel.map(partial(_keep, function), todo, jobs=jobs, kind=kind)
     waiting = {file for _, file in todo}
     for file in files:
         if file in waiting:

@@ -46,6 +46,7 @@ def test_a_sample_grid_has_a_row_per_class_and_depends_on_the_seed_alone(table):
     assert len(grid.axes) == 2 * 4
     assert plot.png(grid) == plot.png(plot.sample_grid(table, per_class=4, seed=1))
     assert plot.png(grid) != plot.png(plot.sample_grid(table, per_class=4, seed=2))
+    assert len(plot.sample_grid(table, per_class=4, seed=1, most=1).axes) == 4
 
 
 def test_contact_sheets_show_every_picture_of_a_label_and_mark_what_is_not_used(table):
@@ -261,3 +262,11 @@ def test_files_that_none_beats_in_size_and_accuracy_are_joined():
     axes = plot.trade_off(files, against="megabytes").axes[0]
     assert axes.get_xlabel() == "megabytes on disk"
     assert any(list(line.get_xdata()) == [2.0, 4.0] for line in axes.lines)
+
+
+def test_of_many_classes_the_smallest_and_the_largest_are_counted():
+    table = pd.DataFrame({"ok": [5, 1, 9, 7, 3], "new": 0}, index=list("abcde"))
+    axes = plot.counts(table, most=2).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ok: 25", "new: 0"]
+    assert len(plot.counts(table).axes[0].get_yticks()) == len(plot.counts(table, most=5).axes[0].get_yticks()) == 5

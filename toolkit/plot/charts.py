@@ -25,13 +25,18 @@ MOST_COLOURS = 6  # classes with a colour of their own: nobody can tell more apa
 MOST_DISCS = 60  # sizes that are drawn as discs with a number
 
 
-def counts(table: pd.DataFrame) -> Figure:
+def counts(table: pd.DataFrame, *, most: int | None = None) -> Figure:
     """Stacked bars of counts: one bar per class, divided by column.
 
     Args:
         table: as `Manifest.counts` gives it; its totals are left out.
+        most: classes that are drawn, of more the smallest and the largest; None draws all.
     """
     table = table.drop(index="total", columns="total", errors="ignore")
+    totals = table.sum()
+    if most and len(table) > most:
+        order = np.argsort(table.sum(axis=1).to_numpy(), kind="stable")
+        table = table.iloc[np.sort(np.append(order[: most // 2], order[-(most // 2) :]))]
     figure, axes = figure_with_axes(7, (0.55 if len(table) <= 10 else 0.28) * len(table) + 1)
     start = np.zeros(len(table))
     readable = table.to_numpy().sum(axis=1).max() / 22  # the number in a shorter bar would not be
@@ -42,7 +47,7 @@ def counts(table: pd.DataFrame) -> Figure:
             table[column],
             left=start,
             color=colour,
-            label=f"{shortened(column)}: {table[column].sum():,}",
+            label=f"{shortened(column)}: {totals[column]:,}",
         )
         labels = [f"{count:,}" if count > readable else "" for count in table[column]]
         axes.bar_label(bars, labels, label_type="center", color=ink_on(colour), fontsize=9)

@@ -22,20 +22,22 @@ if TYPE_CHECKING:  # so that looking at pictures does not wait for TensorFlow
 PER_ROW = 8  # copies of a picture, with the gaps between groups
 
 
-def sample_grid(manifest: Manifest, *, per_class: int = 8, seed: int = 0) -> Gallery:
+def sample_grid(manifest: Manifest, *, per_class: int = 8, seed: int = 0, most: int | None = None) -> Gallery:
     """Some pictures of every class, a row each, and of those without a label.
 
     Args:
         manifest: what to look at; `manifest.where(status="ok")` for what is in use.
         per_class: pictures per row, at least 1.
         seed: another one shows other pictures.
+        most: classes, drawn by the seed where there are more, in their order; None shows all.
     """
-    rows = []
-    for label in manifest.labels:
+    order = np.random.default_rng(seed).permutation(len(manifest.labels))[:most]
+    rows, labels = [], [manifest.labels[index] for index in sorted(order)]
+    for label in labels:
         files = manifest.where(label=label).files
         drawn = np.random.default_rng(seed).permutation(len(files))[:per_class]
         rows.append([(files[index], "") for index in sorted(drawn)])
-    return gallery(rows, titles=[label or UNLABELLED for label in manifest.labels], columns=per_class)
+    return gallery(rows, titles=[label or UNLABELLED for label in labels], columns=per_class)
 
 
 def left_out(manifest: Manifest, *, per_status: int = 5) -> Gallery:

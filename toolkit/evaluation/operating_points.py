@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from toolkit.evaluation.evaluate import Report
 
 PRECISION = 0.95  # of the answers of a class, that are to be right
+USED = ("label", "predicted", "probability")  # columns of answers, which have one for each class besides
 
 
 def at(report: "Report", thresholds: Mapping[str, float]) -> pd.DataFrame:
@@ -25,13 +26,13 @@ def at(report: "Report", thresholds: Mapping[str, float]) -> pd.DataFrame:
         A row per class: `threshold`, `answers` that are left, their `precision` with its 95 % interval, `low` to
         `high` (NaN where none is left), and `recall`, the share of the class's pictures among them (NaN without any).
     """
-    rows = []
+    rows, answers = [], report.predictions[list(USED)]
     for name in report.classes:
-        named = report.predictions[report.predictions["predicted"] == name]
+        named = answers[answers["predicted"] == name]
         sure = named[named["probability"] >= thresholds.get(name, 0)]
         right, count = int((sure["label"] == name).sum()), len(sure)
         low, high = wilson(right, count) if count else (np.nan, np.nan)
-        pictures = int((report.predictions["label"] == name).sum())
+        pictures = int((answers["label"] == name).sum())
         row = {"threshold": float(thresholds.get(name, 0)), "answers": count}
         row |= {"precision": right / count if count else np.nan, "low": low, "high": high}
         rows.append(row | {"recall": right / pictures if pictures else np.nan})
@@ -56,14 +57,15 @@ def found(report: "Report", precision: float = PRECISION) -> pd.DataFrame:
     """
     if not 0 < precision <= 1:
         raise ValueError(f"expected a precision above 0 and up to 1, got {precision}")
-    thresholds = {name: _lowest(report, name, precision) for name in report.classes}
+    answers = report.predictions[list(USED)]
+    thresholds = {name: _lowest(answers, name, precision) for name in report.classes}
     table = at(report, {name: 2.0 if value is None else value for name, value in thresholds.items()})
     return table.assign(threshold=[np.nan if value is None else value for value in thresholds.values()])
 
 
-def _lowest(report: "Report", name: str, precision: float) -> float | None:
+def _lowest(answers: pd.DataFrame, name: str, precision: float) -> float | None:
     """In the middle between the last answer that is taken and the next one, so that rounding it changes nothing."""
-    named = report.predictions[report.predictions["predicted"] == name].sort_values("probability", ascending=False)
+    named = answers[answers["predicted"] == name].sort_values("probability", ascending=False)
     shares = named["probability"].to_numpy()
     right = (named["label"] == name).cumsum().to_numpy() / np.arange(1, len(named) + 1)
     last = np.append(shares[:-1] != shares[1:], True)[: len(shares)]  # answers of one probability stay together

@@ -16,33 +16,40 @@ import numpy as np
 import table
 
 SIDE = 224
+APART = 3.5  # standard deviations within a class, about, from its centre to the mean of all
 
 
 def main() -> None:
     """Measure what is asked for, each in a process of its own, whose peak is that of the process."""
     parser = table.arguments(__doc__)
     parser.add_argument("--head", action="append", default=[], metavar="PICTURESxFEATURESxCLASSES")
+    parser.add_argument("--steps", help="of the solver at most, and one strength, for --head (default: nine, whole)")
     parser.add_argument("--classes", action="append", default=[], metavar="CLASSES", help="with five pictures each")
     parser.add_argument("--feed", action="append", default=[], metavar="PICTURES", help="squares of 224 pixels")
     parser.add_argument("--verify", help="pictures at memory://, with commas")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # a process for each
     asked = parser.parse_args()
-    kinds = {"head": head, "classes": classes, "feed": feed, "verify": verify}
+    kinds: dict[str, Callable[[str], list[dict]]] = {"head": head, "classes": classes, "feed": feed, "verify": verify}
     if asked.one:
-        table.print_rows(kinds[asked.one[0]](asked.one[1]))
+        kind, size = asked.one
+        table.print_rows(head(size, int(asked.steps or 0)) if kind == "head" else kinds[kind](size))
         return
+    few = ["--steps", asked.steps] if asked.steps else []
     for kind in kinds:
         values = getattr(asked, kind) or []
         for value in values.split(",") if isinstance(values, str) else values:
             print(f"\n{kind} {value}", flush=True)
-            subprocess.run([sys.executable, __file__, "--one", kind, value], check=True)
+            subprocess.run([sys.executable, __file__, "--one", kind, value, *few], check=True)
     print("\n" + table.in_words(table.machine()))
 
 
-def head(size: str) -> list[dict]:
-    """A head on made-up features that lie in a mapped array: written, then fitted with nine strengths."""
+def head(size: str, steps: int = 0) -> list[dict]:
+    """A head on made-up features that lie in a mapped array: written, then fitted with nine strengths.
+
+    With a number of steps it is one strength, the middle one, and no more steps than that.
+    """
     from toolkit.core import arrays
-    from toolkit.training import probe
+    from toolkit.training import logistic, probe
 
     count, width, labels = map(int, size.split("x"))
     names = [b"%064d/0" % number for number in range(count)]
@@ -55,17 +62,18 @@ def head(size: str) -> list[dict]:
 
         def fit() -> None:
             search = probe._Search(probe.Solver(rows, parts[0]), rows, truth, parts[0], [parts], True)
-            search.run(probe.CS)
+            search.run(probe.CS[4:5] if steps else probe.CS)
             print(search.history().round(4).to_string(index=False))
 
-        return [written, timed("fit nine strengths", fit)]
+        logistic.STEPS = steps or logistic.STEPS
+        return [written, timed(f"fit one strength, {steps} steps" if steps else "fit nine strengths", fit)]
 
 
 def made_up(folder: Path, names: list[bytes], labels: np.ndarray, width: int) -> None:
-    """Features of classes that overlap, a slice at a time."""
+    """Features of classes that overlap, as much at any width, a slice at a time."""
     from toolkit.core import arrays
 
-    centres = np.random.default_rng(0).normal(0, 0.1, (labels.max() + 1, width)).astype(np.float32)
+    centres = np.random.default_rng(0).normal(0, APART / width**0.5, (labels.max() + 1, width)).astype(np.float32)
     with arrays.Writer(folder) as writer:
         for start in range(0, len(names), 4096):
             own = labels[start : start + 4096]
@@ -113,13 +121,14 @@ def feed(count: str) -> list[dict]:
         examples = batches.Examples(files, labels, TEN, size, pixels)
 
         def epoch(augmentation: Augmentation | None = None, mixing: Mixing | None = None, most: int = pictures) -> int:
-            data = batches.training(examples, batch_size=32, augmentation=augmentation, mixing=mixing, seed=7, epoch=0)
-            for _ in data.take(most // 32):
+            how = {"augmentation": augmentation, "mixing": mixing, "dtype": "uint8"}  # as a training does
+            for _ in batches.training(examples, batch_size=32, seed=7, epoch=0, **how).take(most // 32):
                 pass
             return most
 
-        epoch()  # libraries, and the file in the system's cache
         few = min(pictures, 640)
+        for how in ({}, {"augmentation": Augmentation()}, {"mixing": Mixing(randaugment=2)}):
+            epoch(**how, most=few)  # libraries, what is compiled, and the file in the system's cache
         return [
             timed("as they are", epoch, pictures),
             timed("usual augmentation", lambda: epoch(Augmentation(), most=few), few),

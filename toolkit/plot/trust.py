@@ -58,7 +58,8 @@ def precision_recall(report: "Report", *, thresholds: Mapping[str, float] | None
 
     figure, axes = figure_with_axes(6.4, 3.6)
     points = operating_points.at(report, thresholds or {})
-    truth = {name: (report.truth == place, report.probabilities[:, place]) for place, name in enumerate(report.classes)}
+    true, shares = report.truth, report.probabilities  # each of which is made of the whole table
+    truth = {name: (true == place, shares[:, place]) for place, name in enumerate(report.classes)}
     scores = {name: average_precision_score(*both) for name, both in truth.items() if both[0].any()}
     looks = marks(report.classes)
     for name in sorted(scores, key=lambda name: scores[name])[:MOST]:

@@ -85,6 +85,8 @@ def map(
 
 def is_distributed() -> bool:
     """Whether `map` sends its work to other processes or machines whatever its kind, as within `cluster`."""
+    if "joblib" not in sys.modules:  # then nobody can have said so, and what needs it for nothing else starts sooner
+        return False
     return not getattr(_backend(), "uses_threads", False)
 
 
@@ -94,9 +96,11 @@ def n_parallel(jobs: int) -> int:
     >>> n_parallel(1)
     1
     """
+    if jobs == -1 and not is_distributed():
+        return workers.cores()
     import joblib
 
-    return joblib.effective_n_jobs(jobs) if is_distributed() or jobs != -1 else workers.cores()
+    return joblib.effective_n_jobs(jobs)
 
 
 @contextmanager

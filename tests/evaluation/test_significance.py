@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.evaluation import significance
@@ -27,6 +27,7 @@ def test_mcnemar_is_that_of_statsmodels(answers):
 
 
 @pytest.mark.slow
+@settings(max_examples=20)  # the reference looks through all objects for garbage each time
 @given(P_VALUES)
 def test_holms_correction_is_that_of_statsmodels(values):
     reference = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 from helpers import class_folders, judged, ready_dataset, until
-from jsonschema import Draft202012Validator
 
 from toolkit import manifest, paths
 from toolkit.cli import VERBS, main, output, schemas
@@ -42,6 +41,8 @@ def strict(text):
 
 
 def valid(value, schema):
+    from jsonschema import Draft202012Validator  # here, since its grammars take seconds to load
+
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(value)
     return value

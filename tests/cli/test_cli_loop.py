@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 from helpers import class_folders, coloured, encoded, judged, ready_dataset
-from jsonschema import Draft202012Validator
 
 from toolkit import bundle, manifest, paths
 from toolkit.cli import main, schemas
@@ -38,6 +37,8 @@ def told(capsys, verb, *words):
     """The document that a verb prints, as its schema says."""
     assert main([verb, *map(str, words), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    from jsonschema import Draft202012Validator  # here, since its grammars take seconds to load
+
     Draft202012Validator(schemas.DOCUMENTS[verb]).validate(found)
     return found
 

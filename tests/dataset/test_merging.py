@@ -103,6 +103,7 @@ def test_a_chain_of_changes_remembers_what_was_read(pets):
     assert cells(changed.save().root, path)["reason"] == "taken out by hand"
 
 
+@pytest.mark.slow
 def test_many_writers_at_once_lose_nothing(pets):
     paths = list(pets.table["path"])
 

@@ -334,6 +334,7 @@ def copied(table, url):
     return manifest.load(url)
 
 
+@pytest.mark.slow
 def test_every_stage_works_at_a_url_and_gives_the_same(bucket, tmp_path):
     here = dataset(tmp_path / "pets", pictures())
     there = copied(here, f"{bucket}/pets")

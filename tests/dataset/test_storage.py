@@ -72,6 +72,7 @@ def test_what_can_be_no_folder_holds_no_table(tmp_path, root):
     assert storage.base(tmp_path / root) == tmp_path / root / "manifest.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [1, 1 << 30])
 def test_any_text_and_number_is_read_as_it_was_written(kind, monkeypatch):
     monkeypatch.setattr(storage, "LARGE", kind)
@@ -173,6 +174,7 @@ def steps(table):
     yield lambda now: now
 
 
+@pytest.mark.slow
 def test_the_table_is_the_same_as_if_it_were_written_whole_each_time(tmp_path, monkeypatch):
     (tmp_path / "csv").mkdir()
     here, there = (manifest.from_rows(tmp_path / name, [row(n) for n in range(9)]) for name in ("csv", "parquet"))

@@ -92,6 +92,7 @@ def test_of_equal_brightness_colour_tells_alone():
     assert look(encoded(red), encoded(blue)).verdict != "copy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_letters_on_one_letterhead_are_no_copies(kind):
     pages = [encoded(letter(seed), kind) for seed in range(3)]

@@ -170,6 +170,7 @@ def test_copies_on_two_sides_of_a_split_are_leaks(tmp_path):
     assert dedup.leaks(table).empty
 
 
+@pytest.mark.slow
 def test_groups_are_never_divided_by_a_split(tmp_path):
     files = []
     for label in ("cars", "tanks"):

@@ -216,6 +216,7 @@ def measured(vectors, of, count, *, seed=0):
     return forecast.curve(vectors, labels, np.arange(len(of)), seed=seed)
 
 
+@pytest.mark.slow
 def test_a_learning_curve_rises_with_labels_and_judges_each_picture_without_itself():
     vectors, of = islands(300, 200, 100, apart=1.5)
     curve = measured(vectors, of, 240)

@@ -54,6 +54,7 @@ def test_the_batch_of_turned_labels_comes_first_and_good_ones_are_not_blamed(wor
     assert "The first to look at: creator bad." in str(found) and "68 pictures changed in 3 batches" in str(found)
 
 
+@pytest.mark.slow
 def test_many_features_are_looked_at_in_their_main_directions_alone(world, monkeypatch):
     now = batched(turned(world, range(20, 44)), bad=range(20, 44), fine=range(50, 53))
     every = blame.find(now, changes.noted(world), by="creator").batches
@@ -64,6 +65,7 @@ def test_many_features_are_looked_at_in_their_main_directions_alone(world, monke
     assert list(few["batch"]) == list(every["batch"]) == ["creator bad"] and few["verdict"][0] == "worse"
 
 
+@pytest.mark.slow
 def test_heads_that_begin_from_others_answer_as_those_that_begin_anew(world):
     now = turned(world, range(20, 38))
     heads = blame._Heads(now, changes.noted(world), Config("efficientnet_lite0").resolved(), 5, 7)

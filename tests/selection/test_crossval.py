@@ -131,6 +131,7 @@ def test_an_earlier_result_is_not_lost_to_one_that_is_refused(table, config):
     assert crossval.load(table, "kept").report.accuracy == kept
 
 
+@pytest.mark.slow
 def test_each_fold_has_its_share_of_every_class_and_the_seed_says_which(division):
     table = fake_table("nowhere", [("cars", "")] * 60 + [("tanks", "")] * 30)
     parts = crossval.divided(table, folds=5, seed=1)

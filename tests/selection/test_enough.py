@@ -60,6 +60,7 @@ def test_copies_of_a_picture_are_never_learned_from_where_it_is_judged():
     assert curve.right[-1].mean() < 0.65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [0.2, 0.6])
 def test_a_score_that_follows_a_power_of_the_pictures_is_foretold(power):
     drawn = enough.errors(POWERS, falling(power), np.arange(4000), times=4)

@@ -157,6 +157,7 @@ def test_where_features_say_nothing_weaker_and_weaker_heads_are_tried_to_the_lim
     assert search.history()["val_loss"].iloc[search.best()] == pytest.approx(np.log(2), abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_search_ends_by_what_is_left_to_gain_however_many_classes_there_are():
     seen, labels = many_classes(200, 100, each=4, spread=1.0)
     learned, held = np.arange(0, 800, 2), np.arange(1, 800, 2)
@@ -190,6 +191,7 @@ def test_a_head_that_is_refit_knows_val_too_and_is_not_judged_on_it(table, confi
     assert evaluate.measure(run, table).accuracy > 0.6
 
 
+@pytest.mark.slow
 def test_a_head_that_is_refit_is_held_back_as_folds_of_train_and_val_say(table, config):
     refit = Config(**{**vars(config), "refit": True}).resolved()
     used = table.where(status="ok", split=("train", "val"))

@@ -418,6 +418,7 @@ def test_flipped_bits_end_in_a_table_or_in_words(pets):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_a_text_that_stands_for_millions_of_cells_is_refused_before_it_is_expanded(pets):
     count = 1_000_000
     cell = pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(count, np.int32)), pyarrow.array(["x" * 100_000]))

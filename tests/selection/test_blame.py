@@ -78,6 +78,7 @@ def test_heads_that_begin_from_others_answer_as_those_that_begin_anew(world):
         assert abs(heads._losses(warm).mean() - heads._losses(cold).mean()) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_batch_that_changes_next_to_nothing_is_not_called_worse(world):
     now = world.update({world.table["path"][3]: {"status": "excluded", "reason": "why"}})
     found = blame.find(now, changes.noted(world))

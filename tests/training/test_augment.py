@@ -24,6 +24,7 @@ def only(**options):
     return Augmentation(**{"rotation": 0, "brightness": 0, "horizontal_flip": False, **options})
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_and_another_one_another():
     pictures = batch()
     one, same = changed(pictures, EVERYTHING), changed(pictures, EVERYTHING)

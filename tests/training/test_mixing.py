@@ -86,6 +86,7 @@ def test_mixup_shares_are_those_of_a_beta_distribution_folded_at_a_half():
     assert mean_share(20.0) == pytest.approx(0.44, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [Mixing(mixup=1), Mixing(cutmix=1), Mixing(randaugment=2), Mixing(0.5, 0.5, 0.3, 1)])
 def test_the_same_seed_mixes_the_same_and_another_one_differently(how, pictures):
     one, same = mixed(how, pictures), mixed(how, pictures)

@@ -269,4 +269,8 @@ def test_of_many_classes_the_smallest_and_the_largest_are_counted():
     axes = plot.counts(table, most=2).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c"]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ok: 25", "new: 0"]
+    assert axes.get_xlabel() == "pictures of the 2 smallest and largest of 5 classes"
+    axes = plot.counts(table, most=3).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "d"]
+    assert plot.counts(table, most=5).axes[0].get_xlabel() == "pictures"
     assert len(plot.counts(table).axes[0].get_yticks()) == len(plot.counts(table, most=5).axes[0].get_yticks()) == 5

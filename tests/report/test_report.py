@@ -181,3 +181,14 @@ def test_names_are_escaped_what_was_not_measured_is_blank_and_the_page_lies_wher
 def test_runs_that_were_not_evaluated_are_refused(tmp_path, table):
     with pytest.raises(BundleError, match="evaluate"):
         report.write(table, [untrained(tmp_path / "new", **facts(table))])
+
+
+def test_samples_of_many_classes_are_folded_and_said_to_be_of_some(tmp_path):
+    table = ready_dataset(tmp_path / "many", per_class=20)
+    places = [number % 31 for number in range(len(table))]
+    table = table.assign(label=[f"{place:02}" for place in places], class_index=places)
+    shown = html.samples(table, per_class=1)
+    assert shown.startswith("<details><summary>Some pictures of 30 of 31 classes</summary>")
+    assert shown.count("<img") == 30
+    few = html.samples(table.where(label=table.labels[:12]), per_class=1)
+    assert "<details>" not in few and few.count("<img") == 12

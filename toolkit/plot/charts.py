@@ -33,10 +33,10 @@ def counts(table: pd.DataFrame, *, most: int | None = None) -> Figure:
         most: classes that are drawn, of more the smallest and the largest; None draws all.
     """
     table = table.drop(index="total", columns="total", errors="ignore")
-    totals = table.sum()
-    if most and len(table) > most:
+    totals, classes = table.sum(), len(table)
+    if most and classes > most:
         order = np.argsort(table.sum(axis=1).to_numpy(), kind="stable")
-        table = table.iloc[np.sort(np.append(order[: most // 2], order[-(most // 2) :]))]
+        table = table.iloc[np.sort(np.append(order[: most // 2], order[classes - (most + 1) // 2 :]))]
     figure, axes = figure_with_axes(7, (0.55 if len(table) <= 10 else 0.28) * len(table) + 1)
     start = np.zeros(len(table))
     readable = table.to_numpy().sum(axis=1).max() / 22  # the number in a shorter bar would not be
@@ -54,7 +54,8 @@ def counts(table: pd.DataFrame, *, most: int | None = None) -> Figure:
         start += table[column].to_numpy()
     axes.set_yticks(range(len(table)), names)
     axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set_xlabel("pictures")
+    beyond = f" of the {len(table)} smallest and largest of {classes:,} classes" if classes > len(table) else ""
+    axes.set_xlabel(f"pictures{beyond}")
     figure.legend(ncols=4, loc="outside upper left", frameon=False)
     return figure
 

@@ -115,7 +115,6 @@ def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[Evaluat
         "comparison": (plot.comparison(table), "Accuracy of each network with its interval"),
         "trade_off": (plot.trade_off(table), "Accuracy against milliseconds per picture"),
         "embedding": (plot.embedding(places, manifest, report=best.report), "Map of the pictures, by what is alike"),
-        "samples": html.samples(manifest, per_class=8),
         "status": (plot.counts(manifest.counts(), most=html.CLASSES), "Pictures per class by status"),
         "splits": (plot.counts(used.counts("split"), most=html.CLASSES), "Pictures per class by split"),
         "duplicates": (plot.duplicate_groups(manifest), "Groups of near-duplicates"),
@@ -124,7 +123,8 @@ def _charts(manifest: Manifest, table: pd.DataFrame, evaluated: Sequence[Evaluat
     }
     for panel in ("sides", "aspect", "brightness", "sharpness"):
         drawn[panel] = plot.quality(manifest, panels=(panel,)), html.PANELS[panel]
-    return {name: html.shown(figure, words) for name, (figure, words) in drawn.items()}
+    charts = {name: html.shown(figure, words) for name, (figure, words) in drawn.items()}
+    return charts | {"samples": html.samples(manifest, per_class=8)}
 
 
 def _robustness(evaluated: Sequence[EvaluatedRun]) -> list[Markup]:

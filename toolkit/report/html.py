@@ -30,6 +30,7 @@ PANELS = {  # of `plot.quality`, all but what was left out, which a table says b
     "entropy": "Histogram of entropy",
 }
 CLASSES = 30  # of which a page shows samples: no one looks at more, and a thousand take a minute to draw
+FOLDED = 12  # classes beyond which their samples are folded
 COPIES = 3  # groups of the same picture that a page on quality shows
 THUMBNAIL = 168  # pixels of a picture's width
 
@@ -56,7 +57,7 @@ def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
         words=measures.in_words(tables),
         tables={name: rows(table) for name, table in tables.tables().items()},
         charts=charts,
-        samples=shown(*samples(manifest, per_class=6)),
+        samples=samples(manifest, per_class=6),
         classes=len(manifest.classes),
         copies=shown(plot.duplicate_groups(manifest, count=COPIES), "The same picture, more than once"),
         odd=shown(plot.worth_a_look(manifest), "Pictures worth a look"),
@@ -65,11 +66,13 @@ def quality(manifest: Manifest, *, into: Path | None = None) -> Path:
     return written
 
 
-def samples(manifest: Manifest, *, per_class: int) -> tuple[plot.Figure, str]:
-    """Some pictures in use of each class, or of some classes where they are many, and what they are in words."""
+def samples(manifest: Manifest, *, per_class: int) -> Markup:
+    """Some pictures in use of each class, or of some classes where they are many; folded where they are long."""
     used = manifest.where(status="ok")
-    grid, total = plot.sample_grid(used, per_class=per_class, most=CLASSES), len(used.labels)
-    return grid, f"Some pictures of {f'{CLASSES} of {total:,} classes' if total > CLASSES else 'each class'}"
+    total = len(used.labels)
+    words = f"Some pictures of {f'{CLASSES} of {total:,} classes' if total > CLASSES else 'each class'}"
+    grid = shown(plot.sample_grid(used, per_class=per_class, most=CLASSES), words)
+    return Markup("<details><summary>{}</summary>{}</details>").format(words, grid) if total > FOLDED else grid
 
 
 def write(target: Path, template: str, **values: object) -> Path:

@@ -95,6 +95,9 @@ def test_the_record_holds_figures_and_hashes_of_every_file(run, all_formats):
     sizes = {name: row["megabytes"] for name, row in record["artifacts"].items()}
     assert sizes["litert-float16"] < 0.75 * sizes["litert-float32"]
     assert sizes["litert-int8"] < sizes["litert-float16"]
+    weights = sum(weight.nbytes for weight in run.model.get_weights()) / 1e6
+    stored = files.size(run.folder / "export" / "savedmodel" / "1" / "variables") / 1e6
+    assert weights <= stored < 1.2 * weights  # once, whatever the signatures
 
 
 @pytest.mark.slow

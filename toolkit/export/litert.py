@@ -11,11 +11,13 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from toolkit.core import stderr
 from toolkit.core.framework import keras, tf
+from toolkit.export import graphs
 from toolkit.model import runtime
 
 KINDS = ("float32", "float16", "dynamic", "int8")
@@ -38,17 +40,19 @@ def write(
         kind: one of `KINDS`.
     """
     operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if kind == "int8" else tf.lite.OpsSet.TFLITE_BUILTINS
-    options: dict = {"target_spec": {"supported_ops": [operations]}}
-    if kind != "float32":
-        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
-    if kind == "float16":
-        options["target_spec"]["supported_types"] = [tf.float16]
     pictures = sample() if kind == "int8" else None
-    if pictures is not None:
-        options["representative_dataset"] = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
-    taken = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="pictures")
-    with stderr.silenced(), nullcontext() if pictures is None else _coarse_head(model, pictures):
-        model.export(path, format="litert", verbose=False, input_signature=[taken], **options)
+    coarse = nullcontext() if pictures is None else _coarse_head(model, pictures)
+    with stderr.silenced(), coarse, TemporaryDirectory() as folder:
+        graphs.save({"serve": model}, Path(folder), batch=1)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.target_spec.supported_ops = [operations]
+        if kind != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if pictures is not None:
+            converter.representative_dataset = lambda: ([picture[None].astype(np.float32)] for picture in pictures)
+        path.write_bytes(converter.convert())
     _order_outputs(path)
     _attach(path, facts)
 

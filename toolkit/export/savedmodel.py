@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.core import paths, stderr
 from toolkit.core.framework import keras, tf
+from toolkit.export import graphs
 from toolkit.model import runtime
 
 VERSION = "1"
@@ -18,27 +19,20 @@ EXTRA = "assets.extra"  # where TensorFlow keeps files for others than itself
 def write(model: keras.Model, path: Path, *, facts: Mapping, **_: object) -> None:
     """Write a network as a folder with the one version 1.
 
+    Whoever asks for no signature gets the probabilities alone; a second one gives familiarity too.
+
     Args:
         model: RGB from 0 to 255 in, probabilities out.
         path: of the new folder.
         facts: its metadata, see `runtime`.
     """
+    both = len(model.outputs) > 1
+    answers = keras.Model(model.inputs, model.outputs[0]) if both else model
     with stderr.silenced():
-        _export(model, path / VERSION)
+        graphs.save({"serve": answers} | ({FAMILIAR: model} if both else {}), path / VERSION)
     extra = path / VERSION / EXTRA
     paths.write(extra / runtime.LABELS, "\n".join(facts["classes"]) + "\n")
     paths.write(extra / runtime.FACTS, json.dumps(facts))
-
-
-def _export(model: keras.Model, path: Path) -> None:
-    """Whoever asks as before gets the probabilities alone; a second signature gives familiarity too."""
-    if len(model.outputs) == 1:
-        model.export(path, verbose=False)
-        return
-    archive, taken = keras.export.ExportArchive(), model.inputs
-    archive.track_and_add_endpoint("serve", keras.Model(taken, model.outputs[0]), input_signature=taken)
-    archive.track_and_add_endpoint(FAMILIAR, model, input_signature=taken)
-    archive.write_out(path, verbose=False)
 
 
 def load(path: Path) -> runtime.Artifact:

@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+SLOW := $(BIN)/python -m pytest -n $(shell expr $(JOBS) + 1) --dist loadscope --no-loadscope-reorder
 
 unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes, each of which would compile the package again
 .DEFAULT_GOAL := help
@@ -25,9 +26,10 @@ test: $(READY) ## run the quick tests, which go through every module (JOBS=2 pro
 	$(PYTEST) -m "not slow and not notebook"
 
 test-slow: $(READY) ## run the slow tests: long trainings, kills, clusters, browsers, all export formats
-	$(PYTEST) -m "slow and not notebook" --durations=25
+	$(SLOW) -m "slow and not notebook"
 
-test-all: test test-slow ## run all tests but the notebooks
+test-all: test ## run all tests: the quick ones, then the slow ones and the notebooks side by side
+	$(SLOW) -m "slow or notebook" --durations=40
 
 coverage: $(READY) ## print how many lines of the package the tests run (FAST=1 for the quick tests alone)
 	$(PYTEST) -m "$(if $(FAST),not slow and )not notebook" --cov --cov-report=

@@ -16,6 +16,10 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: "notebook" not in item.keywords)  # the longest of all begins first
+
+
 def pytest_collection_finish():
     gc.freeze()  # what was imported stays: looking through a million such objects again and again is slow
 

@@ -262,7 +262,10 @@ def make_map(words: list[str]) -> None:
     lines: dict = defaultdict(lambda: defaultdict(set))
     for file in (WORK / "coverage").iterdir():
         data = coverage.CoverageData(str(file))
-        data.read()
+        try:
+            data.read()
+        except coverage.exceptions.DataError:  # of a process that a test killed while it wrote
+            continue
         for measured in data.measured_files():
             for line, contexts in data.contexts_by_lineno(measured).items():
                 lines[os.path.relpath(measured, TREE)][line] |= set(contexts) - {""}

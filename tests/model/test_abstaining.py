@@ -70,3 +70,4 @@ def test_a_stranger_is_told_apart_from_an_answer_that_is_not_sure(run, known, ab
     assert counted_as(cells) == said
     assert cells["set"] == "tanks|cars"
     assert cells["familiarity"] == ("" if known is None else known)
+    assert cells["familiar"] == ("" if known is None else answer.familiar)

@@ -63,6 +63,13 @@ def test_of_two_classes_the_space_they_span_alone_tells_strangers():
     assert (known(strangers("another kind")) < familiarity.FAMILIAR).mean() > 0.8
 
 
+@pytest.mark.parametrize("false_alarms", [0, 1])
+def test_a_promise_of_no_false_alarm_or_of_nothing_else_is_refused(false_alarms):
+    features, labels = drawn((40, 30))
+    with pytest.raises(ValueError, match=f"above 0 and below 1, got {false_alarms}"):
+        familiarity.fit(features, labels, folds=folds(len(labels)), false_alarms=false_alarms)
+
+
 @pytest.mark.parametrize("false_alarms", [0.02, 0.05, 0.3])
 def test_the_share_of_false_alarms_on_new_pictures_is_the_one_that_was_asked_for(false_alarms):
     shares = []

@@ -1,6 +1,7 @@
 """Files that answer without TensorFlow: theirs are opened, all others refused in one line."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -104,6 +105,26 @@ def test_a_model_from_elsewhere_is_refused(model, tmp_path):
     model.export(tmp_path / "theirs.onnx", format="onnx", verbose=False)
     with pytest.raises(BundleError, match="its metadata has no 'classifier'"):
         runtime.load(tmp_path / "theirs.onnx")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "kind"),
+    [(2, 1, "FLOAT"), (1, 3, "FLOAT"), (1, 1, "INT64")],
+    ids=["two in", "three out", "whole"],
+)
+def test_a_network_that_takes_or_gives_something_else_is_refused(tmp_path, inputs, outputs, kind):
+    from onnx import TensorProto, helper, save
+
+    shape = {"elem_type": getattr(TensorProto, kind), "shape": [None, 4]}
+    taken, given = ([f"{end}{place}" for place in range(count)] for end, count in (("in", inputs), ("out", outputs)))
+    nodes = [helper.make_node("Sum" if kind == "FLOAT" else "Identity", taken, [name]) for name in given]
+    ends = [[helper.make_tensor_value_info(name, **shape) for name in names] for names in (taken, given)]
+    model = helper.make_model(helper.make_graph(nodes, "other", *ends), ir_version=8)
+    model.opset_import[0].version = 15
+    helper.set_model_props(model, {runtime.KEY: json.dumps(FACTS)})
+    save(model, tmp_path / "other.onnx")
+    with pytest.raises(BundleError, match=re.escape(runtime.OTHERS)):
+        runtime.load(tmp_path / "other.onnx")
 
 
 def test_a_missing_artifact_and_no_threads_are_said(file, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from toolkit import practice
-from toolkit.practice.files import encode, picture_of
+from toolkit.practice.files import File, encode, picture_of
 from toolkit.practice.posts import content
 
 OPENER = build_opener(ProxyHandler({}))  # straight to this machine, whatever the environment says
@@ -270,6 +270,11 @@ def test_small_and_capital_letters_matter_in_an_address(world):
     name = names(world, "plain")[0]
     assert status(f"{world.server.url}/i/{name}") == 200
     assert status(f"{world.server.url}/i/{name.lower()}") == 404
+
+
+@pytest.mark.parametrize("source", [None, (90, 60), (60, 45)])
+def test_a_repost_has_its_own_size_whatever_it_was_drawn_at(source):
+    assert picture_of(File("a.jpg", "plain", "cars", 3, (60, 45), source=source)).size == (60, 45)
 
 
 @pytest.mark.slow

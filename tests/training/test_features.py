@@ -210,15 +210,17 @@ def test_the_first_view_is_the_picture_the_second_its_mirror_and_the_others_are_
 def test_a_further_view_is_a_square_part_of_the_picture_and_not_too_small():
     across, down = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))
     source = encoded(Image.fromarray(np.stack([across, down, 0 * down], axis=-1).astype(np.uint8)))
-    sides = []
+    sides, mirrored = [], 0
     for number in range(2, 22):
         view = features.view(source, 32, number=number, sha256="ab" * 32).astype(float)
         wide = np.ptp(view[..., 0]) / 255 * 96  # pixels of the picture from the left edge of the view to its right one
         high = np.ptp(view[..., 1]) / 255 * 64
         assert wide == pytest.approx(high, abs=3)  # a square of the picture, in its own shape
         sides.append(high / 64)
+        mirrored += bool(view[0, 0, 0] > view[0, -1, 0])
     assert features.SMALLEST_CROP - 0.08 < min(sides) < max(sides) <= 1
     assert max(sides) - min(sides) > 0.1
+    assert 5 <= mirrored <= 15
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from toolkit import demo
+from toolkit.errors import ToolkitError
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 FILES = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
@@ -66,6 +67,31 @@ def test_the_training_notebooks_differ_by_a_few_lines():
     sources = [[line for cell in cells(file, "code") for line in cell.source.splitlines()] for file in FILES[5:8]]
     for other in sources[1:]:
         assert len(set(other) - set(sources[0])) <= 6
+
+
+def test_the_line_that_is_told_of_a_notebook_is_the_last_it_printed():
+    stream, shown = (nbformat.v4.new_output(kind) for kind in ("stream", "display_data"))
+    stream.text = "one\ntwo  \n"
+    silent = nbformat.v4.new_output("stream", name="stderr", text="a warning\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[stream, silent, shown])])
+    assert demo._last_line(notebook) == "two"
+    assert demo._last_line(nbformat.v4.new_notebook()) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("1 / 0", "01_short.ipynb stopped: ZeroDivisionError"),
+        ("import os; os.kill(os.getpid(), 9)", "ended from outside"),
+    ],
+    ids=["an error", "a kill"],
+)
+def test_a_notebook_that_does_not_end_is_said(tmp_path, monkeypatch, source, words):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "01_short.ipynb")
+    monkeypatch.setattr("toolkit.core.paths.notebooks", lambda: tmp_path)
+    with pytest.raises(ToolkitError, match=words):
+        demo.execute(pages=tmp_path / "pages")
 
 
 @pytest.mark.notebook

@@ -150,6 +150,10 @@ def test_an_honest_picture_is_within_all_bounds(kind):
     bounds.check(GOOD[kind][0])
 
 
+def test_a_large_gif_may_have_more_blocks_than_a_small_one():
+    bounds.check(encoded(Image.effect_noise((1200, 800), 90).convert("RGB"), "GIF"))
+
+
 @pytest.mark.slow
 def test_honest_pictures_with_a_lot_in_them_are_within_all_bounds():
     many = [Image.effect_noise((64, 48), 90).convert("RGB") for _ in range(150)]

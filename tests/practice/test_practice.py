@@ -3,6 +3,8 @@
 import io
 import json
 import socket
+from contextlib import closing
+from http.client import HTTPConnection, IncompleteRead
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
@@ -356,6 +358,19 @@ def test_an_answer_can_be_dropped_or_cut_short(world):
     with pytest.raises(Exception, match="IncompleteRead"):
         fetch(address)
     assert fetch(address)
+
+
+def test_a_connection_serves_whole_answers_and_ends_with_one_cut_short(world):
+    path = f"/i/{names(world, 'plain')[0]}"
+    with closing(HTTPConnection(urlsplit(world.server.url).netloc, timeout=20)) as connection:
+        for _ in range(2):
+            connection.request("GET", path)
+            assert connection.getresponse().read()
+            assert connection.sock, "it was closed"
+        world.server.faults += [practice.Fault(path="/i/", truncate=True)]
+        connection.request("GET", path)
+        with connection.getresponse() as answer, pytest.raises(IncompleteRead):
+            answer.read()
 
 
 # The end

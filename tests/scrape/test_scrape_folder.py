@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import tarfile
 import zipfile
@@ -14,6 +15,8 @@ from PIL import Image
 from toolkit import manifest, paths, scrape
 from toolkit.errors import DatasetError, SourceError
 from toolkit.scrape import Options
+from toolkit.scrape.folder import bounded
+from toolkit.scrape.places import File
 
 PETS = {"cat/1.png": picture(1), "cat/2.png": picture(2), "dog/3.png": picture(3)}
 
@@ -210,6 +213,16 @@ def test_a_member_beyond_the_limit_of_bytes_is_a_failure_in_the_ledger(tmp_path)
     table = collect(archive(tmp_path / "pets.tar", PETS | {"dog/big.png": bytes(5000)}), max_bytes=4000)
     assert per_class(table) == {"cat": 2, "dog": 1}
     assert "more than the limit of 4,000 bytes" in (table.root / "ledger.jsonl").read_text()
+
+
+@pytest.mark.parametrize("told", [10, 100])
+def test_the_limit_of_bytes_is_the_last_that_passes_whatever_size_is_told(told):
+    def file(size):
+        return File(("cat", "1.png"), "v", told, lambda: io.BytesIO(bytes(size)))
+
+    assert bounded(file(100), 100) == bytes(100)
+    with pytest.raises(SourceError, match="more than the limit of 100 bytes"):
+        bounded(file(101), 100)
 
 
 def test_a_damaged_member_costs_itself_only(tmp_path):

@@ -79,6 +79,11 @@ def division(request, monkeypatch):
         monkeypatch.setattr(folds, "LARGE", 1)
 
 
+def test_folds_go_by_hash_from_the_limit_on_and_never_by_source():
+    assert [folds.are_by_hash(folds.LARGE + more, None) for more in (-1, 0, 1)] == [False, True, True]
+    assert not folds.are_by_hash(2 * folds.LARGE, "source")
+
+
 def test_large_groups_leave_pictures_of_every_class_to_learn_from(division):
     for part in crossval.divided(of_groups(cars=[5, 20, 20], tanks=[1, 20, 20]), folds=2, seed=7):
         assert set(part.where(split="train").table["label"]) == {"cars", "tanks"}

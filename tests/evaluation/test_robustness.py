@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from toolkit import evaluate, robustness
 from toolkit.evaluation import corruptions
+from toolkit.model import bundle
 
 SURE = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -93,3 +94,34 @@ def test_what_was_measured_on_these_pictures_is_not_measured_again(tmp_path):
     assert "marked" not in robustness.measure(run, table, count=4, again=True).abstention
     assert (robustness.measure(run, table).curves["pictures"] == len(table.where(split="test"))).all()
     assert set(first.abstention) <= {"threshold", "kept", "let_through", "sure"}
+
+
+@pytest.mark.slow
+def test_what_is_known_of_untouched_pictures_is_taken_and_not_asked_again(tmp_path):
+    table = ready_dataset(tmp_path / "set", per_class=12)
+    run = untrained(tmp_path / "run")
+    paths = table.where(split="test").table["path"]
+    known = pd.Series([True] * (len(paths) - 1) + [False], index=list(paths))
+    curves = robustness.curves(run, table, levels={"blur": (0, 3), "crop": (1.0,)}, right=known)
+    untouched = curves.loc[curves["level"].isin([0, 1]), "accuracy"]
+    assert untouched.tolist() == [(len(paths) - 1) / len(paths)] * 2
+    asked = robustness.curves(run, table, levels={"blur": (0, 3)})
+    assert curves["accuracy"][1] == asked["accuracy"][1]
+
+
+@pytest.mark.slow
+def test_levels_that_were_measured_are_enough_for_fewer_but_not_for_more(tmp_path):
+    table = ready_dataset(tmp_path / "set", per_class=12)
+    run = untrained(tmp_path / "models" / "run")
+    evaluate.measure(run, table)
+    few, more = {"blur": (0, 3)}, {"blur": (0, 3, 5), "crop": (0.5,)}
+    assert len(robustness.measure(run, table, levels=more).curves) == 4
+    stored = (run.folder / robustness.FILE).read_text()
+    part = robustness.measure(run, table, levels=few).curves
+    assert part["level"].tolist() == [0, 3] and (run.folder / robustness.FILE).read_text() == stored
+    assert robustness.measure(run, table, levels={"blur": (0, 9)}).curves["level"].tolist() == [0, 9]
+
+
+@pytest.mark.parametrize(("size", "pictures"), [(16, 32), (80, 32), (96, 22), (224, 4), (299, 2), (512, 1)])
+def test_a_small_batch_holds_fewer_of_larger_pictures(tmp_path, size, pictures):
+    assert bundle.Bundle(tmp_path, ("a", "b"), size).small_batch == pictures

@@ -19,6 +19,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "rotation": (0.0, 10.0, 25.0, 45.0),
     "crop": (1.0, 0.85, 0.7, 0.5),
 }
+COARSE = {name: (mildest, *worse) for name, (mildest, _, *worse) in LEVELS.items()}  # without the second, felt by few
 UNITS = {  # of the levels
     "blur": "standard deviation, % of the side",
     "noise": "standard deviation, of 255",

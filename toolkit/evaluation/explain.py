@@ -90,7 +90,7 @@ def occlusion(
     for copy, square in zip(covered, squares, strict=True):
         copy[square] = GREY
     before = trained.ask(pixels[None]).probabilities[0, index]
-    losses = before - trained.ask(covered).probabilities[:, index]
+    losses = before - trained.ask(covered, batch_size=trained.small_batch).probabilities[:, index]
     total, count = np.zeros((2, trained.size, trained.size), np.float32)
     for square, loss in zip(squares, losses, strict=True):
         total[square] += loss

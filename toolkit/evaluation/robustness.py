@@ -44,6 +44,7 @@ def curves(
     levels: Mapping[str, Iterable[float]] | None = None,
     count: int | None = None,
     seed: int = 7,
+    right: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Robustness curves: accuracy under corruptions of rising severity.
 
@@ -55,6 +56,8 @@ def curves(
             there are.
         count: pictures at most, drawn by the seed; None takes all.
         seed: of the noise.
+        right: whether it names each picture right as it is, by path (`Report.right`), which is then not asked again;
+            None asks.
 
     Returns:
         A row per corruption and level: `disturbance` (its name), `level`, `accuracy`, its 95 % interval `low` to
@@ -67,10 +70,12 @@ def curves(
     """
     levels = corruptions.LEVELS if levels is None else levels
     corruptions.check(levels)
-    pixels, truth = _pictures(trained, manifest.where(split=split, status="ok"), count, seed)
-    steps = [(name, float(level)) for name, severities in levels.items() for level in severities]
+    chosen = _drawn(manifest.where(split=split, status="ok"), count, seed)
+    pixels = np.stack(list(prepare_all(trained.prepare, chosen.files)))
+    truth = class_indices(chosen.table["label"], trained.classes)
+    steps = _steps(levels)
     rows: list[tuple[str, float, float, float, float, int]] = []
-    untouched: int | None = None
+    untouched = None if right is None else int(right[chosen.table["path"]].sum())
     for name, level in parallel.progress(steps, description="disturb", unit=" levels"):
         worse = np.stack(list(parallel.map(partial(_corrupted, pixels, name, level, seed), range(len(pixels)))))
         is_untouched = bool((worse == pixels).all())  # as by the mildest level of most corruptions: asked once
@@ -80,18 +85,25 @@ def curves(
     return pd.DataFrame(rows, columns=["disturbance", "level", "accuracy", "low", "high", "pictures"])
 
 
-def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, again: bool = False) -> Robustness:
+def measure(
+    trained: Bundle,
+    manifest: Manifest,
+    *,
+    count: int | None = None,
+    levels: Mapping[str, Iterable[float]] | None = None,
+    again: bool = False,
+) -> Robustness:
     """Robustness of an evaluated run, stored in `robustness.json` of its bundle.
 
     Args:
         trained: the model.
         manifest: the dataset it was trained on.
-        count: pictures at most, see `curves`; a stored measurement of more pictures is taken as it is.
+        count, levels: see `curves`; a stored measurement of more pictures or levels is taken.
         again: measure although this model was measured on the same test pictures before.
 
     Returns:
-        The curves, and the confidence below which to abstain. A run whose answers are not about today's test pictures
-        is evaluated first.
+        The curves at these levels, and the confidence below which to abstain. A run whose answers are not about today's
+        test pictures is evaluated first.
 
     Raises:
         BundleError: the run cannot be evaluated.
@@ -99,20 +111,34 @@ def measure(trained: Bundle, manifest: Manifest, *, count: int | None = None, ag
     >>> measure(trained, manifest, count=50).abstention["threshold"]  # doctest: +SKIP
     0.97
     """
-    answers = stored.report(trained, manifest).predictions
+    report = stored.report(trained, manifest)
+    answers = report.predictions
     identity = {"test": trained.metrics["test"], "model": trained.facts.get("sha256")}
     wanted = len(answers) if count is None else min(count, len(answers))
+    steps = _steps(corruptions.LEVELS if levels is None else levels)
     record = _record(trained)
-    if again or record is None or not is_same(record, identity) or min(record["curves"]["pictures"]) < wanted:
+    if again or record is None or not is_same(record, identity) or not _holds(record["curves"], wanted, steps):
         right = answers.loc[answers["label"] == answers["predicted"], "probability"].to_numpy()
         unknown = confidence(trained, out_of_distribution(trained.size))
         record = {
             **identity,
-            "curves": curves(trained, manifest, count=count).to_dict(orient="list"),
+            "curves": curves(trained, manifest, count=count, levels=levels, right=report.right).to_dict(orient="list"),
             "nonsense": threshold(right, unknown) if len(right) else {},
         }
         paths.write(trained.folder / FILE, json.dumps(record, indent=2) + "\n")
-    return Robustness(pd.DataFrame(record["curves"]), record["nonsense"])
+    table = pd.DataFrame(record["curves"])
+    asked = [step in steps for step in zip(table["disturbance"], table["level"], strict=True)]
+    return Robustness(table[asked].reset_index(drop=True), record["nonsense"])
+
+
+def _holds(table: Mapping[str, list], count: int, steps: Iterable[tuple[str, float]]) -> bool:
+    """Whether what was measured is of so many pictures or more, at all these steps."""
+    return min(table["pictures"]) >= count and set(steps) <= set(zip(table["disturbance"], table["level"], strict=True))
+
+
+def _steps(levels: Mapping[str, Iterable[float]]) -> list[tuple[str, float]]:
+    """Each corruption with each of its levels."""
+    return [(name, float(level)) for name, severities in levels.items() for level in severities]
 
 
 def load(trained: Bundle) -> Robustness | None:
@@ -131,7 +157,7 @@ def _record(trained: Bundle) -> dict | None:
 
 def confidence(trained: Bundle, pictures: np.ndarray) -> np.ndarray:
     """Probability of the answer to each picture, 0 to 1: float32 array of shape (n,)."""
-    return trained.ask(pictures).probabilities.max(axis=1)
+    return trained.ask(pictures, batch_size=trained.small_batch).probabilities.max(axis=1)
 
 
 def threshold(right: np.ndarray, unknown: np.ndarray, *, let_through: float = 0.05) -> dict[str, float]:
@@ -174,13 +200,13 @@ def _corrupted(pixels: np.ndarray, name: str, level: float, seed: int, index: in
 
 
 def _count_right(trained: Bundle, pixels: np.ndarray, truth: np.ndarray) -> int:
-    return int((trained.ask(pixels).probabilities.argmax(axis=1) == truth).sum())
+    answers = trained.ask(pixels, batch_size=trained.small_batch).probabilities
+    return int((answers.argmax(axis=1) == truth).sum())
 
 
-def _pictures(trained: Bundle, chosen: Manifest, count: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels and class indices of some pictures."""
+def _drawn(chosen: Manifest, count: int | None, seed: int) -> Manifest:
+    """Some pictures by chance, in their order."""
     if not len(chosen):
         raise DatasetError(f"expected pictures to disturb in {chosen.name}, got none; split it first")
     drawn = sorted(np.random.default_rng(seed).permutation(len(chosen))[:count])
-    pictures = np.stack(list(prepare_all(trained.prepare, [chosen.files[index] for index in drawn])))
-    return pictures, class_indices(chosen.table["label"].iloc[drawn], trained.classes)
+    return chosen.where(path=list(chosen.table["path"].iloc[drawn]))

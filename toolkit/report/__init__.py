@@ -13,13 +13,14 @@ from toolkit.core import paths
 from toolkit.dataset import quality
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
-from toolkit.evaluation import compare, embedding, evaluate, failures, memory, names, robustness, stored
+from toolkit.evaluation import compare, corruptions, embedding, evaluate, failures, memory, names, robustness, stored
 from toolkit.model.bundle import Bundle
 from toolkit.report import card, html, place_section, run_section, trust_section
 from toolkit.report.run_section import EvaluatedRun
 
 FILE = "report.html"
-DISTURBED = 50  # pictures that are corrupted in every way; `toolkit robustness` takes all
+DISTURBED = 40  # pictures that are corrupted in every way, and how much; `toolkit robustness` takes all of both
+LEVELS = corruptions.COARSE
 NAMED = 3  # networks, and classes, that have room in the title
 PLACED = 1000  # pictures on the map
 
@@ -84,7 +85,8 @@ def write(manifest: Manifest, runs: Sequence[Bundle], *, into: Path | None = Non
 def _evaluated(manifest: Manifest, runs: Sequence[Bundle]) -> list[EvaluatedRun]:
     """The runs with all that was measured of them; their cards are written again, as more is known now."""
     evaluated = [
-        EvaluatedRun(run, evaluate.load(run), robustness.measure(run, manifest, count=DISTURBED)) for run in runs
+        EvaluatedRun(run, evaluate.load(run), robustness.measure(run, manifest, count=DISTURBED, levels=LEVELS))
+        for run in runs
     ]
     for run in runs:
         card.write(run, manifest)

@@ -46,6 +46,6 @@ def _familiarity(run: Bundle, manifest: Manifest) -> Markup:
     drawn = np.random.default_rng(0).permutation(len(test))[:MOST]
     pixels = np.stack(list(prepare_all(run.prepare, [test.files[index] for index in drawn])))
     asked = {"test pictures": pixels, "pictures of nothing": out_of_distribution(run.size)}
-    found = {name: run.ask(pictures).familiarity for name, pictures in asked.items()}
+    found = {name: run.ask(pictures, batch_size=run.small_batch).familiarity for name, pictures in asked.items()}
     figure = plot.familiarity({name: values for name, values in found.items() if values is not None})
     return html.shown(figure, f"How familiar pictures are to {run.name}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import ready_dataset, untrained
+from helpers import fake_table, ready_dataset, untrained
 from threadpoolctl import threadpool_limits
 
 from toolkit import embedding, evaluate, plot
@@ -74,3 +74,14 @@ def test_a_map_has_a_dot_for_every_picture_and_a_ring_for_every_mistake(run, tab
     wrong = places[places["path"].isin(report.mistakes["path"])]
     assert len(rings.get_offsets()) == len(wrong) == len(report.mistakes) > 0
     assert len(plot.embedding(places, table).axes[0].collections) == 1
+
+
+def test_of_many_classes_the_largest_have_their_names_on_the_map(tmp_path):
+    table = fake_table(tmp_path, [(f"class {n % 70:02}", "") for n in range(100)])
+    where = np.random.default_rng(0).random((100, 2))
+    places = table.table[["path", "label", "split"]].assign(x=where[:, 0], y=where[:, 1])
+    texts = plot.embedding(places, table).axes[0].texts
+    named = [text.get_text() for text in texts]
+    assert len(named) == 60 and set(named) >= {f"class {n:02}" for n in range(30)}  # of which there are two
+    first = places[places["label"] == "class 00"]
+    assert texts[0].get_position() == tuple(first[["x", "y"]].median())

@@ -91,6 +91,20 @@ def test_a_confusion_matrix_names_every_class_once_and_nothing_covers_another(co
     assert beside == (2 if count <= 6 else 1)
 
 
+def test_of_more_than_a_hundred_classes_a_matrix_has_those_that_are_confused_most():
+    named, truth = names(130), np.arange(130).repeat(3)
+    predicted = truth.copy()
+    predicted[::3][5:110] = 7  # a third of the pictures of 105 classes, and one of each of them
+    table = pd.DataFrame({"path": "", "label": np.array(named)[truth], "predicted": np.array(named)[predicted]})
+    (axes,) = plot.confusion(evaluate.Report("vgg", tuple(named), table)).axes
+    expected = [shortened(named[place]) for place in range(5, 105)]  # of equals the first
+    assert ticks(axes.xaxis) == ticks(axes.yaxis) == expected
+    assert axes.get_xlabel() == "predicted class, of the 100 of 130 that are confused most"
+    (cells,) = axes.collections
+    shares = cells.get_facecolor()[:, 3]
+    assert len(shares) == 199 and sorted(set(shares.round(4))) == [0.3333, 0.6667, 1]
+
+
 def test_cells_without_a_picture_are_blank_and_others_tell_their_share():
     asked = report(("a", "b", "c"), 0.9)
     expected = [f"{count}\n{count / 30:.0%}" for count in asked.confusion.to_numpy().ravel() if count]

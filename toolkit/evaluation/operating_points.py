@@ -27,12 +27,11 @@ def at(report: "Report", thresholds: Mapping[str, float]) -> pd.DataFrame:
         `high` (NaN where none is left), and `recall`, the share of the class's pictures among them (NaN without any).
     """
     rows, answers = [], report.predictions[list(USED)]
-    for name in report.classes:
-        named = answers[answers["predicted"] == name]
-        sure = named[named["probability"] >= thresholds.get(name, 0)]
-        right, count = int((sure["label"] == name).sum()), len(sure)
+    sure = answers[answers["probability"] >= answers["predicted"].map(lambda name: thresholds.get(name, 0))]
+    named = (sure["predicted"], sure["predicted"][sure["label"] == sure["predicted"]], answers["label"])
+    counted = (names.value_counts().reindex(list(report.classes), fill_value=0).tolist() for names in named)
+    for name, count, right, pictures in zip(report.classes, *counted, strict=True):
         low, high = wilson(right, count) if count else (np.nan, np.nan)
-        pictures = int((answers["label"] == name).sum())
         row = {"threshold": float(thresholds.get(name, 0)), "answers": count}
         row |= {"precision": right / count if count else np.nan, "low": low, "high": high}
         rows.append(row | {"recall": right / pictures if pictures else np.nan})
@@ -57,17 +56,17 @@ def found(report: "Report", precision: float = PRECISION) -> pd.DataFrame:
     """
     if not 0 < precision <= 1:
         raise ValueError(f"expected a precision above 0 and up to 1, got {precision}")
-    answers = report.predictions[list(USED)]
-    thresholds = {name: _lowest(answers, name, precision) for name in report.classes}
+    named = dict(iter(report.predictions[list(USED)].groupby("predicted")))
+    thresholds = {name: _lowest(named[name], precision) if name in named else None for name in report.classes}
     table = at(report, {name: 2.0 if value is None else value for name, value in thresholds.items()})
     return table.assign(threshold=[np.nan if value is None else value for value in thresholds.values()])
 
 
-def _lowest(answers: pd.DataFrame, name: str, precision: float) -> float | None:
+def _lowest(named: pd.DataFrame, precision: float) -> float | None:
     """In the middle between the last answer that is taken and the next one, so that rounding it changes nothing."""
-    named = answers[answers["predicted"] == name].sort_values("probability", ascending=False)
+    named = named.sort_values("probability", ascending=False)
     shares = named["probability"].to_numpy()
-    right = (named["label"] == name).cumsum().to_numpy() / np.arange(1, len(named) + 1)
+    right = (named["label"] == named["predicted"]).cumsum().to_numpy() / np.arange(1, len(named) + 1)
     last = np.append(shares[:-1] != shares[1:], True)[: len(shares)]  # answers of one probability stay together
     enough = np.flatnonzero((right >= precision - 1e-12) & last)
     if not len(enough):

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from toolkit.evaluation.evaluate import Report
 
 CELLS = 13  # along each side, with at most one picture in each
+NAMED = 60  # classes, at most, that have a name: more would hide the pictures and one another
 
 
 def embedding(table: pd.DataFrame, manifest: Manifest, *, report: Report | None = None) -> Figure:
     """Map of a dataset: a dot per picture, coloured by class, with some pictures in their places and mistakes ringed.
 
-    With more than six classes the dots are of one colour, and each class has its name where most of it lies.
+    With more than six classes the dots are of one colour, and each class has its name where most of it lies; of more
+    than sixty, the largest ones have.
 
     Args:
         table: as `embedding.tsne` gives it.
@@ -72,7 +74,8 @@ def _pictures(axes: Axes, table: pd.DataFrame, manifest: Manifest, colours: pd.S
 
 
 def _names(axes: Axes, table: pd.DataFrame) -> None:
-    for label, rows in table.groupby("label"):
-        middle = rows[["x", "y"]].median()
+    largest = table["label"].value_counts().index[:NAMED]
+    middles = table[table["label"].isin(largest)].groupby("label")[["x", "y"]].median()
+    for label, middle in middles.iterrows():
         box = {"facecolor": PAPER, "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
         axes.text(middle["x"], middle["y"], shortened(label), ha="center", fontsize=9, color=INK, bbox=box, zorder=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # so that looking at counts does not wait for TensorFlow
 
 BESIDE = 6  # classes, at most, for matrices side by side and rates in the cells
 NUMBERED = 15  # classes, at most, for numbers in the cells
+MOST = 100  # classes, at most, whose names have room beside a matrix as wide as a page
 LETTER, LINE = 0.085, 0.2  # width of a letter and height of a line of 10 points, in inches
 FULL_PAGE = 9.0  # inches
 CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])  # of a cell
@@ -30,14 +32,17 @@ def confusion(*reports: Report) -> Figure:
     """Confusion matrix: pictures of each true class (rows) by predicted class (columns).
 
     Up to six classes matrices stand side by side, with the share of each row; from seven on each has a row of its own;
-    beyond fifteen there are no numbers, see `most_confused` for those that matter.
+    beyond fifteen there are no numbers, see `most_confused` for those that matter. Of more than a hundred classes,
+    those that are confused most often.
 
     Args:
         reports: of `evaluate`, at least one, about the same classes.
 
     >>> confusion(evaluate.load(vgg), evaluate.load(xception))  # doctest: +SKIP
     """
-    names = [shortened(name) for name in reports[0].classes]
+    tables = [report.confusion for report in reports]
+    chosen = _confused_most(tables)
+    names = [shortened(reports[0].classes[place]) for place in chosen]
     count, longest = len(names), max(map(len, names))
     turned = longest > 5
     side = count * (0.75 if count <= BESIDE else 0.42 if count <= NUMBERED else min(0.2, FULL_PAGE / count))
@@ -46,15 +51,24 @@ def confusion(*reports: Report) -> Figure:
     beside = len(reports) if count <= BESIDE else 1
     below = len(reports) // beside
     figure = Figure(figsize=(max(width, 2.6) * beside, height * below), layout="constrained")
-    for axes, report in zip(figure.subplots(below, beside, squeeze=False).flat, reports, strict=True):
-        _matrix(axes, report.confusion, names, turned=turned)
+    grid = figure.subplots(below, beside, squeeze=False).flat
+    for axes, report, table in zip(grid, reports, tables, strict=True):
+        _matrix(axes, table, chosen, names, turned=turned)
         axes.set_title(shortened(report.run, 28), fontsize=11, color=INK)
     return figure
 
 
-def _matrix(axes: Axes, table: pd.DataFrame, names: list[str], *, turned: bool) -> None:
-    counts, size = table.to_numpy(), len(table)
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
+def _confused_most(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    """The places of the classes that are drawn, in their order: all, or those with most mistakes in and of them."""
+    counts = np.sum([table.to_numpy() for table in tables], axis=0)
+    mistakes = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    return np.sort(np.argsort(-mistakes, kind="stable")[:MOST])
+
+
+def _matrix(axes: Axes, table: pd.DataFrame, chosen: np.ndarray, names: list[str], *, turned: bool) -> None:
+    pictures = table.to_numpy().sum(axis=1, keepdims=True)
+    counts, size = table.to_numpy()[np.ix_(chosen, chosen)], len(chosen)
+    shares = counts / pictures[chosen].clip(1)
     cells = np.argwhere(counts)
     grounds = [(*to_rgb(DEEP), shares[row, column]) for row, column in cells]  # what is behind shows through
     axes.add_collection(PolyCollection(cells[:, None, ::-1] + CORNERS, facecolors=grounds, linewidths=0))
@@ -67,7 +81,8 @@ def _matrix(axes: Axes, table: pd.DataFrame, names: list[str], *, turned: bool) 
     small = 10 if size <= 30 else max(3, 300 / size)
     axes.set_xticks(range(size), names, fontsize=small, rotation=90 if turned else 0)
     axes.set_yticks(range(size), names, fontsize=small)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    beyond = f", of the {size} of {len(table):,} that are confused most" if len(table) > size else ""
+    axes.set(xlabel=f"predicted class{beyond}", ylabel="true class")
     axes.spines[:].set_color(FAINT)
     axes.tick_params(length=0)
 

@@ -1,11 +1,15 @@
 """Mixing: the label says what the picture shows, weights are kept, and the same seed mixes the same."""
 
+import math
+
 import numpy as np
 import pytest
 from helpers import textured
 
 from toolkit import mixing, plot
 from toolkit.core.framework import tf
+from toolkit.training import pixel_loops
+from toolkit.training.augment import resample
 from toolkit.training.mixing import Mixing, mix
 
 COUNT, SIDE = 6, 32
@@ -106,14 +110,19 @@ def test_shares_of_batches_are_kept_to(pictures):
     assert np.array_equal(plain[1], np.eye(COUNT))
 
 
-@pytest.mark.parametrize("number", range(len(mixing._CHANGES)))
-def test_no_change_of_randaugment_does_anything_at_distance_0_and_all_stay_pictures(number, pictures):
-    change, nothing = mixing._CHANGES[number], tf.zeros((COUNT, 1, 1, 1))
-    if mixing._autocontrast is not change:
-        assert np.allclose(change(tf.constant(pictures), nothing), pictures, atol=0.01)
-    far = change(tf.constant(pictures), nothing + 0.5).numpy()
+def changed(kind, pictures, far):
+    """One kind of change of all pictures."""
+    return mixing._changed(tf.constant(pictures), tf.fill([len(pictures)], kind), tf.constant(far, tf.float32)).numpy()
+
+
+@pytest.mark.parametrize("kind", range(mixing.KINDS))
+def test_no_change_of_randaugment_does_anything_at_distance_0_and_all_stay_pictures(kind, pictures):
+    if kind != pixel_loops.AUTOCONTRAST:
+        assert np.allclose(changed(kind, pictures, np.zeros(COUNT)), pictures, atol=0.01)
+    far = changed(kind, pictures, np.full(COUNT, 0.5))
     assert far.shape == pictures.shape
-    assert np.isfinite(far).all()
+    assert 0 <= far.min() <= far.max() <= 255
+    assert (kind == pixel_loops.NOTHING) == np.array_equal(far, pictures)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +144,51 @@ def test_a_batch_can_be_looked_at(pictures):
 
 
 def as_tensorflow_does(pictures, far):
-    """The changes that are made in compiled code, in operations of TensorFlow."""
-    grey = tf.reduce_sum(pictures * mixing.GREY, axis=-1, keepdims=True)
+    """The changes of RandAugment in operations of TensorFlow, in the order of their numbers."""
+    grey = tf.reduce_sum(pictures * (0.299, 0.587, 0.114), axis=-1, keepdims=True)
+    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
     blurred = tf.nn.avg_pool2d(pictures, 3, 1, "SAME")
     low, high = (reduce(pictures, axis=(1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
-    stretched = tf.where(high > low, tf.math.divide_no_nan(pictures - low, high - low) * 255, pictures)
-    yield mixing._colour, grey + (pictures - grey) * (1 + 2 * far)
-    yield mixing._sharpness, blurred + (pictures - blurred) * (1 + 2 * far)
-    yield mixing._autocontrast, stretched
+    step, angle = 2.0 ** tf.round(6 * abs(far)), far * math.radians(30)
+    one, zero = tf.ones_like(far), tf.zeros_like(far)
+    return [
+        pictures,
+        pictures * (1 + far),
+        mean + (pictures - mean) * (1 + far),
+        grey + (pictures - grey) * (1 + 2 * far),
+        blurred + (pictures - blurred) * (1 + 2 * far),
+        tf.floor(pictures / step) * step,
+        tf.where(pictures > 255 * (1 - abs(far)), 255 - pictures, pictures),
+        tf.where(high > low, tf.math.divide_no_nan(pictures - low, high - low) * 255, pictures),
+        moved(pictures, tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle), zero, zero),
+        moved(pictures, one, 0.3 * far, zero, one, zero, zero),
+        moved(pictures, one, zero, zero, one, 0.3 * far, zero),
+        moved(pictures, one, zero, zero, one, zero, 0.3 * far),
+    ]
 
 
-@pytest.mark.parametrize("shape", [(5, 33, 34), (3, 2, 2), (2, 1, 4), (2, 4, 1), (1, 1, 1), (0, 8, 8)])
+def moved(pictures, xx, xy, yx, yy, x, y):
+    """An affine transform around the centre, plus a shift in shares of the side."""
+    side = pictures.shape[1]
+    centre, zero = (side - 1) / 2, tf.zeros_like(xx)
+    left, top = centre - (xx + xy) * centre + x * side, centre - (yx + yy) * centre + y * side
+    return resample(pictures, tf.concat([xx, xy, left, yx, yy, top, zero, zero], axis=1)[:, :, 0, 0])
+
+
+@pytest.mark.parametrize("shape", [(24, 33, 34), (3, 2, 2), (2, 1, 4), (2, 4, 1), (1, 1, 1), (0, 8, 8)])
 def test_changes_in_compiled_code_are_those_of_tensorflow(shape):
     rng = np.random.default_rng(shape[1])
     pictures = tf.constant(rng.uniform(0, 255, (*shape, 3)).astype(np.float32))
-    far = tf.constant(rng.uniform(-0.3, 0.3, (shape[0], 1, 1, 1)).astype(np.float32))
-    for change, expected in as_tensorflow_does(pictures, far):
+    far = rng.uniform(-0.3, 0.3, shape[0]).astype(np.float32)
+    expected = as_tensorflow_does(pictures, tf.constant(far)[:, None, None, None])
+    expected = [np.clip(part, 0, 255) for part in expected]
+    for kind in range(mixing.KINDS):
         # to the bit where it was written; other processors may sum in another order
-        np.testing.assert_allclose(change(pictures, far), expected, rtol=0, atol=1e-4)
-    plain = tf.fill((1, 5, 5, 3), 7.0)
-    assert np.array_equal(mixing._autocontrast(plain, far), plain)
+        np.testing.assert_allclose(changed(kind, pictures, far), expected[kind], rtol=0, atol=1e-3)
+    kinds = rng.integers(0, mixing.KINDS, shape[0]).astype(np.int32)
+    each = [expected[kind][number] for number, kind in enumerate(kinds)]
+    np.testing.assert_allclose(
+        mixing._changed(pictures, tf.constant(kinds), tf.constant(far)), each or pictures, atol=1e-3
+    )
+    plain = np.full((1, 5, 5, 3), 7, np.float32)
+    assert np.array_equal(changed(pixel_loops.AUTOCONTRAST, plain, [0.2]), plain)

@@ -107,12 +107,12 @@ def resample(pictures: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     return looped("bilinear", pictures, transforms)
 
 
-def looped(name: str, pictures: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
-    """What a loop of `pixel_loops` makes of pictures, of their shape."""
+def looped(name: str, pictures: tf.Tensor, *numbers: tf.Tensor, channels: int = 3) -> tf.Tensor:
+    """What a loop of `pixel_loops` makes of pictures: as many, of their side, with so many channels."""
     from toolkit.training import pixel_loops  # here, since it loads a compiler
 
     changed = tf.numpy_function(getattr(pixel_loops, name), [pictures, *numbers], tf.float32, stateful=False)
-    changed.set_shape(pictures.shape)
+    changed.set_shape([*pictures.shape[:-1], channels])
     return changed
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.core.framework import tf
-from toolkit.training.augment import looped, resample
+from toolkit.training.augment import looped
 
-GREY = (0.299, 0.587, 0.114)
+KINDS = 12  # of changes, see `pixel_loops`
 
 
 @dataclass(frozen=True)
@@ -113,89 +113,37 @@ def _square(side: int, length: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tens
 
 def _randaugment(mixing: Mixing, pictures: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """As many changes of each picture, one after another, each drawn from the list; no picture is changed in vain."""
-    count, kinds = tf.shape(pictures)[0], len(_CHANGES)
+    count = tf.shape(pictures)[0]
     for turn in range(mixing.randaugment):
-        which = tf.random.stateless_uniform([count], seed + (10 + turn, 0), 0, kinds, tf.int32)
-        far = mixing.magnitude * tf.random.stateless_uniform([count, 1, 1, 1], seed + (20 + turn, 0), -1.0, 1.0)
-        divided = zip(*(tf.dynamic_partition(part, which, kinds) for part in (pictures, far)), strict=True)
-        changed = [change(*part) for change, part in zip(_CHANGES, divided, strict=True)]
-        rows = tf.dynamic_partition(tf.range(count), which, kinds)
-        pictures = tf.clip_by_value(tf.dynamic_stitch(rows, changed), 0.0, 255.0)
+        kinds = tf.random.stateless_uniform([count], seed + (10 + turn, 0), 0, KINDS, tf.int32)
+        far = mixing.magnitude * tf.random.stateless_uniform([count], seed + (20 + turn, 0), -1.0, 1.0)
+        pictures = _changed(pictures, kinds, far)
     return pictures
 
 
-def _grey(pictures: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(pictures * GREY, axis=-1, keepdims=True)
+def _changed(pictures: tf.Tensor, kinds: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
+    """Each picture changed in its own way, see `pixel_loops.changed`.
+
+    Args:
+        pictures: float32 of shape (n, side, side, 3).
+        kinds: int32 of shape (n,), 0 up to `KINDS`.
+        far: float32 of shape (n,), -1 to 1.
+    """
+    from toolkit.training import pixel_loops  # here, since it loads a compiler
+
+    rows = tf.where(kinds == pixel_loops.CONTRAST)
+    means = tf.reduce_mean(looped("greyed", tf.gather_nd(pictures, rows), channels=1), axis=(1, 2))
+    means = tf.scatter_nd(rows, means[:, 0], tf.shape(kinds, tf.int64))
+    moves = (pixel_loops.ROTATE, pixel_loops.SHEAR, pixel_loops.ACROSS, pixel_loops.DOWN)
+    angle, shear, x, y = (tf.where(kinds == kind, far, 0.0) for kind in moves)
+    transforms = _affine(angle * math.radians(30), 0.3 * shear, 0.3 * x, 0.3 * y, side=pictures.shape[1])
+    return looped("changed", pictures, kinds, far, means, transforms)
 
 
-def _contrast(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    mean = tf.reduce_mean(_grey(pictures), axis=(1, 2), keepdims=True)
-    return mean + (pictures - mean) * (1 + far)
-
-
-def _colour(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    return looped("coloured", pictures, 1 + 2 * far)
-
-
-def _sharpness(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    return looped("sharpened", pictures, 1 + 2 * far)
-
-
-def _posterize(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    step = 2.0 ** tf.round(6 * tf.abs(far))
-    return tf.floor(pictures / step) * step
-
-
-def _solarize(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    return tf.where(pictures > 255 * (1 - tf.abs(far)), 255 - pictures, pictures)
-
-
-def _autocontrast(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    return looped("stretched", pictures)
-
-
-def _affine(
-    pictures: tf.Tensor, xx: tf.Tensor, xy: tf.Tensor, yx: tf.Tensor, yy: tf.Tensor, x: tf.Tensor, y: tf.Tensor
-) -> tf.Tensor:
-    """Affine transform around the centre: output coordinates times the matrix, plus a shift in shares of the side."""
-    side = pictures.shape[1]
-    centre, zero = (side - 1) / 2, tf.zeros_like(xx)
+def _affine(angle: tf.Tensor, shear: tf.Tensor, x: tf.Tensor, y: tf.Tensor, *, side: int) -> tf.Tensor:
+    """Transforms around the centre, of shape (n, 8): an angle, a shear, and shifts in shares of the side."""
+    xx, xy, yx, yy = tf.cos(angle), shear - tf.sin(angle), tf.sin(angle), tf.cos(angle)
+    centre, zero = (side - 1) / 2, tf.zeros_like(angle)
     left = centre - (xx + xy) * centre + x * side
     top = centre - (yx + yy) * centre + y * side
-    return resample(pictures, tf.concat([xx, xy, left, yx, yy, top, zero, zero], axis=1)[:, :, 0, 0])
-
-
-def _rotate(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    angle, zero = far * math.radians(30), tf.zeros_like(far)
-    return _affine(pictures, tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle), zero, zero)
-
-
-def _shear(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, zero = tf.ones_like(far), tf.zeros_like(far)
-    return _affine(pictures, one, 0.3 * far, zero, one, zero, zero)
-
-
-def _shift_across(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, zero = tf.ones_like(far), tf.zeros_like(far)
-    return _affine(pictures, one, zero, zero, one, 0.3 * far, zero)
-
-
-def _shift_down(pictures: tf.Tensor, far: tf.Tensor) -> tf.Tensor:
-    one, zero = tf.ones_like(far), tf.zeros_like(far)
-    return _affine(pictures, one, zero, zero, one, zero, 0.3 * far)
-
-
-_CHANGES = (
-    lambda pictures, far: pictures,
-    lambda pictures, far: pictures * (1 + far),  # brightness
-    _contrast,
-    _colour,
-    _sharpness,
-    _posterize,
-    _solarize,
-    _autocontrast,
-    _rotate,
-    _shear,
-    _shift_across,
-    _shift_down,
-)
+    return tf.stack([xx, xy, left, yx, yy, top, zero, zero], axis=1)

@@ -1,6 +1,7 @@
 """Beyond one machine: a cluster of real worker processes, and datasets that lie elsewhere."""
 
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -240,16 +241,30 @@ def test_folds_and_trials_on_a_cluster_come_to_the_same_as_here(cluster, tmp_pat
     )
     head = Config("xception", style="modern", size=32, options={"weights": "cifar10"})
     rates, freedoms = {"learning_rate": [1e-2, 1e-3]}, {"C": [0.01, 1.0]}
-    here, there = [], []
+    here, there, sent = [], [], []
+    in_parallel = parallel.map
+
+    def noting(function, items, **how):
+        sent.extend(pickle.dumps((function, item)) for item in items if parallel.is_distributed())
+        return in_parallel(function, items, **how)
+
     for found, address in ((here, None), (there, cluster.address)):
         how, name = {"jobs": -1 if address else 1}, "there" if address else "here"
         with parallel.cluster(address, needs=table.root / manifest.FILE):
-            found.append(crossval.run(table, training, folds=2, name=name, **how).report.predictions)
+            with monkeypatch.context() as noted:
+                noted.setattr(parallel, "map", noting)
+                for config in (training, head):
+                    result = crossval.run(table, config, folds=2, name=f"{config.network} {name}", **how)
+                    found.append(result.report.predictions)
+                    assert not (result.folder / "pictures").exists()
             for config, space in ((training, rates), (head, freedoms)):
                 how |= {"space": space, "method": "grid", "folds": 2, "name": f"{config.network} {name}"}
                 found.append(tune.search(table, config, **how).trials.drop(columns="seconds"))
     for one, other in zip(here, there, strict=True):
         pd.testing.assert_frame_equal(one, other)
+    assert len(sent) >= 4  # folds, each a place and the split of every picture
+    digest = table.table["sha256"].iloc[0].encode()
+    assert not [message for message in sent if digest in message]
 
 
 @pytest.mark.slow

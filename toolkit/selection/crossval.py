@@ -6,7 +6,9 @@ learn from it: what finds wrong labels.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +18,11 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import contained, locking, moved, parallel, paths, records, runs
-from toolkit.dataset.manifest import Manifest
-from toolkit.errors import BundleError, ToolkitError
+from toolkit.core import arrays, contained, locking, moved, parallel, paths, records, runs
+from toolkit.dataset import manifest as manifests
+from toolkit.dataset import split
+from toolkit.dataset.manifest import Manifest, class_indices
+from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.model import bundle, calibrate
 from toolkit.selection.folds import are_by_hash, divided
@@ -29,6 +33,7 @@ __all__ = ["CrossValidation", "divided", "load", "run"]
 
 FOLDER, FACTS = "crossval", "crossval.json"
 SPLIT = "cross-validated"
+SENT = "pictures"  # folder of the table that folds on other machines read, while they run
 
 Judge = Callable[[Manifest, Path], None]  # learns from a fold's train and val, and stores its answers about test
 
@@ -57,6 +62,20 @@ class CrossValidation:
     def __repr__(self) -> str:
         low, high = self.folds["accuracy"].min(), self.folds["accuracy"].max()
         return f"{self.report}; folds from {low:.1%} to {high:.1%}"
+
+
+class _Kept(NamedTuple):
+    """The pictures of a fold as other machines get them: where their table lies, and the split of each as a number."""
+
+    root: Path
+    table: Path
+    splits: np.ndarray
+
+    def opened(self) -> Manifest:
+        """The same as it was before it was sent."""
+        splits = np.array(split.PARTS, object)[self.splits]
+        table = manifests.load(self.table).table.assign(split=splits)
+        return Manifest(self.root, table, partial=True, changed=())
 
 
 class FoldResult(NamedTuple):
@@ -132,7 +151,8 @@ def run(
     # only now, as what is refused before should leave nothing behind
     runs.claim(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
     with locking.alone(folder, kind="cross-validation"):
-        result = _gather(folder, manifest.classes, _fold_results(config, parts, folder, judge, jobs, log))
+        with _sent(parts, folder / SENT) as tasks:
+            result = _gather(folder, manifest.classes, _fold_results(config, tasks, folder, judge, jobs, log))
         _write(result)
     return result
 
@@ -168,11 +188,27 @@ def _judge(config: Config, used: Manifest, ask: int, log: Callable[[str], None])
     if features is None:
         return partial(_train_fold, config)
     log(probe.IN_WORDS)
-    return partial(_probe_fold, config, features, ask)
+    on_disk = parallel.is_distributed() and isinstance(features, arrays.Rows)  # where each machine finds them
+    return partial(_probe_fold, config, None if on_disk else features, ask)
+
+
+@contextmanager
+def _sent(parts: Sequence[Manifest], folder: Path) -> Iterator[Sequence[Manifest | _Kept]]:
+    """The folds as they are handed on: here as they are, to other machines with the table in a folder they all see."""
+    if not parallel.is_distributed():
+        yield parts
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    Manifest(folder, parts[0].table).save()
+    splits = [class_indices(part.table["split"], split.PARTS).astype(np.int8) for part in parts]
+    try:
+        yield [_Kept(part.root, folder, numbers) for part, numbers in zip(parts, splits, strict=True)]
+    finally:
+        shutil.rmtree(folder)
 
 
 def _fold_results(
-    config: Config, parts: Sequence[Manifest], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
+    config: Config, parts: Sequence[Manifest | _Kept], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
 ) -> Iterator[FoldResult]:
     """The result of each fold, in order and as it is done."""
     kind: parallel.Kind = "threads" if config.uses_cached_features else "trainings"
@@ -186,24 +222,28 @@ def _fold_results(
     for number, result in enumerate(results, start=1):
         if isinstance(result, parallel.Failure):
             raise ToolkitError(f"fold {number} of {len(parts)} stopped: {result.reason}")
-        right = (result.predictions["label"] == result.predictions["predicted"]).mean()
-        log(f"fold {number} of {len(parts)}: {right:.1%} right on {len(result.predictions)} pictures")
-        yield result
+        fold = _read(result)
+        right = (fold.predictions["label"] == fold.predictions["predicted"]).mean()
+        log(f"fold {number} of {len(parts)}: {right:.1%} right on {len(fold.predictions)} pictures")
+        yield fold
 
 
-def _fold(task: tuple[int, Manifest], *, judge: Judge, folder: Path) -> FoldResult:
-    """The result of one fold, read from disk if it was done before."""
+def _fold(task: tuple[int, Manifest | _Kept], *, judge: Judge, folder: Path) -> Path:
+    """The folder with the result of one fold, which may have been done before."""
     number, part = task
     into = folder / f"fold-{number}"
     if not (into / bundle.PREDICTIONS).exists():
-        judge(part, into)
-    return _read(into)
+        judge(part.opened() if isinstance(part, _Kept) else part, into)
+    return into
 
 
-def _probe_fold(config: Config, features: probe.Features, ask: int, part: Manifest, into: Path) -> None:
-    learned = probe.learn(replace(config, refit=True), part, features)
+def _probe_fold(config: Config, features: probe.Features | None, ask: int, part: Manifest, into: Path) -> None:
+    vectors = probe.features_for(config, part) if features is None else features
+    if vectors is None:
+        raise DatasetError(f"expected the features of {part.name} on this machine, got none; share the project folder")
+    learned = probe.learn(replace(config, refit=True), part, vectors)
     judged = (part.table["split"] == "test").to_numpy()
-    answers = np.mean([learned.probe.probabilities(features[judged, view]) for view in range(ask)], axis=0)
+    answers = np.mean([learned.probe.probabilities(vectors[judged, view]) for view in range(ask)], axis=0)
     if config.calibrate:
         answers = calibrate.rescale(answers, calibrate.temperature(learned.val, learned.val_labels))
     predictions = evaluate.predictions(part.table.loc[judged, ["path", "label"]], answers, part.classes)

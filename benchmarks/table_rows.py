@@ -69,7 +69,8 @@ def make(root: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     same = np.where(rng.random(rows) < COPIES, np.arange(rows) - np.arange(rows) % 2, np.arange(rows))
     digest = pd.Series(_hexadecimal(rng, rows), dtype="str").iloc[same].reset_index(drop=True)
-    hashes, which = rng.integers(0, 2**64, rows, dtype=np.uint64)[same], rng.integers(0, CLASSES, rows)
+    hashes = rng.integers(0, 2**64, rows, dtype=np.uint64)[same]
+    which = np.sort(rng.integers(0, CLASSES, rows))  # so that the rows are in the order in which they are kept
     label = pd.Series([f"class {number}" for number in range(CLASSES)], dtype="str").iloc[which].reset_index(drop=True)
     number = pd.Series(np.arange(rows), dtype="int64").astype("str").str.zfill(8)
     columns = {

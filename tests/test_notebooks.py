@@ -69,6 +69,14 @@ def test_the_training_notebooks_differ_by_a_few_lines():
         assert len(set(other) - set(sources[0])) <= 6
 
 
+def test_new_values_follow_the_parameters_that_they_change():
+    cell = nbformat.v4.new_code_cell('dataset = "practice"  # folder\nepochs = 25  # at most\nsize = 48  # pixels')
+    cell.metadata["tags"] = ["parameters"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Why"), cell])
+    demo._set(notebook, {"epochs": "2", "size": 48, "folds": 3})
+    assert [each.source for each in notebook.cells[2:]] == ["epochs = 2"]
+
+
 def test_the_line_that_is_told_of_a_notebook_is_the_last_it_printed():
     stream, shown = (nbformat.v4.new_output(kind) for kind in ("stream", "display_data"))
     stream.text = "one\ntwo  \n"

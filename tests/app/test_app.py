@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 from helpers import coloured, encoded, ready_dataset, untrained
 
-from toolkit import app, bundle, cli, evaluate, export, paths, predict, runtime
+from toolkit import app, bundle, cli, evaluate, export, manifest, paths, predict, runtime
 from toolkit.errors import BundleError, ToolkitError
 from toolkit.report import card
 
@@ -161,6 +161,15 @@ def test_live_video_is_not_loaded_after_tensorflow_which_would_end_the_process()
 def test_live_video_that_is_loaded_before_tensorflow_bears_it():
     program = "from toolkit.app import camera; camera.prepare(); import tensorflow, aiortc"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+def test_samples_on_the_model_page_are_of_all_classes_alike():
+    from toolkit.app import model_page
+
+    table = manifest.load("pets")
+    drawn = model_page._samples(str(table.root), 0, table)
+    assert [cell["words"] for cell in drawn] == ["cars"] * 6 + ["tanks"] * 6
 
 
 @pytest.mark.slow

@@ -173,7 +173,9 @@ def test_names_are_escaped_what_was_not_measured_is_blank_and_the_page_lies_wher
             name: value for name, value in run.metrics.items() if name not in ("ece", "macro_f1", "milliseconds_p95")
         }
         (run.folder / bundle.METRICS).write_text(json.dumps(kept))
-    text = report.write(table, runs, into=tmp_path / "page.html").read_text()
+    page = report.write(table, runs, into=tmp_path / "page.html")
+    assert page == tmp_path / "page.html"
+    text = page.read_text()
     assert "<b>bold</b>" not in text
     assert "nan" not in re.sub(r'"data:[^"]*"', "", text).lower()
 

@@ -6,9 +6,7 @@ learn from it: what finds wrong labels.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +16,12 @@ import numpy as np
 import pandas as pd
 
 from toolkit import networks
-from toolkit.core import arrays, contained, locking, moved, parallel, paths, records, runs
-from toolkit.dataset import manifest as manifests
-from toolkit.dataset import split
-from toolkit.dataset.manifest import Manifest, class_indices
+from toolkit.core import contained, locking, moved, parallel, paths, records, runs
+from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError, DatasetError, ToolkitError
 from toolkit.evaluation import evaluate
 from toolkit.model import bundle, calibrate
-from toolkit.selection.folds import are_by_hash, divided
+from toolkit.selection.folds import Kept, are_by_hash, divided, sent
 from toolkit.training import probe, train
 from toolkit.training.config import Config
 
@@ -62,20 +58,6 @@ class CrossValidation:
     def __repr__(self) -> str:
         low, high = self.folds["accuracy"].min(), self.folds["accuracy"].max()
         return f"{self.report}; folds from {low:.1%} to {high:.1%}"
-
-
-class _Kept(NamedTuple):
-    """The pictures of a fold as other machines get them: where their table lies, and the split of each as a number."""
-
-    root: Path
-    table: Path
-    splits: np.ndarray
-
-    def opened(self) -> Manifest:
-        """The same as it was before it was sent."""
-        splits = np.array(split.PARTS, object)[self.splits]
-        table = manifests.load(self.table).table.assign(split=splits)
-        return Manifest(self.root, table, partial=True, changed=())
 
 
 class FoldResult(NamedTuple):
@@ -151,7 +133,7 @@ def run(
     # only now, as what is refused before should leave nothing behind
     runs.claim(folder / FACTS, record, kind="cross-validation", overwrite=overwrite)
     with locking.alone(folder, kind="cross-validation"):
-        with _sent(parts, folder / SENT) as tasks:
+        with sent(parts, folder / SENT) as tasks:
             result = _gather(folder, manifest.classes, _fold_results(config, tasks, folder, judge, jobs, log))
         _write(result)
     return result
@@ -188,27 +170,12 @@ def _judge(config: Config, used: Manifest, ask: int, log: Callable[[str], None])
     if features is None:
         return partial(_train_fold, config)
     log(probe.IN_WORDS)
-    on_disk = parallel.is_distributed() and isinstance(features, arrays.Rows)  # where each machine finds them
+    on_disk = parallel.is_distributed() and not isinstance(features, np.ndarray)  # where each machine finds them
     return partial(_probe_fold, config, None if on_disk else features, ask)
 
 
-@contextmanager
-def _sent(parts: Sequence[Manifest], folder: Path) -> Iterator[Sequence[Manifest | _Kept]]:
-    """The folds as they are handed on: here as they are, to other machines with the table in a folder they all see."""
-    if not parallel.is_distributed():
-        yield parts
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    Manifest(folder, parts[0].table).save()
-    splits = [class_indices(part.table["split"], split.PARTS).astype(np.int8) for part in parts]
-    try:
-        yield [_Kept(part.root, folder, numbers) for part, numbers in zip(parts, splits, strict=True)]
-    finally:
-        shutil.rmtree(folder)
-
-
 def _fold_results(
-    config: Config, parts: Sequence[Manifest | _Kept], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
+    config: Config, parts: Sequence[Manifest | Kept], folder: Path, judge: Judge, jobs: int, log: Callable[[str], None]
 ) -> Iterator[FoldResult]:
     """The result of each fold, in order and as it is done."""
     kind: parallel.Kind = "threads" if config.uses_cached_features else "trainings"
@@ -228,12 +195,12 @@ def _fold_results(
         yield fold
 
 
-def _fold(task: tuple[int, Manifest | _Kept], *, judge: Judge, folder: Path) -> Path:
+def _fold(task: tuple[int, Manifest | Kept], *, judge: Judge, folder: Path) -> Path:
     """The folder with the result of one fold, which may have been done before."""
     number, part = task
     into = folder / f"fold-{number}"
     if not (into / bundle.PREDICTIONS).exists():
-        judge(part.opened() if isinstance(part, _Kept) else part, into)
+        judge(part.opened() if isinstance(part, Kept) else part, into)
     return into
 
 

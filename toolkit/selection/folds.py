@@ -1,18 +1,44 @@
 """The folds of a cross-validation: stratified, and near-duplicates stay together."""
 
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from toolkit.core import parallel
 from toolkit.dataset import dividing, grouping, split
-from toolkit.dataset.manifest import Manifest
+from toolkit.dataset import manifest as manifests
+from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
 
 LARGE = 10_000  # pictures from which folds go by hash; else each picture takes a millisecond, and as ever the same fold
 VAL_PARTS = 7  # one of them, of the pictures that a fold does not judge, is for choosing the epoch or C
+
+
+class Kept(NamedTuple):
+    """The pictures of a fold as other machines get them: where their table lies, and the split of each as a number.
+
+    Args:
+        root: folder of the dataset.
+        table: a folder with the table of these pictures.
+        splits: int8 array of shape (pictures,), places in `split.PARTS`.
+    """
+
+    root: Path
+    table: Path
+    splits: np.ndarray
+
+    def opened(self) -> Manifest:
+        """The same as it was before it was sent."""
+        splits = np.array(split.PARTS, object)[self.splits]
+        table = manifests.load(self.table).table.assign(split=splits)
+        return Manifest(self.root, table, partial=True, changed=())
 
 
 def divided(manifest: Manifest, *, folds: int, seed: int, by: str | None = None) -> list[Manifest]:
@@ -107,3 +133,23 @@ def _divisions(
         return
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     yield from folds.split(labels, labels, groups)
+
+
+@contextmanager
+def sent(parts: Sequence[Manifest], folder: Path) -> Iterator[Sequence[Manifest | Kept]]:
+    """The folds as they are handed on: here as they are, to other machines with the table in a folder they all see.
+
+    Args:
+        parts: as `divided` gives them.
+        folder: for the table, as long as they run.
+    """
+    if not parallel.is_distributed():
+        yield parts
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    Manifest(folder, parts[0].table).save()
+    splits = [class_indices(part.table["split"], split.PARTS).astype(np.int8) for part in parts]
+    try:
+        yield [Kept(part.root, folder, numbers) for part, numbers in zip(parts, splits, strict=True)]
+    finally:
+        shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 """Pages of notebooks: every link leads somewhere, and the first page shows question, time and figure of each."""
 
+import html
 import re
 
 import nbformat
@@ -41,6 +42,18 @@ def test_a_page_leads_to_the_one_before_the_one_after_and_the_contents(lessons, 
     assert links(tmp_path / "03_resize.html") == {"index.html", "02_clean.html"}
     text = (tmp_path / "02_clean.html").read_text()
     assert text.count("<body") == text.count("</body>") == 1 and "&lt;body" not in text
+
+
+@pytest.mark.slow
+def test_a_figure_is_described_by_its_own_words(tmp_path):
+    words = new_output("display_data", {"image/png": PICTURE}, metadata={"image/png": {"alt": 'Right & "left"'}})
+    silent = new_output("display_data", {"image/png": PICTURE})
+    notebook = new_notebook(cells=[new_code_cell("1", outputs=[words, silent])])
+    lesson_pages.write([Lesson("01_odd", notebook)], 1, tmp_path)
+    found = re.findall(r"<img[^>]*>", (tmp_path / "01_odd.html").read_text())
+    described = [re.search("alt=\"([^\"]*)\"|alt='([^']*)'", picture) for picture in found]
+    assert html.unescape(described[0][1] or described[0][2]) == 'Right & "left"'
+    assert len(found) == 2 and PICTURE in found[0] and PICTURE in found[1]
 
 
 def test_the_contents_show_what_is_done_so_far(lessons, tmp_path):

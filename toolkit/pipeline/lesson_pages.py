@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 INDEX = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
+DESCRIBED = """{% extends "index.html.j2" %}
+{%- block data_png scoped -%}
+{%- set words = output | get_metadata("alt", "image/png") -%}
+{{ super() | replace("<img ", '<img alt="' ~ (words | escape_html) ~ '" ', 1) if words else super() }}
+{%- endblock data_png -%}
+"""  # as nbconvert has it, with the text alternative that a figure gives of itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ def _page(lesson: Lesson, before: Lesson | None, after: Lesson | None) -> str:
     """The page of one, with the way to the others above and below; a link to a notebook leads to its page."""
     from nbconvert import HTMLExporter
 
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(
+    page, _ = HTMLExporter(embed_images=True, raw_template=DESCRIBED).from_notebook_node(
         lesson.notebook, {"metadata": {"name": f"{lesson.title}: {lesson.question}"}}
     )
     page = re.sub(r'(href="[0-9]{2}_\w+)\.ipynb"', r'\1.html"', page)

@@ -184,11 +184,11 @@ def test_changes_in_compiled_code_are_those_of_tensorflow(shape):
     expected = [np.clip(part, 0, 255) for part in expected]
     for kind in range(mixing.KINDS):
         # to the bit where it was written; other processors may sum in another order
-        np.testing.assert_allclose(changed(kind, pictures, far), expected[kind], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(changed(kind, pictures, far), expected[kind], rtol=0, atol=5e-3)
     kinds = rng.integers(0, mixing.KINDS, shape[0]).astype(np.int32)
     each = [expected[kind][number] for number, kind in enumerate(kinds)]
     np.testing.assert_allclose(
-        mixing._changed(pictures, tf.constant(kinds), tf.constant(far)), each or pictures, atol=1e-3
+        mixing._changed(pictures, tf.constant(kinds), tf.constant(far)), each or pictures, atol=5e-3
     )
     plain = np.full((1, 5, 5, 3), 7, np.float32)
     assert np.array_equal(changed(pixel_loops.AUTOCONTRAST, plain, [0.2]), plain)

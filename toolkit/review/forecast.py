@@ -8,8 +8,8 @@ which these are counted, so it is rather too little that is promised.
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
+from toolkit.dataset import stratified
 from toolkit.review import active
 from toolkit.review.active import NONE
 
@@ -73,8 +73,7 @@ def curve(vectors: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: 
     if len(chosen) == 0 or own.max() == 0:
         return None
     right, learned_from = np.zeros((len(SHARES), len(chosen))), np.zeros(len(SHARES))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for learned, held_out in folds.split(own, own, groups[chosen]):
+    for learned, held_out in stratified.divide(own, groups[chosen], folds=FOLDS, seed=seed):
         for step, parts in enumerate(SHARES):
             for part in range(parts):
                 rows = _share(learned, own, part, parts)

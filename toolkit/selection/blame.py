@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from toolkit import networks
 from toolkit.core.words import counted
-from toolkit.dataset import changes, split
+from toolkit.dataset import changes, split, stratified
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.evaluation import significance
@@ -140,7 +139,7 @@ class _Heads:
                 f"expected more than {folds} pictures of at least two classes that did not change, got {few}; compare "
                 "with a later state"
             )
-        divisions = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed).split(labels, labels, groups)
+        divisions = stratified.divide(labels, groups, folds=folds, seed=self.seed)
         held = [self.asked[rows] for _, rows in divisions]
         return [(~np.isin(self.groups, self.groups[rows]), rows) for rows in held]
 

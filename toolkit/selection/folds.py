@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from toolkit.core import parallel
-from toolkit.dataset import dividing, grouping, split
+from toolkit.dataset import dividing, grouping, split, stratified
 from toolkit.dataset import manifest as manifests
 from toolkit.dataset.manifest import Manifest, class_indices
 from toolkit.errors import DatasetError
@@ -131,8 +130,7 @@ def _divisions(
         for fold in range(count):
             yield np.flatnonzero(number != fold), np.flatnonzero(number == fold)
         return
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    yield from folds.split(labels, labels, groups)
+    yield from stratified.divide(labels, groups, folds=count, seed=seed)
 
 
 @contextmanager

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
 from toolkit.core import paths, records
 from toolkit.core.words import counted, listed
-from toolkit.dataset import split
+from toolkit.dataset import split, stratified
 from toolkit.dataset.manifest import Manifest
 from toolkit.evaluation import significance
 from toolkit.model import bundle
@@ -131,8 +130,7 @@ def predictors(manifest: Manifest, *, seed: int = SEED) -> pd.DataFrame:
     fewest = min((len(set(groups[labels == label])) for label in present), default=0)
     rows = []
     if len(present) > 1 and fewest >= 2:
-        folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
-        divisions = list(folds.split(labels, labels, groups))
+        divisions = list(stratified.divide(labels, groups, folds=min(FOLDS, fewest), seed=seed))
         asked = {name: _numbers(used.table[list(columns)]) for name, columns in PROPERTIES.items()}
         asked = {name: part for name, part in asked.items() if part.shape[1]}
         if len(asked) > 1:

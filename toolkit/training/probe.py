@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 
 from toolkit import networks
 from toolkit.core import paths
-from toolkit.dataset import split
+from toolkit.dataset import split, stratified
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
 from toolkit.model import calibrate
@@ -227,10 +226,9 @@ def folds_of(
     groups = split.groups(table.iloc[used]).to_numpy()
     if pd.Series(groups).groupby(labels[used]).nunique().min() <= FOLDS:
         return []
-    divide = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(used, labels[used], groups)
     folds: list[tuple[np.ndarray, np.ndarray]] = []
     count = 0
-    for learned, held_out in divide:
+    for learned, held_out in stratified.divide(labels[used], groups, folds=FOLDS, seed=seed):
         if count < ENOUGH and len(np.unique(labels[used[learned]])) == labels.max() + 1:
             folds.append((used[learned], used[held_out]))
             count += len(held_out)

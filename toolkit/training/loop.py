@@ -62,7 +62,7 @@ class Loop:
         factors = [(weight, (rates or {}).get(weight.path, 1)) for weight in model.trainable_variables]
         self.slowed = [(weight, factor) for weight, factor in factors if factor != 1]
         self.statistics = _statistics(model) if strategy.num_replicas_in_sync > 1 else []
-        self._train_step = tf.function(self._step, jit_compile=False)  # XLA is slower than oneDNN for convolutions
+        self._train_step = _compiled(self._step)
         models = [model, average] if average else [model]
         self._evaluation_steps = {id(each): self._evaluation_step(each) for each in models}
 
@@ -151,7 +151,12 @@ class Loop:
         def step(batches: Iterator[Batch]) -> tf.Tensor:
             return self.strategy.reduce("SUM", self.strategy.run(evaluate, args=(next(batches),)), axis=None)
 
-        return tf.function(step, jit_compile=False)
+        return _compiled(step)
+
+
+def _compiled(step: Step) -> Step:
+    """A step as a graph: without XLA, which is slower than oneDNN for convolutions, and read as it stands."""
+    return tf.function(step, autograph=False, jit_compile=False)
 
 
 def _means(

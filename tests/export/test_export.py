@@ -289,6 +289,31 @@ NARROW = [(name, style, {"width": 0.1}) for name in networks.own() for style in 
 CASES = NARROW + [(name, "modern", options) for name, options in {**OTHERS, "efficientnet_lite0": {}}.items()]
 
 
+def test_weights_are_halved_but_for_few_numbers_and_those_that_16_bits_cannot_hold():
+    from onnx import TensorProto, helper, numpy_helper
+    from onnxruntime import InferenceSession
+
+    from toolkit.export import onnx
+
+    rng = np.random.default_rng(1)
+    usual, few = rng.normal(size=(64, 16)), rng.normal(size=(1023,))
+    large = np.where(usual > 3, 1e5, usual)  # float16 ends at 65,504
+    weights = {"usual": usual, "few": few, "large": large}
+    tensors = [numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()]
+    nodes = [helper.make_node("Identity", [name], [f"{name} as used"]) for name in weights]
+    outputs = [helper.make_tensor_value_info(f"{name} as used", TensorProto.FLOAT, None) for name in weights]
+    graph = helper.make_graph(nodes, "weights", [], outputs, tensors)
+    onnx._halve(graph)
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    assert kinds == {"usual/float16": TensorProto.FLOAT16, "few": TensorProto.FLOAT, "large": TensorProto.FLOAT}
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    used = InferenceSession(model.SerializeToString()).run(None, {})
+    assert [values.dtype for values in used] == [np.float32] * 3
+    assert (used[0] == usual.astype(np.float16)).all()
+    assert (used[1] == few.astype(np.float32)).all()
+    assert (used[2] == large.astype(np.float32)).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "style", "options"), CASES)
 def test_every_network_is_the_same_elsewhere(tmp_path, name, style, options):

@@ -221,10 +221,12 @@ def test_the_page_answers_as_python_does(chrome, run, folder, tmp_path):
         side = (32, 32, 45, 300)[number % 4]
         file.write_bytes(encoded(coloured(number % 2, number, side=side)))
     files[-1].write_bytes(encoded(Image.new("RGB", (40, 40), (90, 40, 0))))  # neither red nor green
-    expected = predict.pictures(run, files, abstain_below=THRESHOLD)
+    expected = predict.pictures(page.load(folder), files, abstain_below=THRESHOLD)
     for (said, found), answer in zip(choose(chrome, files), expected, strict=True):
         assert said == ("not sure" if answer.abstained else answer.label)
         assert np.abs(np.array(found) - list(answer.probabilities.values())).max() < 1e-4
+    for answer, exact in zip(expected, predict.pictures(run, files), strict=True):  # whose weights have 32 bits
+        assert answer.probabilities == pytest.approx(exact.probabilities, abs=1e-3)
     assert {said.abstained for said in expected} == {True, False}
     counts = r"24 pictures: 12 cars, 1 not sure, 11 tanks · [\d.]+ per second"
     until(lambda: re.fullmatch(counts, text(chrome, "counts")))
@@ -286,7 +288,7 @@ def test_it_works_with_the_network_cut_and_asks_no_other_host_for_anything(folde
     told = [event["params"] for event in json.loads(log.read_text())["events"] if "params" in event]
     own = [urlsplit(one["url"]) for one in told if "url" in one and one.get("initiator", "").endswith(f":{host.port}")]
     assert {url.netloc for url in own if url.scheme != "blob"} == {f"127.0.0.1:{host.port}"}  # Chromium's own aside
-    assert "/browser/runtime.wasm" in {url.path for url in own}
+    assert "/browser/runtime.wasm.gz" in {url.path for url in own}
 
 
 @chromium
@@ -315,10 +317,25 @@ def test_a_browser_without_workers_of_its_own_making_gets_the_worker_from_the_ho
         look(chrome, f"http://127.0.0.1:{host.port}/browser/")
 
 
+@chromium
+@pytest.mark.slow
+def test_a_host_that_says_what_is_compressed_has_its_runtime_unpacked_by_the_browser(chrome, host, folder, monkeypatch):
+    def end_headers(handler):
+        if handler.path.endswith(".gz"):
+            handler.send_header("Content-Encoding", "gzip")
+        SimpleHTTPRequestHandler.end_headers(handler)
+
+    shutil.copytree(folder, folder.parent / "packed")
+    monkeypatch.setattr(_Silent, "end_headers", end_headers)
+    look(chrome, f"http://127.0.0.1:{host.port}/packed/")
+    monkeypatch.undo()
+    look(chrome, f"http://127.0.0.1:{host.port}/browser/")
+
+
 @pytest.mark.slow
 def test_the_folder_holds_all_it_needs_and_only_relative_addresses(folder, run):
     names = {file.name for file in folder.iterdir()}
-    assert {"index.html", "sw.js", "model.onnx", "runtime.js", "runtime.wasm", "icon-512.png"} <= names
+    assert {"index.html", "sw.js", "model.onnx", "runtime.js", "runtime.wasm.gz", "icon-512.png"} <= names
     html, manifest = (folder / "index.html").read_text(), json.loads((folder / "app.webmanifest").read_text())
     used = re.findall(r'(?:src|href)="([^"]+)"', html) + [icon["src"] for icon in manifest["icons"]]
     assert set(used) <= names

@@ -1,6 +1,7 @@
 """A page that classifies pictures and what a phone's camera sees, in the browser: a folder for any static host.
 
-The page, the network as ONNX, and ONNX Runtime's single-threaded WebAssembly build, which needs no special headers.
+The page, the network as ONNX with weights of 16 bits, and ONNX Runtime's single-threaded WebAssembly build, which needs
+no special headers.
 All paths are relative, no other host is asked for anything, and once loaded it works without a network.
 """
 
@@ -44,7 +45,7 @@ def write(model: "keras.Model", path: Path, *, facts: Mapping, **_: object) -> N
         facts: metadata of the network, see `runtime`; the page reads it from there.
     """
     path.mkdir(parents=True)
-    onnx.write(model, path / MODEL, facts=facts)
+    onnx.write(model, path / MODEL, facts=facts, half=True)
     package.unpack(path)
     for source in resources.files("toolkit.export").joinpath("page").iterdir():
         (path / source.name).write_bytes(source.read_bytes())

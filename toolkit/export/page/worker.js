@@ -23,8 +23,14 @@ async function load(name) {
   }
 }
 
+async function unpacked(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // the host said it is compressed, and the browser unpacked it
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 async function start() {
-  const [model, engine] = await Promise.all([load("model.onnx"), load("runtime.wasm")]);
+  const [model, engine] = await Promise.all([load("model.onnx"), load("runtime.wasm.gz").then(unpacked)]);
   const facts = told(model);
   runtime.env.wasm.numThreads = 1; // more need headers that a plain host does not send
   runtime.env.wasm.wasmBinary = engine.buffer;

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit import calibrate, evaluate, images, networks, split, train
-from toolkit.core import arrays
+from toolkit.core import arrays, workers
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import BundleError
 from toolkit.training import features, logistic, probe, tensorboard
@@ -146,6 +146,24 @@ def test_strengths_are_tried_until_the_best_is_neither_the_first_nor_the_last():
     assert history["C"].iloc[best] > 1  # beyond those that are always tried
     assert 0 < best < len(history) - 1 or history["C"].iloc[best] == probe.LIMITS[1]
     assert history["C"].is_monotonic_increasing and history["epoch"].tolist() == list(range(1, len(history) + 1))
+
+
+@pytest.mark.parametrize("at_most", [logistic.MANY, 0])  # small problems side by side, large ones in turn
+def test_folds_come_to_the_same_on_any_number_of_cores(monkeypatch, at_most):
+    monkeypatch.setattr(logistic, "MANY", at_most)
+    seen, labels = many_classes(3, 40)
+    order = np.random.default_rng(2).permutation(len(labels))
+    folds = [
+        (np.sort(np.delete(order, part)), np.sort(order[part])) for part in (slice(0, 10), slice(10, 20), slice(20, 30))
+    ]
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr(workers, "cores", lambda cores=cores: cores)
+        found.append(searched(seen, labels, folds))
+    assert found[0].history().equals(found[1].history())
+    for one, other in zip(found[0].probes, found[1].probes, strict=True):
+        assert list(one) == list(other)
+        assert all((one[C].kernel == other[C].kernel).all() for C in one)
 
 
 def test_where_features_say_nothing_weaker_and_weaker_heads_are_tried_to_the_limit():

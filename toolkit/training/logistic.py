@@ -6,7 +6,6 @@ where they are many.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,11 +123,15 @@ class Solver:
         """The solution for each C, each begun where the last one ended, the first at `start`, or at nothing."""
         problem = _Problem(self, indices, labels, weighted)
         solutions = []
-        with _threads(len(indices) * self.views * self.columns * problem.classes):
+        with threadpool_limits(1 if self.suits_one_core(len(indices), problem.classes) else None):
             for C in Cs:
                 start = problem.solve(C, start)
                 solutions.append(start)
         return solutions
+
+    def suits_one_core(self, pictures: int, classes: int) -> bool:
+        """Whether one core alone is quickest to find the head of so many pictures."""
+        return pictures * self.views * self.columns * classes < MANY
 
     def probes(self, solutions: list[Solution]) -> list[Probe]:
         """The probes on features that answer as these kernels and biases do on rows."""
@@ -277,10 +280,6 @@ def _cross_entropy(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
     scores *= weights[:, None] / sums
     scores[rows, labels] -= weights
     return loss, scores
-
-
-def _threads(products: int) -> AbstractContextManager:
-    return threadpool_limits(1 if products < MANY else None)
 
 
 def _root(scaled: np.ndarray) -> np.ndarray:

@@ -6,15 +6,17 @@ regularization strength, is chosen on the validation pictures.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from toolkit import networks
-from toolkit.core import paths
+from toolkit.core import paths, workers
 from toolkit.dataset import split, stratified
 from toolkit.dataset.manifest import Manifest
 from toolkit.errors import DatasetError
@@ -145,14 +147,20 @@ class _Search:
 
     def run(self, Cs: tuple[float, ...]) -> None:
         """Try these, from the nearest one on that was tried before."""
-        for (learned, _), probes, known in zip(self.folds, self.probes, self._solutions, strict=True):
-            start = known[min(known, key=lambda C: abs(np.log(C / Cs[0])))] if known else None
-            rows = np.searchsorted(self.used, learned)
-            solutions = self.solver.solutions(rows, self.labels[learned], Cs, self.weighted, start)
-            known |= dict(zip(Cs, solutions, strict=True))
-            probes |= dict(zip(Cs, self.solver.probes(solutions), strict=True))
+        small = self.solver.suits_one_core(len(self.used), int(self.labels.max()) + 1)
+        with threadpool_limits(1 if small else None), ThreadPoolExecutor(workers.cores() if small else 1) as pool:
+            list(pool.map(lambda fold: self._solve(fold, Cs), range(len(self.folds))))
         scores = self._scored(0, "", Cs), self._scored(1, "val_", Cs)
         self._scores |= {C: learned | held for C, learned, held in zip(Cs, *scores, strict=True)}
+
+    def _solve(self, fold: int, Cs: tuple[float, ...]) -> None:
+        """Find the heads of a fold."""
+        learned, known = self.folds[fold][0], self._solutions[fold]
+        start = known[min(known, key=lambda C: abs(np.log(C / Cs[0])))] if known else None
+        rows = np.searchsorted(self.used, learned)
+        solutions = self.solver.solutions(rows, self.labels[learned], Cs, self.weighted, start)
+        known |= dict(zip(Cs, solutions, strict=True))
+        self.probes[fold] |= dict(zip(Cs, self.solver.probes(solutions), strict=True))
 
     def further(self) -> float | None:
         """The next C to try, since the best is the first or the last; None where it is not, or at the limits."""

@@ -134,6 +134,7 @@ def test_keys_alone_label_all_pictures_and_undo_takes_back_what_they_did(served,
         else:
             call_them(chrome, most)
     assert told(served, "progress")["open"] == 0
+    sees(chrome, "document.querySelector('.empty')?.textContent.startsWith('Every picture has a label.')")
     served.close()
     table = manifest.load(loose.root).table
     assert {row_id(path): label for path, label in zip(table["path"], table["label"], strict=True)} == of

@@ -1,6 +1,7 @@
 """The second output of exported files: the familiarity of a picture, as the run has it, after the probabilities."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -101,6 +102,15 @@ def test_where_familiarity_does_not_survive_the_format_is_written_without_it(run
     row = json.loads((run.folder / "export" / "export.json").read_text())["artifacts"]["litert-float16"]
     assert row["familiarity"] is None and row["verdicts"] is None
     assert predict.picture(opened, pictures[0]).familiar is None
+
+
+@pytest.mark.slow
+def test_a_format_that_is_refused_either_way_is_not_said_to_be_written(run, data, monkeypatch):
+    monkeypatch.setattr(check, "tells_strangers", lambda figures: False)
+    monkeypatch.setattr(check, "objection", lambda *_, **__: "too much is lost")
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        (outcome,) = export.write(bundle.load(run.folder), data, to=["litert-float16"]).outcomes
+    assert (outcome.file, outcome.reason) == (None, "too much is lost; take litert-float32 instead")
 
 
 @pytest.mark.parametrize(("flipped", "tells"), [(0, True), (2, True), (3, False)])

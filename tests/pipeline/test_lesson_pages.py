@@ -68,3 +68,8 @@ def test_the_contents_show_what_is_done_so_far(lessons, tmp_path):
 def test_a_notebook_without_words_has_its_name():
     empty = Lesson("07_odd", nbformat.v4.new_notebook())
     assert (empty.title, empty.question, empty.thumbnail, empty.page) == ("07_odd", "", "", "07_odd.html")
+
+
+def test_a_question_is_told_without_its_marks():
+    words = nbformat.v4.new_markdown_cell("# 7 · Odd\n\n**Whose is *my* picture?** Mine.")
+    assert Lesson("07_odd", nbformat.v4.new_notebook(cells=[words])).question == "Whose is my picture?"

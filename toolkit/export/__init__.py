@@ -183,9 +183,11 @@ class _Work:
                 reason = f"it calls {made.figures.verdicts:.1%} of the test pictures what the run calls them"
             except _Refused as refused:
                 reason = refused.outcome.reason
-            warnings.warn(f"{name} is written without familiarity: {reason}", stacklevel=3)
             files.remove(path)
             self.trained.probabilities(self.sample()[:1])  # Keras writes only a network that was asked
+            made = self._made(name, form, path, self.trained.model)
+            warnings.warn(f"{name} is written without familiarity: {reason}", stacklevel=3)
+            return made
         return self._made(name, form, path, self.trained.model)
 
     def _made(self, name: str, form: Format, path: Path, network: "keras.Model") -> FormatResult:

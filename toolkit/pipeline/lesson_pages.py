@@ -48,8 +48,8 @@ class Lesson:
 
     @property
     def question(self) -> str:
-        """The question that it answers, in bold below the heading."""
-        return self._first(r"^\*\*(.+?)\*\*", "")
+        """The question that it answers, in bold below the heading, without stress on single words."""
+        return self._first(r"^\*\*(.+?)\*\*", "").replace("*", "")
 
     @property
     def thumbnail(self) -> str:

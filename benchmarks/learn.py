@@ -162,8 +162,10 @@ def cifar(asked: Namespace) -> Iterator[dict]:
     """A head on averaged features of a share of CIFAR-10's training pictures, asked about its whole test."""
     data = linked(Path(asked.pictures), Path(os.environ["TOOLKIT_HOME"]) / "data" / "cifar10")
     learned = np.flatnonzero(data.table["split"] != "test")
-    dropped = np.random.default_rng(asked.seeds[0]).permutation(learned)[asked.limit or len(learned) :]
-    data = Manifest(data.root, data.table.drop(index=data.table.index[dropped]), partial=True)
+    drawn = np.random.default_rng([asked.seeds[0], 1])  # not the order by which some are held out
+    dropped = drawn.permutation(learned)[asked.limit or len(learned) :]
+    table = data.table.drop(index=data.table.index[dropped]).reset_index(drop=True)
+    data = Manifest(data.root, table, partial=True)
     data = resize.write(data, size=asked.size)
     started = time.perf_counter()
     run = train.fit(Config("efficientnet_lite0", size=asked.size, options={"pooling": "average"}), data, name="lite0")

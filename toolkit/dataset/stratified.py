@@ -1,4 +1,4 @@
-"""Stratified folds in which groups stay whole: scikit-learn's `StratifiedGroupKFold`, in a sixth of the time.
+"""Stratified folds in which groups stay whole: scikit-learn's `StratifiedGroupKFold`, in a fifth of the time.
 
 The folds are the same to the picture. Only how much the shares of the classes vary between folds is asked for all folds
 at once, not for one after the other: for a thousand groups that was a third of a cross-validation of a head.
